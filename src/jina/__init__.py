@@ -1,0 +1,37 @@
+"""Serve any model as a typed service over gRPC and HTTP. Names are imported when first used, so that `import jina` stays cheap."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "4.0.0a1"
+__proto_version__ = "0.1.27"
+
+_HOME = {
+    "AsyncFlow": "jina.flow",
+    "BaseDoc": "jina.docs",
+    "Client": "jina.client",
+    "Deployment": "jina.deployment",
+    "DocList": "jina.docs",
+    "Document": "jina.docs",
+    "DocumentArray": "jina.docs",
+    "Executor": "jina.executor",
+    "caller_gone": "jina.executor",
+    "dynamic_batching": "jina.executor",
+    "monitor": "jina.executor",
+    "requests": "jina.executor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'jina' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
