@@ -1,0 +1,345 @@
+"""What a Deployment is told: every argument of Jina's under its name and default, and the limits that are ours.
+
+The class holds values; binding ports, reading YAML and starting processes is the work of others.
+"""
+
+# ruff: noqa: RUF009 - `argument` makes a dataclass field; ruff cannot see that
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from jina.errors import ConfigError, NotSupportedError
+from jina.options import values
+from jina.options.table import argument, changed, check_minimum, read
+from jina.options.values import DeploymentRoleType, DockerNetworkMode, PodRoleType, ProtocolType, ProviderType
+
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
+
+# constructor arguments of a Deployment that are not options
+_NOT_OPTIONS = ("needs", "include_gateway", "args", "kwargs")
+
+_SERVICE, _EXECUTOR, _COPIES, _HTTP = "service", "executor", "copies and shards", "HTTP and TLS"
+_TIME, _LIMITS, _OBSERVE, _BOX, _INNER = "times", "limits", "logs, metrics, traces", "containers", "inner"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentOptions:
+    """How one Executor is served.
+
+    `timeout_ready` and `timeout_send` are milliseconds with -1 for no limit, `timeout_ctrl` is seconds: Jina's units. The properties
+    `timeout_ready_s` and `timeout_send_s` give seconds. An empty `port`, and a port 0, mean: any free one.
+    """
+
+    # --- the service
+    name: str = argument("executor", values.text, "name in logs, metrics and parameters", group=_SERVICE)
+    host: tuple[str, ...] = argument(
+        (LOOPBACK,), values.hosts, "address to listen on; 0.0.0.0 opens the service to other machines", group=_SERVICE, aliases=("host_in",)
+    )
+    port: tuple[int, ...] = argument(
+        (),
+        values.ports,
+        "port to listen on, one a protocol; 0 or nothing takes a free one",
+        group=_SERVICE,
+        aliases=("ports", "port_expose", "port_in"),
+        minimum=None,
+    )
+    protocol: tuple[ProtocolType, ...] = argument(
+        (ProtocolType.GRPC,), values.protocols, "what to speak: grpc, http, or both", group=_SERVICE, aliases=("protocols",)
+    )
+    api_key: Any = argument(
+        None,
+        values.anything,
+        "key that callers must send (Authorization: Bearer KEY, or X-API-Key); from Python also a callable that checks the headers. "
+        "On the command line others on the machine can read it: better write `api_key: ${{ ENV.NAME }}` in YAML",
+        group=_SERVICE,
+        secret=True,
+    )
+    env: dict[str, Any] | None = argument(None, values.mapping, "environment variables of the worker process", group=_SERVICE)
+    reload: bool = argument(False, values.flag, "restart when the Executor's files change", group=_SERVICE)
+    provider: ProviderType = argument(
+        ProviderType.NONE, values.enum_of(ProviderType), "container rules of a cloud: none, sagemaker or azure", group=_SERVICE
+    )
+    provider_endpoint: str | None = argument(None, values.text, "endpoint that becomes /invocations", group=_SERVICE)
+
+    # --- the executor
+    uses: Any = argument(
+        "BaseExecutor",
+        values.anything,
+        "what to serve: a YAML file, inline YAML, a class name, module.Class; from Python also the class itself",
+        group=_EXECUTOR,
+    )
+    uses_with: dict[str, Any] | None = argument(
+        None, values.mapping, "arguments of the Executor's __init__", group=_EXECUTOR, deprecated=("override_with",)
+    )
+    uses_metas: dict[str, Any] | None = argument(
+        None, values.mapping, "overrides the YAML's `metas`", group=_EXECUTOR, deprecated=("override_metas",)
+    )
+    uses_requests: dict[str, Any] | None = argument(
+        None,
+        values.mapping,
+        "endpoints and the methods that serve them, over what @requests says",
+        group=_EXECUTOR,
+        deprecated=("override_requests",),
+    )
+    uses_dynamic_batching: dict[str, Any] | None = argument(
+        None, values.mapping, "endpoints (or methods) and their batching, over what @dynamic_batching says", group=_EXECUTOR
+    )
+    py_modules: tuple[str, ...] = argument((), values.strings, "Python files or modules to import first", group=_EXECUTOR)
+    workspace: str | None = argument(None, values.text, "directory for what the Executor keeps", group=_EXECUTOR)
+    allow_concurrent: bool = argument(False, values.flag, "let `def` methods of one Executor run at the same time", group=_EXECUTOR)
+    exit_on_exceptions: tuple[str, ...] = argument((), values.strings, "names of exceptions after which the worker ends", group=_EXECUTOR)
+    output_array_type: str | None = argument(None, values.text, "array type that tensors of results become", group=_EXECUTOR)
+    install_requirements: bool = argument(
+        False, values.flag, "install the requirements.txt beside the Executor before it starts", group=_EXECUTOR
+    )
+    extra_search_paths: tuple[str, ...] = argument(
+        (), values.strings, "more directories to look for YAML and modules in", group=_EXECUTOR, hidden=True
+    )
+
+    # --- copies and shards
+    replicas: int = argument(1, values.integer, "number of equal copies", group=_COPIES, deprecated=("parallel",), minimum=1)
+    shards: int = argument(1, values.integer, "number of parts the data is split into", group=_COPIES, minimum=1)
+    polling: str | dict[str, str] = argument(
+        "ANY", values.polling, "which shards get a call: ANY, ALL, or a JSON object by endpoint", group=_COPIES
+    )
+    no_reduce: bool = argument(
+        False, values.flag, "hand the results of shards on without merging them", group=_COPIES, aliases=("disable_reduce",)
+    )
+    uses_before: Any = argument(None, values.anything, "Executor before the shards", group=_COPIES)
+    uses_after: Any = argument(None, values.anything, "Executor after the shards", group=_COPIES)
+    when: dict[str, Any] | None = argument(None, values.mapping, "which documents come here, in a Flow", group=_COPIES)
+    external: bool = argument(False, values.flag, "the service runs elsewhere; only call it", group=_COPIES)
+    floating: bool = argument(False, values.flag, "nobody waits for the result, in a Flow", group=_COPIES)
+    grpc_metadata: dict[str, Any] | None = argument(None, values.mapping, "gRPC metadata of calls to it", group=_COPIES)
+    tls: bool = argument(False, values.flag, "call an external service over TLS", group=_COPIES, deprecated=("https",))
+    stateful: bool = argument(False, values.flag, "keep replicas equal by consensus (RAFT)", group=_COPIES)
+    peer_ports: Any = argument(None, values.protocol_map_or_ports, "ports of the consensus", group=_COPIES)
+    raft_configuration: dict[str, Any] | None = argument(None, values.mapping, "options of the consensus", group=_COPIES)
+
+    # --- HTTP and TLS
+    title: str | None = argument(None, values.text, "title of the API page", group=_HTTP)
+    description: str | None = argument(None, values.text, "text of the API page", group=_HTTP)
+    cors: bool = argument(False, values.flag, "let browsers call from any origin", group=_HTTP)
+    ssl_certfile: str | None = argument(None, values.text, "TLS certificate (PEM); needs --ssl-keyfile", group=_HTTP)
+    ssl_keyfile: str | None = argument(None, values.text, "TLS key (PEM); needs --ssl-certfile", group=_HTTP)
+    uvicorn_kwargs: dict[str, Any] | None = argument(
+        None, values.mapping, "uvicorn's options; those with a meaning here keep it", group=_HTTP
+    )
+    grpc_server_options: dict[str, Any] | None = argument(
+        None, values.mapping, "grpcio's server options; those with a meaning here keep it", group=_HTTP
+    )
+    grpc_channel_options: dict[str, Any] | None = argument(
+        None, values.mapping, "grpcio's channel options; those with a meaning here keep it", group=_HTTP
+    )
+    compression: str | None = argument(None, values.text, "NoCompression, Deflate or Gzip for calls between processes", group=_HTTP)
+    retries: int = argument(
+        -1, values.integer, "how often a call is tried again; -1 decides by the replicas", group=_HTTP, minimum=0, allows_minus_one=True
+    )
+
+    # --- times
+    timeout_ready: int = argument(
+        600_000, values.integer, "milliseconds until it must be ready; -1 waits for ever", group=_TIME, minimum=0, allows_minus_one=True
+    )
+    timeout_ctrl: int = argument(
+        60, values.integer, "seconds that calls get to finish when it stops (also JINA_DEFAULT_TIMEOUT_CTRL)", group=_TIME, minimum=0
+    )
+    timeout_send: int | None = argument(
+        None, values.integer, "milliseconds a call may take; -1 is no limit", group=_TIME, minimum=0, allows_minus_one=True
+    )
+    max_wait_for_replica_s: float | None = argument(
+        60.0, values.seconds, "seconds a call waits while no worker is up", group=_TIME, none_is_value=True, minimum=0
+    )
+    hang_timeout_s: float | None = argument(
+        60.0, values.seconds, "seconds of silence after which a worker is started anew", group=_TIME, none_is_value=True, minimum=0
+    )
+    header_timeout_s: float | None = argument(
+        10.0, values.seconds, "seconds a caller has to send its headers", group=_TIME, none_is_value=True, minimum=0
+    )
+    idle_timeout_s: float | None = argument(
+        60.0, values.seconds, "seconds a connection may do nothing", group=_TIME, none_is_value=True, minimum=0
+    )
+
+    # --- limits
+    max_body_bytes: int | None = argument(
+        100 << 20, values.size, "largest HTTP body, e.g. '100 MiB'", group=_LIMITS, none_is_value=True, minimum=1
+    )
+    max_message_bytes: int | None = argument(
+        1 << 30, values.size, "largest gRPC message, e.g. '1 GiB'", group=_LIMITS, none_is_value=True, minimum=1
+    )
+    max_buffered_bytes: int | None = argument(
+        None, values.size, "most bytes held at once in a process; by default a quarter of its memory", group=_LIMITS, minimum=1
+    )
+    max_header_bytes: int = argument(64 << 10, values.size, "largest block of headers", group=_LIMITS, minimum=1)
+    max_header_fields: int = argument(100, values.integer, "most header fields of a call", group=_LIMITS, minimum=1)
+    max_streams: int = argument(1000, values.integer, "most calls at once on one HTTP/2 connection", group=_LIMITS, minimum=1)
+
+    # --- logs, metrics, traces
+    log_config: str = argument("default", values.text, "default, plain, json, docker, quiet, or a YAML file", group=_OBSERVE)
+    quiet: bool = argument(False, values.flag, "log nothing", group=_OBSERVE)
+    quiet_error: bool = argument(False, values.flag, "log errors without their tracebacks", group=_OBSERVE)
+    suppress_root_logging: bool = argument(False, values.flag, "accepted; the root logger is never touched", group=_OBSERVE, hidden=True)
+    monitoring: bool = argument(False, values.flag, "serve Prometheus metrics", group=_OBSERVE)
+    port_monitoring: tuple[int, ...] = argument((), values.ports, "ports of the metrics", group=_OBSERVE)
+    tracing: bool = argument(False, values.flag, "send OpenTelemetry traces", group=_OBSERVE)
+    traces_exporter_host: str | None = argument(None, values.text, "where traces go", group=_OBSERVE)
+    traces_exporter_port: int | None = argument(None, values.integer, "its port", group=_OBSERVE)
+    metrics: bool = argument(False, values.flag, "send OpenTelemetry metrics", group=_OBSERVE)
+    metrics_exporter_host: str | None = argument(None, values.text, "where metrics go", group=_OBSERVE)
+    metrics_exporter_port: int | None = argument(None, values.integer, "its port", group=_OBSERVE)
+
+    # --- containers
+    native: bool = argument(False, values.flag, "run in this process, never in a container (what images use)", group=_BOX)
+    entrypoint: str | None = argument(None, values.text, "instead of the image's entry point", group=_BOX)
+    docker_kwargs: dict[str, Any] | None = argument(None, values.mapping, "more options of `docker run`", group=_BOX)
+    volumes: tuple[str, ...] = argument((), values.strings, "host[:container] directories to mount", group=_BOX)
+    gpus: str | None = argument(None, values.text, "GPUs of the container: all, a number, device=ID", group=_BOX)
+    disable_auto_volume: bool = argument(False, values.flag, "do not mount the cache directory", group=_BOX)
+    force_update: bool = argument(False, values.flag, "fetch the package again", group=_BOX, aliases=("force",))
+    prefer_platform: str | None = argument(None, values.text, "platform of the image", group=_BOX)
+    force_network_mode: DockerNetworkMode = argument(
+        DockerNetworkMode.AUTO, values.enum_of(DockerNetworkMode), "network of the container", group=_BOX, hidden=True
+    )
+    env_from_secret: dict[str, Any] | None = argument(None, values.mapping, "environment from Kubernetes secrets", group=_BOX, hidden=True)
+    image_pull_secrets: tuple[str, ...] = argument((), values.strings, "Kubernetes secrets of the registry", group=_BOX, hidden=True)
+    k8s_namespace: str | None = argument(None, values.text, "Kubernetes namespace", group=_BOX, hidden=True)
+
+    # --- inner: what exported YAML passes, and what is only kept for old callers
+    workspace_id: str | None = argument(None, values.text, "accepted, without effect", group=_INNER, hidden=True)
+    runtime_cls: str = argument("WorkerRuntime", values.text, "what kind of process to run", group=_INNER, hidden=True)
+    shard_id: int = argument(0, values.integer, "which shard this is", group=_INNER, hidden=True, minimum=0, allows_minus_one=True)
+    replica_id: int = argument(0, values.integer, "which copy this is", group=_INNER, hidden=True, minimum=0)
+    pod_role: PodRoleType = argument(
+        PodRoleType.WORKER, values.enum_of(PodRoleType), "what the process is to the Deployment", group=_INNER, hidden=True
+    )
+    deployment_role: DeploymentRoleType = argument(
+        DeploymentRoleType.DEPLOYMENT, values.enum_of(DeploymentRoleType), "what it is in a Flow", group=_INNER, hidden=True
+    )
+    noblock_on_start: bool = argument(False, values.flag, "return before it is ready", group=_INNER, hidden=True)
+    uses_before_address: str | None = argument(None, values.text, "address of uses_before", group=_INNER, hidden=True)
+    uses_after_address: str | None = argument(None, values.text, "address of uses_after", group=_INNER, hidden=True)
+    connection_list: Any = argument(None, values.anything, "addresses of the shards", group=_INNER, hidden=True)
+
+    def __post_init__(self) -> None:
+        check_minimum(self)
+        _check_key(self)
+        _check_ports(self)
+        _check_tls(self)
+        _check_later_features(self)
+
+    @classmethod
+    def from_kwargs(cls, **kwargs: Any) -> Self:
+        """Options from Jina's keyword arguments, however they are written; unknown ones are ignored with a warning.
+
+        Raises:
+            ConfigError: A value that cannot be read or does not fit the others.
+            NotSupportedError: Something that a later release brings.
+        """
+        return cls.from_mapping(kwargs, stacklevel=4)
+
+    @classmethod
+    def from_mapping(
+        cls, given: Mapping[str, Any], *, host: str = LOOPBACK, environ: Mapping[str, str] | None = None, stacklevel: int = 3
+    ) -> Self:
+        """Options by name; `host` is the one to listen on where neither `given` nor `JINA_DEFAULT_HOST` says."""
+        environ = os.environ if environ is None else environ
+        found = read(cls, given, silent=_NOT_OPTIONS, stacklevel=stacklevel + 1)
+        found.setdefault("host", (environ.get("JINA_DEFAULT_HOST") or host,))
+        if "timeout_ctrl" not in found and environ.get("JINA_DEFAULT_TIMEOUT_CTRL"):
+            found["timeout_ctrl"] = values.integer(environ["JINA_DEFAULT_TIMEOUT_CTRL"])
+        return cls(**found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What differs from the defaults, by name, as YAML and JSON can hold it (classes and callables stay as they are)."""
+        return changed(self)
+
+    def inactive(self) -> tuple[str, ...]:
+        """Names of arguments that were given, are accepted, and do nothing in this release."""
+        return tuple(name for name in _INACTIVE if getattr(self, name))
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """One port a protocol, 0 for any free one."""
+        return self.port + (0,) * (len(self.protocol) - len(self.port))
+
+    @property
+    def timeout_ready_s(self) -> float | None:
+        """Seconds until it must be ready; None waits for ever."""
+        return None if self.timeout_ready == -1 else self.timeout_ready / 1000
+
+    @property
+    def timeout_send_s(self) -> float | None:
+        """Seconds a call may take; None is no limit."""
+        return None if self.timeout_send in (None, -1) else self.timeout_send / 1000
+
+    @property
+    def is_open(self) -> bool:
+        """True if other machines can reach it."""
+        return any(host not in ("localhost", "::1") and not host.startswith("127.") for host in self.host)
+
+
+_INACTIVE = ("reload", "monitoring", "tracing", "metrics", "install_requirements", "output_array_type")
+
+_IMAGES = ("docker://", "jinaai+docker://", "jinahub+docker://")
+_HUB = ("jinaai://", "jinahub://", "jinaai+serverless://")
+
+
+def _check_key(options: DeploymentOptions) -> None:
+    key = options.api_key
+    if key is None or callable(key):
+        return
+    for each in (key,) if isinstance(key, str) else key:
+        if not isinstance(each, str) or not each.strip():
+            raise ConfigError("api_key is empty; give a key, or leave the argument out for a service without one")
+        if each.startswith("$"):
+            raise ConfigError("api_key names an environment variable that is not set")
+
+
+def _check_ports(options: DeploymentOptions) -> None:
+    if not options.protocol:
+        raise ConfigError("protocol is empty; give at least one of grpc, http")
+    if len(set(options.protocol)) != len(options.protocol):
+        raise ConfigError(f"protocol names one twice: {', '.join(map(str, options.protocol))}")
+    if not options.host:
+        raise ConfigError("host is empty; give the address to listen on, e.g. 127.0.0.1")
+    bad = [port for port in options.port if not 0 <= port <= 65535]
+    if bad:
+        raise ConfigError(f"port must be from 0 to 65535, got {bad[0]}; 0 takes any free one")
+    if len(options.port) > len(options.protocol) and not options.external:
+        raise ConfigError(f"{len(options.port)} ports were given for {len(options.protocol)} protocol(s); give one port a protocol")
+    fixed = [port for port in options.port if port]
+    if len(set(fixed)) != len(fixed) and not options.external:
+        raise ConfigError(f"port names one twice: {', '.join(map(str, fixed))}; every protocol needs its own")
+
+
+def _check_tls(options: DeploymentOptions) -> None:
+    if bool(options.ssl_certfile) != bool(options.ssl_keyfile):
+        given, missing = ("ssl_certfile", "ssl_keyfile") if options.ssl_certfile else ("ssl_keyfile", "ssl_certfile")
+        raise ConfigError(f"{given} was given without {missing}; TLS needs both")
+
+
+def _check_later_features(options: DeploymentOptions) -> None:
+    for is_asked, text in _later_features(options):
+        if is_asked:
+            raise NotSupportedError(f"deployment {options.name!r}: {text}")
+
+
+def _later_features(options: DeploymentOptions) -> tuple[tuple[bool, str], ...]:
+    uses = options.uses if isinstance(options.uses, str) else ""
+    return (
+        (uses.startswith(_IMAGES), f"uses={uses!r} is a container image, which a later release brings; give a class or a YAML file"),
+        (uses.startswith(_HUB), f"uses={uses!r}: Executor Hub is no longer available; give a class or a YAML file"),
+        (options.stateful, "stateful=True (RAFT) is not supported yet; leave it out to serve without consensus"),
+        (options.shards > 1, f"shards={options.shards} is not supported yet, a later release brings it; use shards=1"),
+        (options.replicas > 1, f"replicas={options.replicas} is not supported yet, a later release brings it; use replicas=1"),
+        (options.external, "external=True belongs to a Flow, which a later release brings; call the service with a Client"),
+        (
+            ProtocolType.WEBSOCKET in options.protocol,
+            "protocol websocket is not supported yet, a later release brings it; use grpc or http",
+        ),
+        (options.provider != ProviderType.NONE, f"provider={options.provider} is not supported yet, a later release brings it"),
+        (options.pod_role == PodRoleType.HEAD, "a head of shards is not supported yet, a later release brings it"),
+    )
