@@ -1,0 +1,479 @@
+"""Jina's request messages as the front and the client read and write them: by hand, documents unread.
+
+This is the hot path of gRPC. A request is split into its four fields; the documents stay bytes, so do the parameters until somebody
+asks (`struct.struct_to_dict`). Writing is joining bytes, in field order, which makes the result equal to protobuf's deterministic
+serialisation. What is rare (discovery, health, reflection) stands in `service_messages.py`; message objects with protobuf's own
+methods in `jina.proto.jina_pb2`.
+
+Protobuf's rule that a message field given twice is merged is kept: joining the parts' bytes is the same as merging them.
+Fields that we do not know, or whose wire type is another than ours, are kept in `unknown`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from jina.codec.fields import read_varint, skip_field, string_field, string_fields, text, truncated, varint
+from jina.errors import MalformedError
+
+MAX_CACHED_HEADERS: Final = 512
+MAX_CACHED_HEADER_BYTES: Final = 256
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """A request or reply without its documents decoded.
+
+    Attributes:
+        request_id: As sent, possibly empty.
+        endpoint, target_executor: None where the sender did not set them.
+        status: A serialised StatusProto; empty if there is none (`read_status` reads it).
+        parameters: A serialised Struct.
+        docs: A serialised DocListProto (of a SingleDocumentRequestProto: DocProto); None if there is none.
+        docs_bytes: docarray's own binary form, the alternative to `docs`.
+        routes: Serialised RouteProtos.
+        header: The serialised HeaderProto.
+        unknown: Fields of the outer message that are not ours, tags included.
+    """
+
+    request_id: str
+    endpoint: str | None
+    target_executor: str | None
+    status: bytes
+    parameters: bytes
+    docs: bytes | None
+    docs_bytes: bytes | None
+    routes: tuple[bytes, ...]
+    header: bytes
+    unknown: bytes
+
+
+class Stop(Protocol):
+    """What a route is written from; `jina.call.Route` is one."""
+
+    executor: str
+    start_s: float
+    end_s: float
+    is_failed: bool
+
+
+# --- reading -------------------------------------------------------------------------------------------------------------------------
+
+
+def read_request(data: bytes) -> Envelope:
+    """Split a serialised DataRequestProto (a request or a reply).
+
+    Raises:
+        MalformedError: Not such a message. Parameters, routes and documents are not looked into.
+    """
+    header, parameters, routes, unknown, content, start, end = _split(data)
+    docs = docs_bytes = None
+    if end >= 0:
+        docs, docs_bytes = _read_content(content, start, end)
+    request_id, endpoint, target, status = _read_header(header)
+    return Envelope(request_id, endpoint, target, status, parameters, docs, docs_bytes, routes, header, unknown)
+
+
+def read_document_request(data: bytes) -> Envelope:
+    """Split a serialised SingleDocumentRequestProto; `docs` is the one document."""
+    header, parameters, routes, unknown, content, start, end = _split(data)
+    document = content[start:end] if end >= 0 else None
+    request_id, endpoint, target, status = _read_header(header)
+    return Envelope(request_id, endpoint, target, status, parameters, document, None, routes, header, unknown)
+
+
+def read_request_list(data: bytes) -> list[Envelope]:
+    """Split a serialised DataRequestListProto into its requests."""
+    requests: list[bytes] = []
+    _collect(data, {0x0A: requests})
+    return [read_request(request) for request in requests]
+
+
+def _split(data: bytes) -> tuple[bytes, bytes, tuple[bytes, ...], bytes, bytes, int, int]:
+    """Header, parameters, routes and unknown fields of the two request messages; field 4, the large one, uncopied as (bytes, start, end)."""
+    header = parameters = unknown = b""
+    routes: tuple[bytes, ...] = ()
+    content, content_start, content_end = data, 0, -1
+    pos, end = 0, len(data)
+    try:
+        while pos < end:
+            tag = data[pos]
+            if tag != 0x0A and tag != 0x22 and tag != 0x12 and tag != 0x1A:
+                start, pos = pos, skip_field(data, pos, end)
+                unknown += data[start:pos]
+                continue
+            size = data[pos + 1]
+            start = pos + 2
+            if size > 0x7F:
+                size, start = read_varint(data, pos + 1)
+            pos = start + size
+            if tag == 0x22:
+                if content_end < 0:
+                    content_start, content_end = start, pos
+                else:
+                    content = content[content_start:content_end] + data[start:pos]
+                    content_start, content_end = 0, len(content)
+            elif tag == 0x0A:
+                header = header + data[start:pos] if header else data[start:pos]
+            elif tag == 0x12:
+                parameters = parameters + data[start:pos] if parameters else data[start:pos]
+            else:
+                routes = (*routes, data[start:pos])
+    except IndexError:
+        raise truncated() from None
+    if pos != end:
+        raise truncated()
+    return header, parameters, routes, unknown, content, content_start, content_end
+
+
+def _read_content(data: bytes, pos: int, end: int) -> tuple[bytes | None, bytes | None]:
+    """The documents in a DataContentProto: (docs, None), (None, docs_bytes) or neither; of a oneof the last given counts."""
+    docs: bytes | None = None
+    docs_bytes: bytes | None = None
+    try:
+        while pos < end:
+            tag = data[pos]
+            if tag != 0x0A and tag != 0x12:
+                pos = skip_field(data, pos, end)
+                continue
+            size, start = read_varint(data, pos + 1)
+            pos = start + size
+            if pos > end:
+                raise truncated()
+            if tag == 0x12:
+                docs, docs_bytes = None, data[start:pos]
+            else:
+                docs, docs_bytes = docs + data[start:pos] if docs else data[start:pos], None
+    except IndexError:
+        raise truncated() from None
+    return docs, docs_bytes
+
+
+class Header(NamedTuple):
+    """What a HeaderProto says; see Envelope."""
+
+    request_id: str
+    endpoint: str | None
+    target_executor: str | None
+    status: bytes
+
+
+_headers: dict[bytes, Header] = {}
+
+
+def _read_header(data: bytes) -> Header | tuple[str, str | None, str | None, bytes]:
+    """Read a HeaderProto; what follows the request id repeats from call to call and is remembered."""
+    if len(data) < 2 or data[0] != 0x0A or data[1] > 0x7F:
+        return _parse_header(data)
+    after = 2 + data[1]
+    rest = _headers.get(data[after:])
+    if rest is None or rest[0]:
+        rest = _remember_header(data, after)
+        if rest[0]:  # a second request id wins
+            return rest
+    try:
+        return str(data[2:after], "utf-8"), rest[1], rest[2], rest[3]
+    except UnicodeDecodeError:
+        raise MalformedError(f"malformed protobuf: `header.request_id` is not UTF-8: {data[2:after]!r}") from None
+
+
+def _remember_header(data: bytes, after: int) -> Header:
+    if after > len(data):
+        raise truncated()
+    rest = data[after:]
+    header = _parse_header(rest)
+    if len(rest) <= MAX_CACHED_HEADER_BYTES:
+        if len(_headers) >= MAX_CACHED_HEADERS:
+            _headers.clear()
+        _headers[rest] = header
+    return header
+
+
+def _parse_header(data: bytes) -> Header:
+    request_id, status = "", b""
+    endpoint: str | None = None
+    target: str | None = None
+    pos, end = 0, len(data)
+    try:
+        while pos < end:
+            tag = data[pos]
+            if tag != 0x0A and tag != 0x12 and tag != 0x1A and tag != 0x22:
+                pos = skip_field(data, pos, end)
+                continue
+            size, start = read_varint(data, pos + 1)
+            pos = start + size
+            part = data[start:pos]
+            if tag == 0x0A:
+                request_id = text(part, "`header.request_id`")
+            elif tag == 0x12:
+                status += part
+            elif tag == 0x1A:
+                endpoint = text(part, "`header.exec_endpoint`")
+            else:
+                target = text(part, "`header.target_executor`")
+    except IndexError:
+        raise truncated() from None
+    if pos != end:
+        raise truncated()
+    return Header(request_id, endpoint, target, status)
+
+
+def _collect(data: bytes, into: dict[int, list[bytes]]) -> None:
+    """Append the bytes of each length-delimited field to the list that stands under its one-byte tag; other fields are skipped."""
+    pos, end = 0, len(data)
+    try:
+        while pos < end:
+            values = into.get(data[pos])
+            if values is None:
+                pos = skip_field(data, pos, end)
+                continue
+            size, start = read_varint(data, pos + 1)
+            pos = start + size
+            values.append(data[start:pos])
+    except IndexError:
+        raise truncated() from None
+    if pos != end:
+        raise truncated()
+
+
+class StatusParts(NamedTuple):
+    """What a StatusProto says."""
+
+    is_error: bool
+    description: str
+    name: str
+    args: list[str]
+    stacks: list[str]
+    executor: str
+
+
+def read_status(data: bytes) -> StatusParts:
+    """Read a serialised StatusProto; empty bytes are a success."""
+    fields: dict[int, list[bytes]] = {0x12: [], 0x1A: []}
+    _collect(data, fields)
+    error: dict[int, list[bytes]] = {0x0A: [], 0x12: [], 0x1A: [], 0x22: []}
+    _collect(b"".join(fields[0x1A]), error)
+    return StatusParts(
+        _read_code(data) != 0,
+        _last(fields[0x12], "`status.description`"),
+        _last(error[0x0A], "`status.exception.name`"),
+        [text(part, "`status.exception.args`") for part in error[0x12]],
+        [text(part, "`status.exception.stacks`") for part in error[0x1A]],
+        _last(error[0x22], "`status.exception.executor`"),
+    )
+
+
+def _last(parts: list[bytes], what: str) -> str:
+    return text(parts[-1], what) if parts else ""
+
+
+def _read_code(data: bytes) -> int:
+    code, pos, end = 0, 0, len(data)
+    while pos < end:
+        if data[pos] == 0x08:
+            code, pos = read_varint(data, pos + 1)
+        else:
+            pos = skip_field(data, pos, end)
+    return code
+
+
+# --- writing -------------------------------------------------------------------------------------------------------------------------
+
+
+def status_bytes(
+    is_error: bool,
+    description: str = "",
+    name: str = "",
+    args: Sequence[str] = (),
+    stacks: Sequence[str] = (),
+    executor: str = "",
+) -> bytes:
+    """A serialised StatusProto; the exception part is left out where all of it is empty."""
+    out = (b"\x08\x01" if is_error else b"") + string_field(2, description)
+    if not (name or args or stacks or executor):
+        return out
+    error = string_field(1, name) + string_fields(2, args) + string_fields(3, stacks) + string_field(4, executor)
+    return out + b"\x1a" + varint(len(error)) + error
+
+
+@lru_cache(512)
+def _header_tail(endpoint: str | None, target_executor: str | None) -> bytes:
+    out = b""
+    for tag, value in ((b"\x1a", endpoint), (b"\x22", target_executor)):
+        if value is not None:
+            raw = value.encode()
+            out += tag + varint(len(raw)) + raw
+    return out
+
+
+def header_bytes(request_id: str, endpoint: str | None = None, target_executor: str | None = None, status: bytes = b"") -> bytes:
+    """A serialised HeaderProto; `status` is a serialised StatusProto, left out if empty."""
+    raw = request_id.encode()
+    tail = _header_tail(endpoint, target_executor)
+    if status:
+        tail = b"\x12" + varint(len(status)) + status + tail
+    return b"\n" + varint(len(raw)) + raw + tail if raw else tail
+
+
+def write_request(header: bytes, parameters: bytes = b"", routes: bytes = b"", docs: bytes | None = None) -> bytes:
+    """A serialised DataRequestProto, which replies are, too.
+
+    Args:
+        header: From `header_bytes`, or as it came.
+        parameters: A serialised Struct, left out if empty.
+        routes: From `routes_bytes`.
+        docs: A serialised DocListProto; None for a message without data.
+    """
+    if docs is None:
+        return _front_part(header, parameters) + routes
+    size = varint(len(docs))
+    content = b'"' + varint(1 + len(size) + len(docs)) + b"\n" + size
+    return b"".join((_front_part(header, parameters), routes, content, docs))
+
+
+def write_document_request(header: bytes, parameters: bytes = b"", routes: bytes = b"", document: bytes | None = None) -> bytes:
+    """A serialised SingleDocumentRequestProto, request or streamed reply; `document` is a serialised DocProto."""
+    if document is None:
+        return _front_part(header, parameters) + routes
+    return b"".join((_front_part(header, parameters), routes, b'"', varint(len(document)), document))
+
+
+def _front_part(header: bytes, parameters: bytes) -> bytes:
+    if parameters:
+        return b"".join((b"\n", varint(len(header)), header, b"\x12", varint(len(parameters)), parameters))
+    return b"\n" + varint(len(header)) + header
+
+
+def write_reply(
+    request_id: str,
+    endpoint: str | None,
+    status: bytes = b"",
+    parameters: bytes = b"",
+    routes: bytes = b"",
+    docs: bytes | None = None,
+) -> bytes:
+    """The DataRequestProto that answers a request: as Jina's gateway does, with `target_executor` emptied.
+
+    The arguments are those of `header_bytes` and `write_request`.
+    """
+    return write_request(header_bytes(request_id, endpoint, "", status), parameters, routes, docs)
+
+
+def write_document_reply(
+    request_id: str,
+    endpoint: str | None,
+    status: bytes = b"",
+    parameters: bytes = b"",
+    routes: bytes = b"",
+    document: bytes | None = None,
+) -> bytes:
+    """One SingleDocumentRequestProto of a streamed answer."""
+    return write_document_request(header_bytes(request_id, endpoint, "", status), parameters, routes, document)
+
+
+def write_request_list(requests: Iterable[bytes]) -> bytes:
+    """A serialised DataRequestListProto of serialised DataRequestProtos."""
+    return b"".join([b"\n" + varint(len(request)) + request for request in requests])
+
+
+# --- routes --------------------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(32)
+def _stamp_head(tag: int, seconds: int) -> bytes:
+    """Everything of a timestamp field whose nanoseconds take five bytes, up to those."""
+    field = b"\x08" + varint(seconds & 0xFFFFFFFFFFFFFFFF) if seconds else b""
+    return bytes((tag, len(field) + 6)) + field + b"\x10"
+
+
+@lru_cache(512)
+def _name(executor: str) -> bytes:
+    return string_field(1, executor)
+
+
+def _stamp(tag: int, unix_s: float) -> bytes:
+    """A timestamp as a field, tag included. Three of four times have nanoseconds from 2**28, five bytes as a varint."""
+    seconds = int(unix_s) if unix_s > 0 else int(unix_s // 1)
+    nanos = int((unix_s - seconds) * 1e9)
+    if nanos > 0xFFFFFFF:
+        spread = nanos & 0x7F | (nanos & 0x3F80) << 1 | (nanos & 0x1FC000) << 2 | (nanos & 0xFE00000) << 3 | nanos >> 28 << 32
+        return _stamp_head(tag, seconds) + (spread | 0x80808080).to_bytes(5, "little")
+    body = timestamp_bytes(seconds, nanos)
+    return bytes((tag, len(body))) + body
+
+
+def timestamp_bytes(seconds: int, nanos: int = 0) -> bytes:
+    """A serialised `google.protobuf.Timestamp`."""
+    out = b"\x08" + varint(seconds & 0xFFFFFFFFFFFFFFFF) if seconds else b""
+    return out + b"\x10" + varint(nanos) if nanos else out
+
+
+def route_bytes(executor: str, start_s: float | None = None, end_s: float | None = None, status: bytes = b"") -> bytes:
+    """One stop of a call, as a field of a request message (tag included).
+
+    Args:
+        executor: The deployment's name, or `gateway`.
+        start_s, end_s: Unix seconds.
+        status: A serialised StatusProto, for a stop that failed.
+    """
+    route = _name(executor)
+    if start_s is not None:
+        route += _stamp(0x12, start_s)
+    if end_s is not None:
+        route += _stamp(0x1A, end_s)
+    if status:
+        route += b'"' + varint(len(status)) + status
+    return b"\x1a" + varint(len(route)) + route
+
+
+def routes_bytes(stops: Iterable[Stop], status: bytes = b"") -> bytes:
+    """The stops of a call as the `routes` of a request message; those that failed carry `status`."""
+    return b"".join([route_bytes(stop.executor, stop.start_s, stop.end_s, status if stop.is_failed else b"") for stop in stops])
+
+
+def reply_routes(started_s: float, stops: Iterable[Stop] = (), status: bytes = b"", name: str = "gateway") -> bytes:
+    """The `routes` of a reply that leaves now: the front's own stop first, as from Jina."""
+    return route_bytes(name, started_s, time.time(), b"") + routes_bytes(stops, status)
+
+
+class RouteParts(NamedTuple):
+    """What a RouteProto says; times in Unix seconds, None where not set."""
+
+    executor: str
+    start_s: float | None
+    end_s: float | None
+    status: bytes
+
+
+def read_route(data: bytes) -> RouteParts:
+    """Read a serialised RouteProto (an element of `Envelope.routes`)."""
+    fields: dict[int, list[bytes]] = {0x0A: [], 0x12: [], 0x1A: [], 0x22: []}
+    _collect(data, fields)
+    start, end = fields[0x12], fields[0x1A]
+    return RouteParts(
+        _last(fields[0x0A], "`routes.executor`"),
+        read_timestamp(b"".join(start)) if start else None,
+        read_timestamp(b"".join(end)) if end else None,
+        b"".join(fields[0x22]),
+    )
+
+
+def read_timestamp(data: bytes) -> float:
+    """Unix seconds in a serialised `google.protobuf.Timestamp`."""
+    seconds = nanos = pos = 0
+    end = len(data)
+    try:
+        while pos < end:
+            if data[pos] == 0x08:
+                seconds, pos = read_varint(data, pos + 1)
+            elif data[pos] == 0x10:
+                nanos, pos = read_varint(data, pos + 1)
+            else:
+                pos = skip_field(data, pos, end)
+    except IndexError:
+        raise truncated() from None
+    return (seconds - (1 << 64) if seconds >> 63 else seconds) + (nanos & 0x7FFFFFFF) / 1e9
