@@ -162,7 +162,8 @@ def parsed(argument_: Argument, raw: Any) -> Any:
 
 def check_minimum(options: Any) -> None:
     """Refuse numbers below what their arguments allow."""
-    for argument_ in arguments_of(type(options)).values():
+    kind: type = type(options)
+    for argument_ in arguments_of(kind).values():
         if argument_.minimum is None:
             continue
         value = getattr(options, argument_.name)
@@ -199,7 +200,8 @@ def plain(value: Any) -> Any:
 
 def changed(options: Any) -> dict[str, Any]:
     """The fields that differ from their defaults, as YAML and JSON can hold them."""
-    table = arguments_of(type(options))
+    kind: type = type(options)
+    table = arguments_of(kind)
     return {
         name: plain(value)
         for name, argument_ in table.items()
