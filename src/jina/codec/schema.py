@@ -22,14 +22,41 @@ from jina.errors import ConfigError
 
 _FRAMEWORKS: Final = ("docarray", "jina")
 # Settings of a pydantic model that change nothing for a value that already has its field's exact type.
-_HARMLESS_CONFIG: Final = frozenset({
-    "validate_assignment", "_load_extra_fields_from_protobuf", "json_encoders", "extra", "arbitrary_types_allowed", "title",
-    "frozen", "populate_by_name", "validate_by_name", "validate_by_alias", "protected_namespaces", "json_schema_extra",
-    "from_attributes", "ser_json_timedelta", "ser_json_bytes", "ser_json_inf_nan", "ser_json_temporal", "val_json_bytes",
-    "defer_build", "alias_generator", "use_attribute_docstrings", "hide_input_in_errors", "strict", "serialize_by_alias",
-    "json_schema_serialization_defaults_required", "json_schema_mode_override", "regex_engine", "cache_strings",
-    "field_title_generator", "model_title_generator", "loc_by_alias", "coerce_numbers_to_str",
-})
+_HARMLESS_CONFIG: Final = frozenset(
+    {
+        "validate_assignment",
+        "_load_extra_fields_from_protobuf",
+        "json_encoders",
+        "extra",
+        "arbitrary_types_allowed",
+        "title",
+        "frozen",
+        "populate_by_name",
+        "validate_by_name",
+        "validate_by_alias",
+        "protected_namespaces",
+        "json_schema_extra",
+        "from_attributes",
+        "ser_json_timedelta",
+        "ser_json_bytes",
+        "ser_json_inf_nan",
+        "ser_json_temporal",
+        "val_json_bytes",
+        "defer_build",
+        "alias_generator",
+        "use_attribute_docstrings",
+        "hide_input_in_errors",
+        "strict",
+        "serialize_by_alias",
+        "json_schema_serialization_defaults_required",
+        "json_schema_mode_override",
+        "regex_engine",
+        "cache_strings",
+        "field_title_generator",
+        "model_title_generator",
+        "loc_by_alias",
+        "coerce_numbers_to_str",
+    }
 )
 
 
