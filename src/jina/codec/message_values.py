@@ -1,0 +1,604 @@
+"""Message objects with protobuf's own methods, made from the message tables.
+
+`message_class("jina.DataRequestProto")` gives the class that `jina.proto.jina_pb2` shows. Attribute access, presence, oneofs, maps,
+merging, parsing and the deterministic serialisation follow the protobuf library, which the tests hold against it; unknown fields are
+kept. Documents inside a request stay bytes until somebody looks into them.
+
+This is the comfortable form, not the fast one: see `messages.py` for that.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
+
+from jina.codec import message_tables as tables
+from jina.codec.fields import bytes_field, read_tag, read_varint, skip_value, text, truncated, varint
+from jina.codec.message_lists import MessageList, MessageMap, ScalarList, ScalarMap
+from jina.errors import MalformedError
+
+MAX_DEPTH: Final = 100
+LAZY: Final = frozenset({"docarray.DocListProto", "docarray.DocProto"})
+"""Types that stay bytes inside messages of package `jina` until they are looked into."""
+
+_U64 = 0xFFFFFFFFFFFFFFFF
+
+
+# --- scalars -------------------------------------------------------------------------------------------------------------------------
+
+
+class Scalar(NamedTuple):
+    """How values of one scalar type are checked, read and written."""
+
+    wire: int
+    default: Any
+    check: Callable[[Any], Any]
+    encode: Callable[[Any], bytes]
+    from_wire: Callable[[Any], Any]  # of a varint: its number; else: its bytes
+
+
+def _check_str(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    if not isinstance(value, str):
+        raise TypeError(f"expected str, got {type(value).__name__}: {value!r}")
+    value.encode()  # refuses lone surrogates
+    return value
+
+
+def _check_bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"expected bytes, got {type(value).__name__}: {value!r}")
+    return bytes(value)
+
+
+def _check_float(value: Any) -> float:
+    if isinstance(value, str):
+        raise TypeError(f"expected a number, got {value!r}")
+    return float(value)
+
+
+def _check_bool(value: Any) -> bool:
+    if isinstance(value, str) or not hasattr(value, "__index__"):
+        raise TypeError(f"expected bool, got {type(value).__name__}: {value!r}")
+    return bool(value)
+
+
+def _integer(bits: int, is_signed: bool) -> Scalar:
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if is_signed else (0, (1 << bits) - 1)
+    mask, sign = (1 << bits) - 1, 1 << bits - 1
+
+    def check(value: Any) -> int:
+        if not hasattr(value, "__index__"):
+            raise TypeError(f"expected int, got {type(value).__name__}: {value!r}")
+        number = value.__index__()
+        if not low <= number <= high:
+            raise ValueError(f"value out of range: {number}")
+        return int(number)
+
+    def from_wire(number: int) -> int:
+        number &= mask
+        return number - (1 << bits) if is_signed and number & sign else number
+
+    return Scalar(0, 0, check, lambda value: varint(value & _U64), from_wire)
+
+
+SCALARS: Final = {
+    "string": Scalar(2, "", _check_str, lambda value: _sized(value.encode()), lambda data: text(data)),
+    "bytes": Scalar(2, b"", _check_bytes, lambda value: _sized(value), lambda data: data),
+    "double": Scalar(1, 0.0, _check_float, struct.Struct("<d").pack, lambda data: struct.unpack("<d", data)[0]),
+    "bool": Scalar(0, False, _check_bool, lambda value: b"\x01" if value else b"\x00", lambda number: number != 0),
+    "int32": _integer(32, True),
+    "uint32": _integer(32, False),
+    "int64": _integer(64, True),
+    "uint64": _integer(64, False),
+}
+
+
+def _sized(data: bytes) -> bytes:
+    return varint(len(data)) + data
+
+
+class EnumType:
+    """An enum as protobuf shows it: `Name(1)`, `Value("ERROR")`, `items()`, and each name as an attribute."""
+
+    def __init__(self, table: tables.Enum) -> None:
+        self.full_name = table.name
+        self.name = table.name.rpartition(".")[2]
+        self._numbers = dict(table.values)
+        self._names = {number: name for name, number in table.values}
+
+    def Name(self, number: int) -> str:  # noqa: N802
+        """The name of a number; ValueError if there is none."""
+        if number not in self._names:
+            raise ValueError(f"Enum {self.name} has no name defined for value {number}")
+        return self._names[number]
+
+    def Value(self, name: str) -> int:  # noqa: N802
+        """The number of a name; ValueError if there is none."""
+        if name not in self._numbers:
+            raise ValueError(f"Enum {self.name} has no value defined for name {name!r}")
+        return self._numbers[name]
+
+    def keys(self) -> list[str]:
+        return list(self._numbers)
+
+    def values(self) -> list[int]:
+        return list(self._numbers.values())
+
+    def items(self) -> list[tuple[str, int]]:
+        return list(self._numbers.items())
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return self.__dict__["_numbers"][name]  # type: ignore[no-any-return]
+        except KeyError:
+            raise AttributeError(f"enum {self.__dict__.get('name')} has no value {name!r}") from None
+
+    def check(self, value: Any) -> int:
+        """A name or a number (any int32: proto3's enums are open) as a number."""
+        return self.Value(value) if isinstance(value, str) else SCALARS["int32"].check(value)  # type: ignore[no-any-return]
+
+
+@cache
+def enum_type(name: str) -> EnumType:
+    """The enum of a full name."""
+    return EnumType(tables.enums()[name])
+
+
+# --- messages ------------------------------------------------------------------------------------------------------------------------
+
+
+class Descriptor(NamedTuple):
+    """What people ask of `Message.DESCRIPTOR`."""
+
+    name: str
+    full_name: str
+    fields: tuple[tables.Field, ...]
+    fields_by_name: dict[str, tables.Field]
+
+
+class Message:
+    """Base of all message classes; see the module's text. Fields are attributes."""
+
+    __slots__ = ("_is_set", "_owner", "_slot", "_unknown", "_values")
+    DESCRIPTOR: ClassVar[Descriptor]
+    _slots: ClassVar[dict[str, Slot]]
+    _by_tag: ClassVar[dict[int, Slot]]
+    _oneofs: ClassVar[dict[str, list[str]]]
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(self, **fields: Any) -> None:
+        self._values: dict[str, Any] = {}
+        self._unknown = b""
+        self._owner: Message | None = None
+        self._slot: Slot | None = None
+        self._is_set = True
+        for name, value in fields.items():
+            if name not in self._slots:
+                raise ValueError(f"Protocol message {type(self).__name__} has no {name!r} field.")
+            if value is not None:
+                self._slots[name].fill(self, value)
+
+    # presence
+
+    def _mark(self) -> None:
+        """This message exists from now on, and so do those around it."""
+        if not self._is_set:
+            self._is_set = True
+            owner, slot = self._owner, self._slot
+            if owner is not None and slot is not None:
+                slot.clear_siblings(owner)
+                owner._mark()
+
+    SetInParent = _mark
+
+    def _has(self, name: str) -> bool:
+        slot, value = self._slots[name], self._values.get(name)
+        if slot.is_many:
+            return bool(value)
+        if slot.make is not None:
+            return value is not None and (type(value) is bytes or value._is_set)
+        return value is not None and (slot.has_presence or slot.differs(value))
+
+    def HasField(self, name: str) -> bool:  # noqa: N802
+        """Whether a field with presence, or one of a oneof, is set."""
+        if name in self._oneofs:
+            return self.WhichOneof(name) is not None
+        slot = self._slots.get(name)
+        if slot is None or slot.is_many or not slot.has_presence:
+            raise ValueError(f"Protocol message {type(self).__name__} has no singular {name!r} field with presence")
+        return self._has(name)
+
+    def WhichOneof(self, oneof: str) -> str | None:  # noqa: N802
+        """The name of the field that is set in a oneof, or None."""
+        if oneof not in self._oneofs:
+            raise ValueError(f"Protocol message {type(self).__name__} has no oneof {oneof!r}")
+        return next((name for name in self._oneofs[oneof] if self._has(name)), None)
+
+    def ListFields(self) -> list[tuple[tables.Field, Any]]:  # noqa: N802
+        """The fields that are set, in order of their numbers, with their values."""
+        return [(slot.field, getattr(self, name)) for name, slot in self._slots.items() if self._has(name)]
+
+    def ClearField(self, name: str) -> None:  # noqa: N802
+        """Unset a field, or whatever is set in a oneof."""
+        if name in self._oneofs:
+            set_name = self.WhichOneof(name)
+            if set_name:
+                self.ClearField(set_name)
+            return
+        if name not in self._slots:
+            raise ValueError(f"Protocol message {type(self).__name__} has no {name!r} field.")
+        value = self._values.pop(name, None)
+        if isinstance(value, Message):
+            value._owner = None
+        self._mark()
+
+    def Clear(self) -> None:  # noqa: N802
+        """Unset all."""
+        for name in list(self._values):
+            self.ClearField(name)
+        self._unknown = b""
+        self._mark()
+
+    def DiscardUnknownFields(self) -> None:  # noqa: N802
+        """Forget the unknown fields of this message and those in it."""
+        self._unknown = b""
+        for field, value in self.ListFields():
+            for each in value.values() if field.is_map else value if field.is_repeated else [value]:
+                if isinstance(each, Message):
+                    each.DiscardUnknownFields()
+
+    def IsInitialized(self) -> bool:  # noqa: N802
+        """Always true: proto3 has no required fields."""
+        return True
+
+    # bytes
+
+    def SerializeToString(self, deterministic: bool | None = None) -> bytes:  # noqa: N802
+        """The message as bytes, always in protobuf's deterministic form."""
+        values = self._values
+        return b"".join([slot.encode(values[name]) for name, slot in self._slots.items() if self._has(name)]) + self._unknown
+
+    SerializePartialToString = SerializeToString
+    __bytes__ = SerializeToString
+
+    def ByteSize(self) -> int:  # noqa: N802
+        """Length of the serialised message."""
+        return len(self.SerializeToString())
+
+    def MergeFromString(self, data: bytes) -> int:  # noqa: N802
+        """Read bytes on top of what is there.
+
+        Raises:
+            MalformedError: Not such a message.
+        """
+        self._mark()
+        data = bytes(data)
+        try:
+            self._read(data, 0, len(data), 0)
+        except (IndexError, struct.error):
+            raise truncated() from None
+        return len(data)
+
+    def ParseFromString(self, data: bytes) -> int:  # noqa: N802
+        """Read bytes, forgetting what was there."""
+        self.Clear()
+        return self.MergeFromString(data)
+
+    @classmethod
+    def FromString(cls, data: bytes) -> Self:  # noqa: N802
+        """A new message read from bytes."""
+        message = cls()
+        message.MergeFromString(data)
+        return message
+
+    def _read(self, data: bytes, pos: int, end: int, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise MalformedError(f"malformed protobuf: nested deeper than {MAX_DEPTH} messages")
+        by_tag = self._by_tag
+        while pos < end:
+            start = pos
+            tag, pos = read_tag(data, pos)
+            value_start, pos = pos, skip_value(data, pos, end, tag)
+            slot = by_tag.get(tag)
+            if slot is None:
+                self._unknown += data[start:pos]
+            elif tag & 7 == 2:
+                value_start = read_varint(data, value_start)[1]
+                slot.read(self, data, value_start, pos, depth)
+            elif tag & 7 == 0:
+                slot.put(self, slot.from_wire(read_varint(data, value_start)[0]))
+            else:
+                slot.put(self, slot.from_wire(data[value_start:pos]))
+
+    # whole messages
+
+    def MergeFrom(self, other: Message) -> None:  # noqa: N802
+        """Read another message of the same class on top of this one."""
+        if type(other) is not type(self):
+            raise TypeError(f"expected {type(self).__name__}, got {type(other).__name__}")
+        self.MergeFromString(other.SerializeToString())
+
+    def CopyFrom(self, other: Message) -> None:  # noqa: N802
+        """Become equal to another message of the same class."""
+        if other is self:
+            return
+        if type(other) is not type(self):
+            raise TypeError(f"expected {type(self).__name__}, got {type(other).__name__}")
+        self.ParseFromString(other.SerializeToString())
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.SerializeToString() == other.SerializeToString()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, _: Any = None) -> Self:
+        return self.FromString(self.SerializeToString())
+
+    __copy__ = __deepcopy__
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (self.DESCRIPTOR.full_name, self.SerializeToString())
+
+    def __repr__(self) -> str:
+        from jina.codec.message_text import to_text
+
+        return to_text(self)
+
+    __str__ = __repr__
+
+    def to_dict(self, *, preserving_proto_field_name: bool = False, use_integers_for_enums: bool = False) -> Any:
+        """The message in protobuf's JSON form, as `json_format.MessageToDict` gives it."""
+        from jina.codec.message_text import to_dict
+
+        return to_dict(self, names=preserving_proto_field_name, numbers=use_integers_for_enums)
+
+
+def _rebuild(name: str, data: bytes) -> Message:
+    return message_class(name).FromString(data)
+
+
+class Slot:
+    """One field of a message class, as a descriptor: what reading, setting and serialising it means."""
+
+    def __init__(self, field: tables.Field, owner: str) -> None:
+        self.field, self.name = field, field.name
+        self.make = message_class(field.type) if field.is_message else None
+        scalar = SCALARS["int32" if field.is_enum else field.type] if not field.is_message else None
+        self.check = enum_type(field.type).check if field.is_enum else scalar.check if scalar else None
+        self.scalar = scalar
+        self.is_many = field.is_repeated or field.is_map
+        self.has_presence = not self.is_many and (field.is_message or field.is_optional or bool(field.oneof))
+        self.is_lazy = owner.startswith("jina.") and field.type in LAZY
+        self.is_packed = field.is_repeated and scalar is not None and scalar.wire != 2
+        wire = 2 if scalar is None or self.is_many and (field.is_map or self.is_packed) else scalar.wire
+        self.tag = field.number << 3 | wire
+        self.head = varint(self.tag)
+        self.from_wire: Callable[[Any], Any] = scalar.from_wire if scalar else bytes
+
+    def differs(self, value: Any) -> bool:
+        """Whether a value without presence is another than the default; -0.0 is."""
+        assert self.scalar is not None
+        return bool(value) or (value == 0 and self.scalar.wire == 1 and str(value) != "0.0")
+
+    # as an attribute
+
+    def __get__(self, message: Message | None, owner: type | None = None) -> Any:
+        if message is None:
+            return self
+        value = message._values.get(self.name)
+        if value is None:
+            if self.make is None and not self.is_many:
+                assert self.scalar is not None
+                return self.scalar.default
+            value = message._values[self.name] = self._empty(message)
+        elif self.is_lazy and type(value) is bytes:
+            value = message._values[self.name] = self._opened(message, value)
+        return value
+
+    def __set__(self, message: Message, value: Any) -> None:
+        if self.check is None or self.is_many:
+            raise AttributeError(f"Assignment not allowed to message, map or repeated field {self.name!r} in protocol message object")
+        self.put(message, self.check(value))
+        message._mark()
+
+    def _empty(self, message: Message) -> Any:
+        if self.field.is_map:
+            return MessageMap(message, self.make) if self.make else ScalarMap(message, self.check or bytes)
+        if self.field.is_repeated:
+            return MessageList(message, self.make) if self.make else ScalarList(message, self.check or bytes)
+        assert self.make is not None
+        child = self.make()
+        child._owner, child._slot, child._is_set = message, self, False
+        return child
+
+    def _opened(self, message: Message, data: bytes) -> Message:
+        child: Message = self._empty(message)
+        child._is_set = True
+        child.MergeFromString(data)
+        return child
+
+    def clear_siblings(self, message: Message) -> None:
+        """Unset the other fields of this one's oneof."""
+        if self.field.oneof:
+            for name in message._oneofs[self.field.oneof]:
+                if name != self.name and name in message._values:
+                    message.ClearField(name)
+
+    # setting from within
+
+    def put(self, message: Message, value: Any) -> None:
+        """Set a scalar that is known to be right, or append it."""
+        if self.is_many:
+            list.append(self.__get__(message), value)
+            return
+        self.clear_siblings(message)
+        message._values[self.name] = value
+
+    def fill(self, message: Message, value: Any) -> None:
+        """Set from what a constructor takes: also dicts for messages, lists, mappings."""
+        if self.make is None or not self.is_many and isinstance(value, self.make):
+            if self.field.is_map:
+                self.__get__(message).update(value)
+            elif self.field.is_repeated:
+                self.__get__(message).extend(value)
+            elif self.make is not None:
+                self.__get__(message).CopyFrom(value)
+            else:
+                self.__set__(message, value)
+        elif self.field.is_map:
+            for key, item in value.items():
+                self.__get__(message)[key].CopyFrom(self._made(item))
+        elif self.field.is_repeated:
+            self.__get__(message).extend([self._made(item) for item in value])
+        else:
+            self.__get__(message).CopyFrom(self._made(value))
+
+    def _made(self, value: Any) -> Any:
+        assert self.make is not None
+        if not isinstance(value, dict):
+            return value
+        if hasattr(self.make, "from_json"):
+            return self.make.from_json(value)
+        return self.make(**value)
+
+    # reading
+
+    def read(self, message: Message, data: bytes, pos: int, end: int, depth: int) -> None:
+        """Take a length-delimited value."""
+        if self.field.is_map:
+            self._read_entry(message, data, pos, end, depth)
+        elif self.make is None:
+            if self.is_packed:
+                self._read_packed(message, data, pos, end)
+            else:
+                self.put(message, self.from_wire(data[pos:end]))
+        elif self.field.is_repeated:
+            child = self.make()
+            child._read(data, pos, end, depth + 1)
+            self.__get__(message).adopt(child)
+        elif self.is_lazy and self._stays_bytes(message):
+            self.clear_siblings(message)
+            message._values[self.name] = message._values.get(self.name, b"") + data[pos:end]
+        else:
+            child = self.__get__(message)
+            child._mark()
+            child._read(data, pos, end, depth + 1)
+
+    def _stays_bytes(self, message: Message) -> bool:
+        value = message._values.get(self.name)
+        if isinstance(value, Message) and not value._is_set:
+            return False
+        return value is None or type(value) is bytes
+
+    def _read_packed(self, message: Message, data: bytes, pos: int, end: int) -> None:
+        values = self.__get__(message)
+        while pos < end:
+            number, pos = read_varint(data, pos)
+            list.append(values, self.from_wire(number))
+        if pos != end:
+            raise truncated()
+
+    def _read_entry(self, message: Message, data: bytes, pos: int, end: int, depth: int) -> None:
+        key = ""
+        value: Any = self.make() if self.make else self.scalar.default if self.scalar else None
+        while pos < end:
+            tag, pos = read_tag(data, pos)
+            start, pos = pos, skip_value(data, pos, end, tag)
+            if tag == 0x0A:
+                key = text(data[read_varint(data, start)[1] : pos], "a map key")
+            elif tag == 0x12:
+                start = read_varint(data, start)[1]
+                if self.make:
+                    value._read(data, start, pos, depth + 2)
+                else:
+                    value = self.from_wire(data[start:pos])
+        values = self.__get__(message)
+        if self.make:
+            values.adopt(key, value)
+        else:
+            dict.__setitem__(values, key, value)
+
+    # writing
+
+    def encode(self, value: Any) -> bytes:
+        """The field with its tag; one that is set."""
+        if self.field.is_map:
+            return b"".join([self._entry(key, value[key]) for key in sorted(value)])
+        if self.make is not None:
+            each = value if self.field.is_repeated else [value]
+            return b"".join([self.head + _sized(_serialised(item)) for item in each])
+        assert self.scalar is not None
+        encode = self.scalar.encode
+        if self.is_packed:
+            return self.head + _sized(b"".join([encode(item) for item in value]))
+        if self.field.is_repeated:
+            return b"".join([self.head + encode(item) for item in value])
+        return self.head + encode(value)
+
+    def _entry(self, key: str, value: Any) -> bytes:
+        raw = _serialised(value) if self.make else value.encode()
+        return self.head + _sized(bytes_field(1, key.encode()) + bytes_field(2, raw))
+
+
+def _serialised(value: Any) -> bytes:
+    return value if type(value) is bytes else value.SerializeToString()  # type: ignore[no-any-return]
+
+
+# --- classes -------------------------------------------------------------------------------------------------------------------------
+
+_classes: dict[str, type[Message]] = {}
+
+
+def message_class(name: str) -> type[Message]:
+    """The class of a message by its full name, e.g. `jina.HeaderProto`."""
+    found = _classes.get(name)
+    if found is None:
+        found = _make_class(tables.messages()[name])
+    return found
+
+
+def _make_class(table: tables.Message) -> type[Message]:
+    from jina.codec.well_known import BASES
+
+    short = table.name.rpartition(".")[2]
+    made: type[Message] = type(short, (*BASES.get(table.name, ()), Message), {"__slots__": (), "__module__": _module(table.name)})
+    _classes[table.name] = made  # before its fields: messages contain each other
+    slots = [Slot(field, table.name) for field in sorted(table.fields)]
+    made._slots = {slot.name: slot for slot in slots}
+    made._by_tag = {slot.tag: slot for slot in slots}
+    made._by_tag.update({slot.field.number << 3 | slot.scalar.wire: slot for slot in slots if slot.is_packed and slot.scalar})
+    made._oneofs = _oneofs(table)
+    made.DESCRIPTOR = Descriptor(short, table.name, table.fields, {field.name: field for field in table.fields})
+    for name, slot in made._slots.items():
+        setattr(made, name, slot)
+    for nested in table.messages:
+        setattr(made, nested.name.rpartition(".")[2], message_class(nested.name))
+    for enum in table.enums:
+        wrapper = enum_type(enum.name)
+        setattr(made, wrapper.name, wrapper)
+        for value_name, number in enum.values:
+            setattr(made, value_name, number)
+    for slot in slots:
+        setattr(made, f"{slot.name.upper()}_FIELD_NUMBER", slot.field.number)
+    return made
+
+
+def _oneofs(table: tables.Message) -> dict[str, list[str]]:
+    oneofs: dict[str, list[str]] = {}
+    for field in table.fields:
+        if field.oneof or field.is_optional:
+            oneofs.setdefault(field.oneof or f"_{field.name}", []).append(field.name)
+    return oneofs
+
+
+def _module(name: str) -> str:
+    return "jina.proto.jina_pb2" if name.startswith("jina.") else "jina.codec.message_values"
