@@ -39,6 +39,7 @@ class Status(msgspec.Struct):
             `traceback.format_exception` gives them, and the Executor's class name. Empty where no user code ran.
         details: Findings of a validation, each with `loc`, `msg`, `type`; `loc` begins at the documents list or at `parameters`.
         retry_after_s: When to try again, where that is known.
+        http_status, grpc_status: What the exception itself asked for (see `runtime/invoke.py`); they go before what `code` maps to.
     """
 
     code: Code
@@ -49,6 +50,8 @@ class Status(msgspec.Struct):
     executor: str = ""
     details: list[dict[str, Any]] = []
     retry_after_s: float | None = None
+    http_status: int | None = None
+    grpc_status: int | None = None
 
 
 class Route(msgspec.Struct):

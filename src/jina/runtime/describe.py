@@ -1,0 +1,72 @@
+"""What a worker tells of its endpoints: plain values, so that fronts never import the user's classes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jina.call import EndpointInfo
+from jina.endpoint import Endpoint
+from jina.executor import BaseExecutor
+
+
+def endpoint_infos(executor: BaseExecutor) -> list[EndpointInfo]:
+    """Describe all endpoints of an executor, `_jina_dry_run_` included.
+
+    Raises:
+        ConfigError: A document class has a field that no codec can carry.
+    """
+    return [_info(endpoint) for endpoint in executor.requests.values()]
+
+
+def _info(endpoint: Endpoint) -> EndpointInfo:
+    given, returned = endpoint.input_codec, endpoint.output_codec
+    model = endpoint.parameters_model
+    parameters = None if model is None else parameters_schema(model)
+    return EndpointInfo(
+        path=endpoint.path,
+        kind=endpoint.kind,
+        input=given.json_schema(),
+        output=returned.json_schema(),
+        input_name=endpoint.input.__name__,
+        output_name=endpoint.output.__name__,
+        parameters=parameters,
+        parameters_name="" if model is None else model.__name__,
+        is_parameters_required=bool(parameters and parameters.get("required")) and not endpoint.is_parameters_optional,
+        is_write=endpoint.is_write,
+        discovery={
+            "input": {"name": endpoint.input.__name__, "model": given.json_schema_v1()},
+            "output": {"name": endpoint.output.__name__, "model": returned.json_schema_v1()},
+            "is_generator": endpoint.is_generator,
+            "is_singleton_doc": endpoint.is_singleton_doc,
+            "parameters": {
+                "name": None if model is None else model.__name__,
+                "model": None if parameters is None else to_v1(parameters),
+            },
+        },
+    )
+
+
+def parameters_schema(model: type) -> dict[str, Any]:
+    """Give the JSON Schema of a parameters model, its own description at the top."""
+    if hasattr(model, "__struct_fields__"):
+        return _struct_schema(model)
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(model).json_schema()
+
+
+def _struct_schema(model: type) -> dict[str, Any]:
+    import msgspec
+
+    schema: dict[str, Any] = msgspec.json.schema(model)
+    definitions: dict[str, Any] = schema.get("$defs", {})
+    top: dict[str, Any] = definitions.pop(schema.get("$ref", "").rpartition("/")[2], schema)
+    return {**top, **({"$defs": definitions} if definitions else {})}
+
+
+def to_v1(schema: dict[str, Any]) -> dict[str, Any]:
+    """Rename what pydantic 1 called otherwise: `definitions` and the references to them."""
+    text = json.dumps(schema).replace('"#/$defs/', '"#/definitions/').replace('"$defs":', '"definitions":')
+    renamed: dict[str, Any] = json.loads(text)
+    return renamed
