@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from jina.codec.fields import bytes_field, string_field, varint
+from jina.codec.varint import varint
+from jina.codec.fields import bytes_field, string_field
 from jina.codec.message_tables import Enum, Field, File, Message, Method, Service, files
 
 _TYPES: Final = {"double": 1, "int64": 3, "uint64": 4, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "uint32": 13}
@@ -80,7 +81,9 @@ def _field(field: Field, owner: str, oneofs: list[str]) -> bytes:
     if field.is_map:
         return _field_bytes(field.name, field.number, _REPEATED, _MESSAGE, f"{owner}.{_entry_name(field)}")
     kind = _MESSAGE if field.is_message else _ENUM if field.is_enum else _TYPES[field.type]
-    out = _field_bytes(field.name, field.number, _REPEATED if field.is_repeated else _OPTIONAL, kind, "" if kind in _TYPES.values() else field.type)
+    out = _field_bytes(
+        field.name, field.number, _REPEATED if field.is_repeated else _OPTIONAL, kind, "" if kind in _TYPES.values() else field.type
+    )
     oneof = f"_{field.name}" if field.is_optional else field.oneof
     if oneof:
         out += varint(9 << 3) + varint(oneofs.index(oneof))
@@ -95,7 +98,9 @@ def _field_bytes(name: str, number: int, label: int, kind: int, type_name: str =
 def _map_entry(field: Field) -> bytes:
     kind = _MESSAGE if field.is_message else _TYPES[field.type]
     value = _field_bytes("value", 2, _OPTIONAL, kind, field.type if field.is_message else "")
-    parts = string_field(1, _entry_name(field)) + bytes_field(2, _field_bytes("key", 1, _OPTIONAL, _TYPES["string"])) + bytes_field(2, value)
+    parts = (
+        string_field(1, _entry_name(field)) + bytes_field(2, _field_bytes("key", 1, _OPTIONAL, _TYPES["string"])) + bytes_field(2, value)
+    )
     return parts + bytes_field(7, b"\x38\x01")  # options { map_entry: true }
 
 

@@ -10,41 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from jina.codec.varint import read_varint, varint
 from jina.errors import MalformedError
 
 MAX_GROUP_DEPTH: Final = 100
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-_SMALL: Final = tuple(_varint(n) for n in range(1024))
-
-
-def varint(value: int) -> bytes:
-    """The base-128 form of a number from 0 to 2**64 - 1."""
-    return _SMALL[value] if value < 1024 else _varint(value)
-
-
-def read_varint(data: bytes, pos: int) -> tuple[int, int]:
-    """The number at `pos` (its low 64 bits, as protobuf takes them) and the position behind it."""
-    byte = data[pos]
-    if byte < 0x80:
-        return byte, pos + 1
-    value = byte & 0x7F
-    for shift in range(7, 70, 7):
-        pos += 1
-        byte = data[pos]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, pos + 1
-    raise MalformedError(f"malformed protobuf: a varint has more than ten bytes, at byte {pos}")
 
 
 def read_tag(data: bytes, pos: int) -> tuple[int, int]:
@@ -137,3 +106,8 @@ def string_fields(number: int, values: Iterable[str]) -> bytes:
 def string_field(number: int, value: str) -> bytes:
     """A string field without presence: nothing for an empty string."""
     return bytes_field(number, value.encode()) if value else b""
+
+
+def map_order(key: str) -> bytes:
+    """Sort key of the entries of a map in protobuf's deterministic form: bytewise, a longer key before its own prefix."""
+    return key.encode("utf-8", "surrogatepass") + b"\xff"  # UTF-8 never holds FF

@@ -383,9 +383,7 @@ class _Scope:
 
     def messages(self, parent: str) -> tuple[Message, ...]:
         return tuple(
-            Message(
-                f"{self.package}.{title}", tuple(self.field(line, title) for line in lines), self.messages(title), self.enums(title)
-            )
+            Message(f"{self.package}.{title}", tuple(self.field(line, title) for line in lines), self.messages(title), self.enums(title))
             for _, title, lines in self._inside("message", parent)
         )
 

@@ -35,7 +35,9 @@ def to_dict(message: Message, *, names: bool = False, numbers: bool = False) -> 
         return _FROM_STRUCT[full_name](message.SerializeToString())
     if full_name == _TIMESTAMP:
         return message.ToJsonString()
-    return {field.name if names else json_name(field.name): _field_json(field, value, names, numbers) for field, value in message.ListFields()}
+    return {
+        field.name if names else json_name(field.name): _field_json(field, value, names, numbers) for field, value in message.ListFields()
+    }
 
 
 def json_name(name: str) -> str:
@@ -185,7 +187,12 @@ def _scalar_text(field: Field, value: Any) -> str:
         return "true" if value else "false"
     if field.is_enum:
         return str(_enum_name(field, value))
-    return repr(value) if field.type != "double" or value % 1 or abs(value) >= 1e16 else str(int(value))
+    return _double_text(value) if field.type == "double" else str(value)
+
+
+def _double_text(value: float) -> str:
+    short = format(value, ".15g")
+    return short if float(short) == value else format(value, ".17g")
 
 
 def _escaped(value: str) -> str:

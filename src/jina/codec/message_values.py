@@ -15,8 +15,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 
 from jina.codec import message_tables as tables
-from jina.codec.fields import bytes_field, read_tag, read_varint, skip_value, text, truncated, varint
+from jina.codec.fields import bytes_field, map_order, read_tag, skip_value, text, truncated
 from jina.codec.message_lists import MessageList, MessageMap, ScalarList, ScalarMap
+from jina.codec.varint import read_varint, varint
 from jina.errors import MalformedError
 
 MAX_DEPTH: Final = 100
@@ -532,7 +533,7 @@ class Slot:
     def encode(self, value: Any) -> bytes:
         """The field with its tag; one that is set."""
         if self.field.is_map:
-            return b"".join([self._entry(key, value[key]) for key in sorted(value)])
+            return b"".join([self._entry(key, value[key]) for key in sorted(value, key=map_order)])
         if self.make is not None:
             each = value if self.field.is_repeated else [value]
             return b"".join([self.head + _sized(_serialised(item)) for item in each])

@@ -18,7 +18,8 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from jina.codec.fields import read_varint, skip_field, string_field, string_fields, text, truncated, varint
+from jina.codec.fields import skip_field, string_field, string_fields, text, truncated
+from jina.codec.varint import read_varint, varint
 from jina.errors import MalformedError
 
 MAX_CACHED_HEADERS: Final = 512

@@ -1,7 +1,7 @@
 """`google.protobuf.Struct` to dict and back, by hand: the `parameters` of every request are one.
 
 JSON values only. Numbers are doubles, so ints come back as floats (as in Jina 3); NaN and infinities are refused in both
-directions, since JSON has none and every value may end in an HTTP reply. Keys are written sorted, which is protobuf's
+directions, since JSON has none and every value may end in an HTTP reply. Keys are written in the order of protobuf's
 deterministic form.
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from jina.codec.fields import read_varint, skip_field, truncated, varint
+from jina.codec.fields import map_order, skip_field, truncated
+from jina.codec.varint import read_varint, varint
 from jina.errors import InvalidInputError, MalformedError, UnencodableError
 
 MAX_DEPTH: Final = 64
@@ -237,7 +238,7 @@ def _sorted_keys(mapping: Mapping[str, Any]) -> list[str]:
     for key in mapping:
         if not isinstance(key, str):
             raise _NoJson(f"keys must be strings, got {key!r}")
-    return sorted(mapping) if len(mapping) > 1 else list(mapping)
+    return sorted(mapping, key=map_order) if len(mapping) > 1 else list(mapping)
 
 
 def _value_bytes(value: Any, depth: int) -> bytes:
