@@ -240,7 +240,7 @@ def read_endpoint(
 
 
 def _read_batch(fn: Callable[..., Any], where: str, hint: Any) -> tuple[type, type]:
-    if hint is MISSING:
+    if hint is MISSING or hint is Any:
         return _legacy_list()
     found: tuple[type, Any] | None = hints.list_of(hint)
     if found is None or not hints.is_document_class(found[1]):
@@ -252,7 +252,7 @@ def _read_batch(fn: Callable[..., Any], where: str, hint: Any) -> tuple[type, ty
 
 
 def _read_one(fn: Callable[..., Any], where: str, hint: Any) -> tuple[type, type]:
-    if hint is MISSING:
+    if hint is MISSING or hint is Any:
         return list, _legacy_list()[1]
     if not hints.is_document_class(hint):
         many = "; name the argument 'docs' to take a batch" if hints.list_of(hint) is not None else ""

@@ -22,11 +22,11 @@ from typing import Any, ClassVar, Self
 from jina import hints
 from jina.caller import caller_gone, gone_flag, gone_scope
 from jina.endpoint import Endpoint
+from jina.enums import BetterEnum
 from jina.errors import BadConfigSource, NotSupportedError
 from jina.executor_bindings import DRY_RUN, Pending, batching_of, collect, endpoints_of, rebind
 from jina.executor_decorators import DEFAULT_ENDPOINT, Binding, WriteLock, dynamic_batching, monitor, requests, write
 from jina.executor_lock import turn_of
-from jina.options.values import NamedEnum
 
 __all__ = [
     "BaseExecutor",
@@ -68,7 +68,7 @@ class BaseExecutor:
     _requests_given: dict[Any, str]
     _batching_given: dict[str, Any]
 
-    class StandaloneExecutorType(NamedEnum):
+    class StandaloneExecutorType(BetterEnum):
         """Whether an exported executor has a gateway of its own."""
 
         EXTERNAL = 0

@@ -293,5 +293,5 @@ def _describe(value: Any) -> str:
 
 
 def _list_name(endpoint: Endpoint) -> str:
-    name = endpoint.output_list_type.__name__
-    return name if "[" in name else f"{name}[{endpoint.output.__name__}]"
+    kind = "DocList" if hasattr(endpoint.output_list_type, "doc_type") else endpoint.output_list_type.__name__
+    return f"{kind}[{endpoint.output.__name__}]"
