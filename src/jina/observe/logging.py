@@ -13,8 +13,9 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
-from enum import IntEnum
 from typing import Any, Self, TextIO
+
+from jina.enums import LogVerbosity
 
 _LEVEL_COLOURS = {"DEBUG": "2", "SUCCESS": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 _ESCAPES = re.compile("\x1b\\[.*?[@-~]")
@@ -22,32 +23,10 @@ _STARTED = time.strftime("%Y%m%d%H%M%S")
 
 _LINE = "{name:>15}@%(process)2d[%(levelname).1s]:%(message)s"
 _TIMED_LINE = "%(asctime)s:" + _LINE
-_JSON_KEYS = ("created", "filename", "funcName", "levelname", "lineno", "msg", "module", "name", "pathname") + (
-    "process",
-    "thread",
-    "processName",
-    "threadName",
-    "log_id",
+_JSON_KEYS = (
+    *("created", "filename", "funcName", "levelname", "lineno", "msg", "module"),
+    *("name", "pathname", "process", "thread", "processName", "threadName", "log_id"),
 )
-
-
-class LogVerbosity(IntEnum):
-    """Levels; `SUCCESS` lies between INFO and WARNING."""
-
-    DEBUG = 10
-    INFO = 20
-    SUCCESS = 25
-    WARNING = 30
-    ERROR = 40
-    CRITICAL = 50
-
-    @classmethod
-    def from_string(cls, name: str) -> LogVerbosity:
-        """The level of that name, whatever its case."""
-        try:
-            return cls[name.strip().upper()]
-        except KeyError:
-            raise ValueError(f"log level {name!r} is unknown; use one of {', '.join(cls.__members__)}") from None
 
 
 def _built_in(*handlers: str, **configs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,10 @@
 """Frozen option classes, and the one table of arguments that Python, YAML and the command line all read."""
 
+from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, PollingType, ProtocolType, ProviderType
 from jina.options.address import Address, parse_address
 from jina.options.client import ClientOptions
 from jina.options.deployment import EVERYWHERE, LOOPBACK, DeploymentOptions
 from jina.options.table import Argument, arguments_of, names_of
-from jina.options.values import (
-    DeploymentRoleType,
-    DockerNetworkMode,
-    PodRoleType,
-    PollingType,
-    ProtocolType,
-    ProviderType,
-)
 
 __all__ = [
     "EVERYWHERE",

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from jina.enums import ProtocolType
 from jina.errors import ConfigError
 from jina.options import values
 from jina.options.address import parse_address
 from jina.options.deployment import LOOPBACK
 from jina.options.table import argument, changed, check_minimum, read
-from jina.options.values import ProtocolType
 
 _SERVICE, _CALLS, _OBSERVE = "service", "calls", "logs, metrics, traces"
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, ProtocolType, ProviderType
 from jina.errors import ConfigError, NotSupportedError
 from jina.options import values
-from jina.options.table import argument, changed, check_minimum, read
-from jina.options.values import DeploymentRoleType, DockerNetworkMode, PodRoleType, ProtocolType, ProviderType
+from jina.options.table import argument, changed, check_minimum, plain, read
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
@@ -256,6 +256,10 @@ class DeploymentOptions:
         """What differs from the defaults, by name, as YAML and JSON can hold it (classes and callables stay as they are)."""
         return changed(self)
 
+    def front_values(self) -> dict[str, Any]:
+        """What the front process must know, as plain values: its texts, rules and limits."""
+        return {name: plain(getattr(self, name)) for name in _FRONT}
+
     def inactive(self) -> tuple[str, ...]:
         """Names of arguments that were given, are accepted, and do nothing in this release."""
         return tuple(name for name in _INACTIVE if getattr(self, name))
@@ -280,6 +284,12 @@ class DeploymentOptions:
         """True if other machines can reach it."""
         return any(host not in ("localhost", "::1") and not host.startswith("127.") for host in self.host)
 
+
+_FRONT = (
+    *("title", "description", "cors", "ssl_certfile", "ssl_keyfile", "uvicorn_kwargs", "grpc_server_options"),
+    *("max_body_bytes", "max_message_bytes", "max_buffered_bytes", "max_header_bytes", "max_header_fields", "max_streams"),
+    *("header_timeout_s", "idle_timeout_s", "max_wait_for_replica_s", "hang_timeout_s", "timeout_send_s"),
+)
 
 _INACTIVE = ("reload", "monitoring", "tracing", "metrics", "install_requirements", "output_array_type")
 

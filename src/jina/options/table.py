@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from typing import Any
 
+from jina.enums import BetterEnum, ProtocolType
 from jina.errors import ConfigError
 from jina.options import values
 
@@ -189,8 +190,8 @@ def _with_hint(name: str, names: Mapping[str, Any]) -> str:
 
 def plain(value: Any) -> Any:
     """A field's value as YAML and JSON can hold it."""
-    if isinstance(value, values.NamedEnum):
-        return value.name.lower() if isinstance(value, values.ProtocolType) else value.name
+    if isinstance(value, BetterEnum):
+        return value.name.lower() if isinstance(value, ProtocolType) else value.name
     if isinstance(value, tuple | list):
         return [plain(each) for each in value]
     if isinstance(value, Mapping):

@@ -9,82 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from enum import IntEnum
-from typing import Any, Self
+from typing import Any
+
+from jina.enums import BetterEnum, PollingType, ProtocolType
+
+NamedEnum = BetterEnum
 
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0", ""})
 _SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)")
-
-
-class NamedEnum(IntEnum):
-    """An enum that is written by its name in any case: `ProtocolType.from_string("grpc")`, `str(...)` gives `GRPC`."""
-
-    def __str__(self) -> str:
-        return self.name
-
-    def __format__(self, spec: str) -> str:
-        return format(self.name, spec)
-
-    @classmethod
-    def from_string(cls, name: str) -> Self:
-        """The member of that name, whatever its case."""
-        try:
-            return cls[name.strip().upper().replace("-", "_")]
-        except KeyError:
-            raise ValueError(f"expected one of {', '.join(cls.__members__)}, got {name!r}") from None
-
-
-class ProtocolType(NamedEnum):
-    """What a service speaks."""
-
-    GRPC = 0
-    HTTP = 1
-    WEBSOCKET = 2
-
-
-class PollingType(NamedEnum):
-    """Which shards get a call."""
-
-    ANY = 1
-    ALL = 2
-    ALL_ASYNC = 3
-
-
-class ProviderType(NamedEnum):
-    """The cloud whose container rules are followed."""
-
-    NONE = 0
-    SAGEMAKER = 1
-    AZURE = 2
-
-
-class PodRoleType(NamedEnum):
-    """What a process of a Deployment is."""
-
-    HEAD = 0
-    WORKER = 1
-    GATEWAY = 2
-
-
-class DeploymentRoleType(NamedEnum):
-    """What a Deployment is within a Flow."""
-
-    DEPLOYMENT = 0
-    JOIN = 1
-    INSPECT = 2
-    GATEWAY = 3
-    INSPECT_AUX_PASS = 4
-    JOIN_INSPECT = 5
-
-
-class DockerNetworkMode(NamedEnum):
-    """How a container reaches the network."""
-
-    AUTO = 0
-    HOST = 1
-    BRIDGE = 2
-    NONE = 3
 
 
 def scalar(text: str) -> Any:
@@ -223,10 +156,10 @@ def protocol_map_or_ports(value: Any) -> Any:
     return mapping(value) if isinstance(value, str) and value.lstrip().startswith("{") else ports(value)
 
 
-def enum_of(kind: type[NamedEnum]) -> Any:
+def enum_of(kind: type[BetterEnum]) -> Any:
     """A function that reads a member of `kind`, by name or as itself."""
 
-    def parse(value: Any) -> NamedEnum:
+    def parse(value: Any) -> BetterEnum:
         return value if isinstance(value, kind) else kind.from_string(str(value))
 
     parse.__name__ = kind.__name__
@@ -269,7 +202,7 @@ def _items(value: Any) -> Iterable[Any]:
 def _split(value: Any) -> list[Any]:
     found: list[Any] = []
     for item in _items(value):
-        if isinstance(item, str) and not isinstance(item, IntEnum):
+        if isinstance(item, str):
             found += [part.strip() for part in item.strip().removeprefix("[").removesuffix("]").split(",") if part.strip()]
         else:
             found.append(item)

@@ -1,0 +1,98 @@
+"""`jina new`: a project to begin with. The files are rendered first and written after."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+_EXECUTOR = """\
+from jina import Executor, requests
+from jina.docs import DocList, TextDoc
+
+
+class MyExecutor(Executor):
+    @requests
+    def foo(self, docs: DocList[TextDoc], **kwargs) -> DocList[TextDoc]:
+        for doc in docs:
+            doc.text = f"hello, {doc.text}!"
+        return docs
+"""
+
+_CONFIG = """\
+jtype: MyExecutor
+py_modules:
+  - executor.py
+metas:
+  name: MyExecutor
+"""
+
+_DEPLOYMENT = """\
+jtype: Deployment
+version: '1'
+with:
+  uses: executor1/config.yml
+  name: executor1
+  protocol: [grpc, http]
+  port: [54321, 54322]
+"""
+
+_FLOW = """\
+jtype: Flow
+version: '1'
+gateway:
+  protocol: [grpc, http]
+  port: [54321, 54322]
+executors:
+  - name: executor1
+    uses: executor1/config.yml
+"""
+
+_CLIENT = """\
+from jina import Client
+from jina.docs import DocList, TextDoc
+
+if __name__ == "__main__":
+    client = Client(host="grpc://127.0.0.1:54321")
+    docs = client.post("/", DocList[TextDoc]([TextDoc(text="world"), TextDoc(text="there")]), return_type=DocList[TextDoc])
+    print(docs.text)
+"""
+
+_REQUIREMENTS = "# packages that the Executor needs, one a line\n"
+
+
+def render(kind: str) -> dict[str, str]:
+    """Relative paths and contents of a project of kind `deployment` or `flow`."""
+    top = {"deployment.yml": _DEPLOYMENT} if kind == "deployment" else {"flow.yml": _FLOW}
+    return {
+        **top,
+        "client.py": _CLIENT,
+        "executor1/executor.py": _EXECUTOR,
+        "executor1/config.yml": _CONFIG,
+        "executor1/requirements.txt": _REQUIREMENTS,
+    }
+
+
+def new(words: list[str]) -> int:
+    """Write a project into a directory that does not exist yet."""
+    parser = argparse.ArgumentParser(
+        prog="jina new", description="Make a directory with a small project to begin with.", allow_abbrev=False
+    )
+    parser.add_argument("name", metavar="NAME", help="the directory; must not exist")
+    parser.add_argument("--type", choices=("deployment", "flow"), default="deployment", help="what its YAML describes [deployment]")
+    given, _ = parser.parse_known_args(words)
+    if os.path.exists(given.name):
+        print(f"jina new: {given.name!r} exists already; give another name", file=sys.stderr)
+        return 1
+    for path, content in render(given.type).items():
+        target = os.path.join(given.name, path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "x", encoding="utf-8") as file:
+            file.write(content)
+    print(_next_steps(given.name, given.type))
+    return 0
+
+
+def _next_steps(name: str, kind: str) -> str:
+    start = f"jina {kind} --uses {kind}.yml"
+    return f"made {name}; try it:\n\n  cd {name}\n  {start}\n  python client.py        # in another terminal"

@@ -1,0 +1,192 @@
+"""`jina ping`: is a service ready? Container probes run it every few seconds, so it imports next to nothing and speaks over a bare socket.
+
+HTTP and WebSocket services are asked `GET /`; gRPC ones the standard health service, and a Flow its dry run. For gRPC the few bytes
+of HTTP/2 that one call needs are written here: the frame headers are read, header blocks are not, because an answer with a message
+is a success and one without is a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import time
+
+from jina.errors import ConfigError
+from jina.options.address import Address, parse_address
+
+_HEALTH = b"/grpc.health.v1.Health/Check"
+_DRY_RUN = b"/jina.JinaGatewayDryRunRPC/dry_run"
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"  # and empty SETTINGS (RFC 9113, 3.4)
+_DATA, _HEADERS, _RST_STREAM, _PING, _GOAWAY = 0, 1, 3, 6, 7
+_END_STREAM, _END_HEADERS = 1, 4
+_MAX_ANSWER = 1 << 20
+_PAUSE_S = 1.0
+
+
+class NotReadyError(Exception):
+    """The service answered, but not that it is ready."""
+
+
+def ping(words: list[str]) -> int:
+    """Exit code 0 if enough attempts found the service ready, else 1."""
+    given = _parse(words)
+    try:
+        address = parse_address(given.host)
+    except ConfigError as error:
+        print(f"jina ping: {error}", file=sys.stderr)
+        return 1
+    n_good = 0
+    for attempt in range(given.attempts):
+        if attempt:
+            time.sleep(_PAUSE_S)
+        n_good += _attempt(given.target, address, given.timeout / 1000, attempt)
+    enough = n_good >= given.min_successful_attempts
+    print(f"{given.host}: ready in {n_good} of {given.attempts} attempt(s)", file=sys.stdout if enough else sys.stderr)
+    return 0 if enough else 1
+
+
+def check(target: str, address: Address, timeout_s: float) -> None:
+    """Ask once.
+
+    Raises:
+        OSError: It cannot be reached, or did not answer in time.
+        NotReadyError: It answered something else.
+    """
+    protocol = address.protocol or "GRPC"
+    port = address.port if address.port is not None else (443 if address.tls else 80)
+    deadline = time.monotonic() + timeout_s
+    with socket.create_connection((_reachable(address.host), port), timeout=timeout_s) as plain:
+        connection = _with_tls(plain, protocol) if address.tls else plain
+        if protocol == "GRPC":
+            _check_grpc(connection, target, f"{address.host}:{port}", deadline)
+        else:
+            _check_http(connection, target, f"{address.host}:{port}", deadline)
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="jina ping", description="Ask a running service whether it is ready. Exits with 0 if it is, else with 1.", allow_abbrev=False
+    )
+    parser.add_argument("target", choices=("executor", "gateway", "flow"), metavar="TARGET", help="executor, gateway or flow (a dry run)")
+    parser.add_argument("host", metavar="HOST", help="e.g. 127.0.0.1:54321 (gRPC), http://127.0.0.1:8080, ws://..., grpcs://...")
+    parser.add_argument("--timeout", type=int, default=3000, metavar="MS", help="milliseconds for each attempt [3000]")
+    parser.add_argument("--attempts", type=int, default=1, metavar="N", help="how often to ask, one second apart [1]")
+    parser.add_argument("--min-successful-attempts", type=int, default=1, metavar="N", help="how many must succeed [1]")
+    given, unknown = parser.parse_known_args([word for word in words if not _is_odd(word)])
+    if unknown:
+        print(f"jina ping: ignored unknown argument(s) {', '.join(unknown)}", file=sys.stderr)
+    return given
+
+
+def _is_odd(word: str) -> bool:
+    """Exported Kubernetes files hold `--timeout 9500` as one word; Jina ignores it."""
+    return word.startswith("--timeout ")
+
+
+def _attempt(target: str, address: Address, timeout_s: float, attempt: int) -> bool:
+    began = time.perf_counter()
+    try:
+        check(target, address, timeout_s)
+    except (OSError, NotReadyError) as error:
+        reason = str(error) or type(error).__name__
+        print(f"attempt {attempt + 1}: not ready: {reason}", file=sys.stderr)
+        return False
+    print(f"attempt {attempt + 1}: ready in {(time.perf_counter() - began) * 1000:.1f} ms")
+    return True
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+
+
+def _with_tls(plain: socket.socket, protocol: str) -> socket.socket:
+    """TLS without a look at the certificate: probes ask 127.0.0.1, which no certificate names, and nothing secret is sent."""
+    import ssl
+
+    context = ssl._create_unverified_context()
+    context.set_alpn_protocols(["h2" if protocol == "GRPC" else "http/1.1"])
+    return context.wrap_socket(plain)
+
+
+def _read(connection: socket.socket, n_bytes: int, deadline: float) -> bytes:
+    """Up to n bytes; empty when the peer has closed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no answer in time")
+    connection.settimeout(left)
+    return connection.recv(n_bytes)
+
+
+def _check_http(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
+    path = "/dry_run" if target == "flow" else "/"
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: jina-ping\r\nConnection: close\r\n\r\n".encode())
+    answer = b""
+    while len(answer) < _MAX_ANSWER and (target == "flow" or b"\r\n" not in answer):
+        chunk = _read(connection, 4096, deadline)
+        if not chunk:
+            break
+        answer += chunk
+    line = answer.partition(b"\r\n")[0].decode("latin-1")
+    if not line.startswith("HTTP/1.1 200"):
+        raise NotReadyError(f"GET {path} was answered with {line[:80]!r}")
+    if target == "flow" and b'"code":1' in answer.replace(b" ", b""):
+        raise NotReadyError("the dry run failed")
+
+
+def _check_grpc(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
+    connection.sendall(_PREFACE + _call(_DRY_RUN if target == "flow" else _HEALTH, authority.encode()))
+    message = _answer(connection, deadline)
+    status = _first_field(message)
+    if target == "flow":
+        if status:
+            raise NotReadyError("the dry run failed")
+    elif status != 1:
+        raise NotReadyError("its health service does not say SERVING")
+
+
+def _call(path: bytes, authority: bytes) -> bytes:
+    """One gRPC call with an empty message on stream 1. Header fields are literals without indexing (RFC 7541, 6.2.2)."""
+    fields = (
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", path),
+        (b":authority", authority[:120]),
+        (b"te", b"trailers"),
+        (b"content-type", b"application/grpc"),
+    )
+    block = b"".join(b"\x00" + bytes((len(name),)) + name + bytes((len(value),)) + value for name, value in fields)
+    return _frame(_HEADERS, _END_HEADERS, 1, block) + _frame(_DATA, _END_STREAM, 1, b"\x00" * 5)
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+def _answer(connection: socket.socket, deadline: float) -> bytes:
+    """The message of stream 1."""
+    held, data = b"", b""
+    while len(held) + len(data) < _MAX_ANSWER:
+        while len(held) >= 9 and len(held) >= 9 + int.from_bytes(held[:3], "big"):
+            end = 9 + int.from_bytes(held[:3], "big")
+            kind, flags, payload, held = held[3], held[4], held[9:end], held[end:]
+            if kind == _DATA:
+                data += payload
+                if len(data) >= 5 and len(data) >= 5 + int.from_bytes(data[1:5], "big"):
+                    return data[5:]
+            elif kind in (_RST_STREAM, _GOAWAY) or (kind == _HEADERS and flags & _END_STREAM):
+                raise NotReadyError("the service refused the health check")
+            elif kind == _PING and not flags & 1:
+                connection.sendall(_frame(_PING, 1, 0, payload))
+        chunk = _read(connection, 65536, deadline)
+        if not chunk:
+            raise NotReadyError("the connection was closed without an answer; is this a gRPC port?")
+        held += chunk
+        if held[:5] == b"HTTP/":
+            raise NotReadyError("this is an HTTP port; write http:// in front of the address")
+    raise NotReadyError("the answer is too long")
+
+
+def _first_field(message: bytes) -> int:
+    """The value of field 1, an enum, in a protobuf message; 0 if it is not there."""
+    return message[1] if len(message) >= 2 and message[0] == 0x08 else 0

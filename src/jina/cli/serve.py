@@ -1,0 +1,78 @@
+"""`jina deployment` and `jina executor`: serve until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from jina.cli.flags import make_parser, parse
+from jina.errors import BaseJinaException, JinaError
+from jina.options import EVERYWHERE, DeploymentOptions
+
+_KEYS = "Lists take several words or commas; KEY=VALUE arguments also take a JSON object. The same names work in Python and YAML."
+
+
+def deployment(words: list[str]) -> int:
+    """Serve a Deployment's or an Executor's YAML, or a class."""
+    parser = make_parser(
+        "deployment",
+        "Serve an Executor. --uses takes a Deployment's YAML (flags go over it), an Executor's, or a class.",
+        DeploymentOptions,
+        _KEYS,
+    )
+    given = parse(parser, DeploymentOptions, words)
+    if "uses" not in given:
+        print("jina deployment: --uses is missing; name a YAML file or a class, e.g. --uses deployment.yml", file=sys.stderr)
+        return 1
+    return _reported("deployment", lambda: _serve(_arguments(given)))
+
+
+def executor(words: list[str]) -> int:
+    """Serve an Executor on all interfaces: the entry point of containers."""
+    parser = make_parser("executor", "Serve an Executor on all interfaces, as containers do.", DeploymentOptions, _KEYS)
+    given = parse(parser, DeploymentOptions, words)
+    given.setdefault("host", os.environ.get("JINA_DEFAULT_HOST") or EVERYWHERE)
+    return _reported("executor", lambda: _serve(given))
+
+
+def _arguments(given: dict[str, Any]) -> dict[str, Any]:
+    from jina.yaml import read_deployment, read_source
+
+    paths = given.get("extra_search_paths") or ()
+    if read_source(given["uses"], paths).data.get("jtype") != "Deployment":
+        return given
+    flags = {name: value for name, value in given.items() if name != "uses"}
+    return read_deployment(given["uses"], extra_search_paths=paths, uses_with=flags)
+
+
+def _serve(arguments: dict[str, Any]) -> None:
+    from jina.deployment import Deployment
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    with Deployment(**arguments) as running:
+        running.block()
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _reported(command: str, run: Callable[[], None]) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("always", DeprecationWarning)
+        warnings.showwarning = lambda message, *_, **__: print(f"jina {command}: {message}", file=sys.stderr)  # type: ignore[misc,assignment]
+        try:
+            run()
+        except (JinaError, BaseJinaException, TimeoutError) as error:
+            print(f"jina {command}: {error}", file=sys.stderr)
+            return 1
+    return 0
