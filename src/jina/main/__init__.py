@@ -1,0 +1,1 @@
+"""What our child processes run: `front`, `worker`, `app`."""

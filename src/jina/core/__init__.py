@@ -1,0 +1,1 @@
+"""Pure decisions: no sockets, clocks, threads or sleeps; `now` comes in, decisions go out."""

@@ -1,0 +1,284 @@
+"""Deployment: an Executor and how it should run, as a context manager. A thin builder of a Plan."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from jina.call import EndpointInfo
+from jina.options import DeploymentOptions
+from jina.plan import Listener, Node, Plan
+
+_GRAPH_NAME = "executor"
+"""What routes, parameter prefixes and `target_executor` call the only node of a Deployment, whatever its name: Jina's rule."""
+
+_MAX_THREADS = 32
+
+
+class Deployment:
+    """Serves one Executor: a front process that owns the ports and a worker process that runs the user's code.
+
+        with Deployment(uses=MyExecutor, protocol="http", port=8080) as deployment:
+            deployment.block()
+
+    The constructor returns at once; ports are bound when they are first asked for or at `start`.
+    """
+
+    def __init__(self, args: Any = None, **kwargs: Any) -> None:
+        """Take the arguments of a deployment.
+
+        Args:
+            args: A namespace of arguments (as the command line gives), instead of keywords.
+            **kwargs: See `jina.options.DeploymentOptions`; unknown names are warned about and ignored.
+
+        Raises:
+            ConfigError: A value or a combination of values cannot work; the text names it.
+        """
+        given = {**(vars(args) if args is not None else {}), **kwargs}
+        self.options = DeploymentOptions.from_kwargs(**given)
+        self._engine: Any = None
+        self._is_running = False
+        self._listeners: list[Listener] = []
+        self._client: Any = None
+        self._closed = threading.Event()
+
+    # --- life ------------------------------------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Start the processes and wait until they serve.
+
+        Raises:
+            StartError: The executor could not be made, or a process died; the text holds its traceback.
+            TimeoutError: It was not ready within `timeout_ready` milliseconds.
+            PortAlreadyUsed: A port is taken.
+        """
+        if self._is_running:
+            return self
+        self._bind()
+        self._closed.clear()
+        try:
+            self._engine.start()
+        except BaseException:
+            self._engine, self._listeners = None, []
+            raise
+        self._is_running = True
+        atexit.register(self._engine.stop)
+        self._announce()
+        return self
+
+    def close(self) -> None:
+        """Stop: take no more, finish what is held (at most `timeout_ctrl` seconds), close the executor. Harmless when not running."""
+        engine, self._engine, self._is_running = self._engine, None, False
+        self._listeners = []
+        client, self._client = self._client, None
+        try:
+            if client is not None and hasattr(client, "teardown"):
+                client.teardown()
+            if engine is not None:
+                atexit.unregister(engine.stop)
+                engine.stop()
+        finally:
+            self._closed.set()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def block(self, stop_event: Any = None) -> None:
+        """Wait until Ctrl-C, until `close` is called elsewhere, or until `stop_event` is set (threading or multiprocessing)."""
+        try:
+            if stop_event is None:
+                self._closed.wait()
+            else:
+                while not self._closed.is_set() and not stop_event.wait(0.2):
+                    pass
+        except KeyboardInterrupt:
+            pass
+
+    # --- what it is ------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The deployment's name."""
+        return self.options.name
+
+    @property
+    def port(self) -> int:
+        """The first port; binds it if it was left to the system to choose."""
+        return self.ports[0]
+
+    @property
+    def ports(self) -> list[int]:
+        """All ports, in the order of the protocols."""
+        return [listener.port for listener in self._bind()]
+
+    @property
+    def host(self) -> str:
+        """The host that the first port listens on."""
+        return self.hosts[0]
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts, in the order of the protocols."""
+        return [listener.host for listener in self._listeners] or [_host(self.options, i) for i in range(len(self.options.protocol))]
+
+    @property
+    def protocol(self) -> str | list[str]:
+        """The protocol in lower case, or a list where there are several."""
+        protocols = [_protocol(value) for value in self.options.protocol]
+        return protocols[0] if len(protocols) == 1 else protocols
+
+    @property
+    def endpoints(self) -> list[EndpointInfo]:
+        """What the running executor offers."""
+        return self._engine.endpoints if self._engine is not None else []
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids of the running children, by pod name."""
+        return self._engine.pids if self._engine is not None else {}
+
+    @property
+    def is_ready(self) -> bool:
+        """It serves and its health check says so."""
+        return self._is_running and bool(self.client.is_flow_ready())
+
+    @property
+    def num_pods(self) -> int:
+        """Processes that run user code or route: the front and the replicas."""
+        return 1 + self.options.replicas
+
+    @property
+    def client(self) -> Any:
+        """A client of the first protocol and port."""
+        if self._client is None:
+            from jina.client import Client
+
+            first = self._bind()[0]
+            self._client = Client(host=_reachable(first.host), port=first.port, protocol=first.protocol)
+        return self._client
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        """Call an endpoint of the running deployment; see `Client.post`."""
+        return self.client.post(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("index", "search", "update", "delete"):
+            return lambda *args, **kwargs: self.post(f"/{name}", *args, **kwargs)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    # --- YAML ------------------------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load_config(cls, source: Any, **kwargs: Any) -> Deployment:
+        """Load a Deployment from YAML: a path, a string, an open file or a dict; see `jina.yaml.load_deployment`."""
+        from jina.yaml import load_deployment
+
+        loaded: Deployment = load_deployment(source, **kwargs)
+        return loaded
+
+    def save_config(self, filename: str | None = None) -> None:
+        """Write the arguments that differ from the defaults as YAML."""
+        from jina.yaml import save_deployment
+
+        save_deployment(self, filename)
+
+    # --- building the plan -----------------------------------------------------------------------------------------------------------
+
+    def _bind(self) -> list[Listener]:
+        if not self._listeners:
+            from jina.engines.local import LocalEngine
+
+            if self._engine is None:
+                self._engine = LocalEngine(self._plan(), log=self._log)
+            self._listeners = self._engine.bind()
+        return self._listeners
+
+    def _plan(self) -> Plan:
+        from jina.yaml import resolve_uses
+
+        options = self.options
+        executor, config = resolve_uses(options)
+        node = Node(
+            name=options.name,
+            graph_name=_GRAPH_NAME,
+            executor=executor,
+            config={**config, "runtime_args": self._runtime_args()},
+            env=options.env or {},
+            n_threads=_MAX_THREADS if options.allow_concurrent else 1,
+            n_replicas=options.replicas,
+        )
+        listeners = tuple(
+            Listener(protocol=_protocol(protocol), host=_host(options, index), port=_port(options, index))
+            for index, protocol in enumerate(options.protocol)
+        )
+        return Plan(
+            name=options.name,
+            nodes=(node,),
+            listeners=listeners,
+            front=_front_values(options),
+            guard=options.api_key,
+            timeout_ready_s=None if options.timeout_ready < 0 else options.timeout_ready / 1000,
+            grace_s=options.timeout_ctrl,
+            max_message_bytes=options.max_message_bytes,
+        )
+
+    def _runtime_args(self) -> dict[str, Any]:
+        options = self.options
+        return {
+            "workspace": options.workspace,
+            "shard_id": 0,
+            "shards": options.shards,
+            "replicas": options.replicas,
+            "name": f"{options.name}/rep-0",
+            "provider": "NONE",
+            "provider_endpoint": None,
+            "allow_concurrent": options.allow_concurrent,
+        }
+
+    # --- words -----------------------------------------------------------------------------------------------------------------------
+
+    def _log(self, text: str) -> None:
+        self._logger.warning(text)
+
+    @property
+    def _logger(self) -> Any:
+        from jina.observe.logging import JinaLogger
+
+        return JinaLogger(self.options.name, log_config=self.options.log_config, quiet=self.options.quiet)
+
+    def _announce(self) -> None:
+        from jina.process.ports import is_loopback
+
+        for listener in self._listeners:
+            shown = f"{listener.protocol}://{_reachable(listener.host)}:{listener.port}"
+            self._logger.info(f"ready and listening on {shown}" + ("" if is_loopback(listener.host) else " (all interfaces)"))
+        if self.options.api_key is None and not all(is_loopback(listener.host) for listener in self._listeners):
+            self._logger.warning("this service listens beyond this machine and asks for no key; api_key= guards it")
+
+
+def _front_values(options: DeploymentOptions) -> dict[str, Any]:
+    """What the fronts are told, as plain values; each takes what it knows."""
+    names = ("title", "description", "cors", "max_body_bytes", "max_message_bytes", "max_header_bytes", "max_header_fields", "max_streams")
+    names += ("header_timeout_s", "idle_timeout_s", "max_wait_for_replica_s")
+    return {name: getattr(options, name) for name in names}
+
+
+def _protocol(value: Any) -> str:
+    return str(getattr(value, "name", value)).lower()
+
+
+def _host(options: DeploymentOptions, index: int) -> str:
+    return options.host[index] if index < len(options.host) else options.host[0]
+
+
+def _port(options: DeploymentOptions, index: int) -> int:
+    return options.port[index] if options.port and index < len(options.port) else 0
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

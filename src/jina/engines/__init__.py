@@ -1,0 +1,1 @@
+"""What places a Plan: running children, or files."""

@@ -1,0 +1,270 @@
+"""The gRPC front: connections, the calls on them, and who answers which method.
+
+What a method means stands in `grpc_methods.py`; this module moves bytes between an asyncio transport and the sans-IO
+`ServerConnection`, keeps one task a call, and lets go of it when the caller leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from jina.call import EndpointInfo, Handler
+from jina.fronts import grpc_methods
+from jina.runtime.guards import Guard
+from jina.wire.grpc import CALL_STARTED, CANCELLED, CLOSED, HALF_CLOSED, MESSAGE, UNARY, WRITABLE, RequestHead, ServerConnection
+from jina.wire.http2_limits import Limits
+
+_INTERNAL, _UNIMPLEMENTED = 13, 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpcFrontOptions:
+    """What can be set of a gRPC front.
+
+    Attributes:
+        max_message_bytes: Larger messages end their call with RESOURCE_EXHAUSTED; None for no limit.
+        max_streams: Calls at once on one connection.
+        prefetch: Requests of one bidirectional stream that are worked on at once; 0 for no limit.
+        is_worker_discovery: Describe endpoints as a worker does (`jina executor`), not as a gateway.
+    """
+
+    max_message_bytes: int | None = 1 << 30
+    max_streams: int = 1000
+    prefetch: int = 1000
+    is_worker_discovery: bool = False
+
+
+class GrpcFront:
+    """What all connections of one gRPC port share."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        endpoints: Sequence[EndpointInfo],
+        *,
+        name: str = "executor",
+        guard: Guard | None = None,
+        is_ready: Callable[[], bool] = lambda: True,
+        is_up: Callable[[], bool] = lambda: True,
+        options: GrpcFrontOptions | None = None,
+    ) -> None:
+        """Answer calls with `handler`.
+
+        Args:
+            handler: Takes every call with documents.
+            endpoints: What discovery tells; may be replaced with `set_endpoints`.
+            name: The deployment's, which the health service knows beside its own services.
+            guard: Decides who may call; health is exempt.
+            is_ready: The front's own state, for Health('').
+            is_up: The replicas' state, for Health('<name>').
+            options: Limits and forms.
+        """
+        self.handler, self.guard, self.name = handler, guard, name
+        self.is_ready, self.is_up = is_ready, is_up
+        self.options = options or GrpcFrontOptions()
+        self.endpoints = list(endpoints)
+        self.connections: set[GrpcConnection] = set()
+        self.watchers: set[asyncio.Event] = set()
+        self.is_draining = False
+        self.limits = Limits(max_streams=self.options.max_streams)
+        self._all_gone: asyncio.Event | None = None
+
+    def set_endpoints(self, endpoints: Sequence[EndpointInfo]) -> None:
+        """Tell other endpoints from now on."""
+        self.endpoints = list(endpoints)
+
+    def make_protocol(self) -> GrpcConnection:
+        """For `create_server`."""
+        return GrpcConnection(self)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING, take no new calls, return when those under way have ended and the connections are closed."""
+        self.is_draining = True
+        for watcher in self.watchers:
+            watcher.set()
+        self._all_gone = asyncio.Event()
+        for connection in list(self.connections):
+            connection.drain()
+        self.check_gone()
+        await self._all_gone.wait()
+
+    def check_gone(self) -> None:
+        """Called when a connection is gone."""
+        if self._all_gone is not None and not self.connections:
+            self._all_gone.set()
+
+
+class StreamCall:
+    """A call with a stream of requests: what the connection feeds while it lasts."""
+
+    def message(self, data: bytes) -> None:
+        """Take one message of the caller's."""
+        raise NotImplementedError
+
+    def half_close(self) -> None:
+        """The caller sends no more."""
+        raise NotImplementedError
+
+    def writable(self) -> None:
+        """What was queued for the caller has left."""
+
+    def cancelled(self) -> None:
+        """The caller has left."""
+
+
+class GrpcConnection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, front: GrpcFront) -> None:
+        self.front = front
+        self.wire = ServerConnection(
+            limits=front.limits, max_message_bytes=front.options.max_message_bytes, unary_paths=grpc_methods.UNARY_PATHS
+        )
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._calls: dict[int, StreamCall] = {}
+        self._writable: dict[int, asyncio.Future[None]] = {}
+        self._is_flush_due = False
+        self._can_write = True
+
+    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.loop = asyncio.get_running_loop()
+        self.front.connections.add(self)
+        if self.front.is_draining:
+            self.drain()
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        for event in self.wire.receive(data, time.monotonic()):
+            self._handle(event)
+        self.flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        for event in self.wire.eof():
+            self._handle(event)
+        self.front.connections.discard(self)
+        self.front.check_gone()
+
+    def pause_writing(self) -> None:
+        self._can_write = False
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._can_write = True
+        self.transport.resume_reading()
+        for stream in list(self._writable):
+            if self.wire.is_writable(stream):
+                self._wrote(stream)
+
+    # --- events ----------------------------------------------------------------------------------------------------------------------
+
+    def _handle(self, event: tuple[Any, ...]) -> None:
+        kind = event[0]
+        if kind == UNARY:
+            self._start(event[1], grpc_methods.UNARY[event[2].path](self, event[1], event[2], event[3]))
+        elif kind == CALL_STARTED:
+            self._open(event[1], event[2])
+        elif kind == MESSAGE:
+            call = self._calls.get(event[1])
+            if call is not None:
+                call.message(event[2])
+        elif kind == HALF_CLOSED:
+            call = self._calls.get(event[1])
+            if call is not None:
+                call.half_close()
+        elif kind == CANCELLED:
+            self._left(event[1])
+        elif kind == WRITABLE:
+            self._wrote(event[1])
+        elif kind == CLOSED:
+            self.flush()
+            self.transport.close()
+
+    def _start(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
+        self._tasks[stream] = self.loop.create_task(self._run(stream, answer))
+
+    async def _run(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
+        """Keep one call's task; what it raises is a bug of ours, which the caller hears of and the log shows."""
+        try:
+            await answer
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            self.wire.send_status(stream, _INTERNAL, "internal error; the server's log has its traceback")
+        finally:
+            self._tasks.pop(stream, None)
+            self._writable.pop(stream, None)
+            self.flush_soon()
+
+    def _open(self, stream: int, head: RequestHead) -> None:
+        make = grpc_methods.STREAMS.get(head.path)
+        if make is None:
+            self.wire.send_status(stream, _UNIMPLEMENTED, "Method not found!")
+            return
+        self._calls[stream] = make(self, stream, head)
+
+    def _left(self, stream: int) -> None:
+        task = self._tasks.pop(stream, None)
+        if task is not None:
+            task.cancel()
+        call = self._calls.pop(stream, None)
+        if call is not None:
+            call.cancelled()
+
+    def _wrote(self, stream: int) -> None:
+        future = self._writable.pop(stream, None)
+        if future is not None and not future.done():
+            future.set_result(None)
+        call = self._calls.get(stream)
+        if call is not None:
+            call.writable()
+
+    # --- for methods -----------------------------------------------------------------------------------------------------------------
+
+    def can_write(self, stream: int) -> bool:
+        """Little is queued for this stream, here and in the transport."""
+        return self._can_write and self.wire.is_writable(stream)
+
+    async def wait_writable(self, stream: int) -> None:
+        """Wait until what is queued for this stream has left."""
+        self.flush()
+        while not self.can_write(stream) and not self.transport.is_closing():
+            future = self._writable[stream] = self.loop.create_future()
+            await future
+
+    def end(self, stream: int, status: int, message: str = "", metadata: Sequence[tuple[str, str]] = ()) -> None:
+        """End a stream call."""
+        self._calls.pop(stream, None)
+        self.wire.send_status(stream, status, message, metadata)
+        self.flush_soon()
+
+    def start_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a part of a stream call; the call owns the task."""
+        return self.loop.create_task(coroutine)
+
+    def flush_soon(self) -> None:
+        """Write what has gathered at the end of this turn of the loop."""
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        self._is_flush_due = False
+        out = self.wire.take_output()
+        if out and not self.transport.is_closing():
+            self.transport.write(out)
+        if self.wire.is_drained:
+            self.transport.close()
+
+    def drain(self) -> None:
+        """Tell the client to go elsewhere; close when its calls have ended."""
+        self.wire.goaway()
+        self.flush_soon()

@@ -1,0 +1,77 @@
+"""What every child does first: take its specification, take the parent's import path, leave the terminal's Ctrl-C to the supervisor."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections import deque
+from typing import Any
+
+from jina.process.messages import Failed, FromChild, Reader, send
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Parent:
+    """The supervisor, as a child sees it: orders come out of one pipe, events go into another."""
+
+    def __init__(self, orders: int, events: int) -> None:
+        self.orders, self._events = orders, events
+        self._reader = Reader.of_orders()
+        self._held: deque[Any] = deque()
+        for fd in (orders, events):
+            os.set_inheritable(fd, False)
+
+    def specification(self) -> Any:
+        """Wait for the first message. EOFError if the supervisor went away before it."""
+        while not self._held:
+            data = os.read(self.orders, 1 << 18)
+            if not data:
+                raise EOFError("the supervisor went away before it sent a specification")
+            self._held += self._reader.feed(data)
+        return self._held.popleft()
+
+    def read(self) -> list[Any] | None:
+        """Give the orders that have arrived; None once the supervisor is gone."""
+        if self._held:
+            held, self._held = list(self._held), deque()
+            return held
+        try:
+            data = os.read(self.orders, 1 << 18)
+        except OSError:
+            return None
+        return self._reader.feed(data) if data else None
+
+    @property
+    def has_held(self) -> bool:
+        """Orders that came together with the specification wait to be read."""
+        return bool(self._held)
+
+    def tell(self, event: FromChild) -> None:
+        """Report an event; a supervisor that is gone hears nothing."""
+        with contextlib.suppress(BrokenPipeError):
+            send(self._events, event)
+
+    def tell_failure(self, error: BaseException, traceback: str) -> None:
+        """Report that this child cannot serve."""
+        self.tell(Failed(f"{type(error).__name__}: {error}", traceback))
+
+
+def enter(argv: list[str]) -> tuple[Parent, Any]:
+    """Begin a child's life: `argv` is [module, name, orders fd, events fd]; gives the parent and the specification."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = Parent(int(argv[2]), int(argv[3]))
+    spec = parent.specification()
+    sys.path[:] = spec.sys_path
+    with contextlib.suppress(OSError):
+        os.chdir(spec.cwd)
+    return parent, spec
+
+
+def die_with_parent() -> None:
+    """On Linux, ask the kernel for SIGTERM when the supervisor dies; elsewhere the closed pipe alone tells."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

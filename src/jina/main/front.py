@@ -1,0 +1,198 @@
+"""The front process: owns the public ports, turns bytes into Calls and Replies into bytes. It runs no code of the user's.
+
+It keeps the last will: it knows every worker's process group, and when the supervisor goes away (its pipe closes) it finishes what it
+holds, ends the workers and exits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from typing import Any
+
+from jina.main.child import Parent, enter
+from jina.process.messages import FrontSpec, Listen, Ready, ReplicaDown, ReplicaUp, Stop, WorkerStarted
+from jina.runtime.guards import make_guard
+from jina.runtime.node import Node
+from jina.runtime.replicas import Replicas
+from jina.transport.hop import Channel, connect
+from jina.transport.loops import new_loop
+
+_BACKLOG = 4096
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a front until its supervisor asks it to stop or goes away."""
+    parent, spec = enter(sys.argv if argv is None else argv)
+    _raise_file_limit()
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_Front(parent, spec).run())
+
+
+class _Front:
+    def __init__(self, parent: Parent, spec: FrontSpec) -> None:
+        self._parent, self._spec = parent, spec
+        options = spec.options
+        self._replicas = Replicas(spec.aliases[0] if spec.aliases else spec.node, max_wait_s=options.get("max_wait_for_replica_s", 60.0))
+        self._node = Node(spec.node, self._replicas, aliases=spec.aliases)
+        self._groups: dict[str, int] = {}
+        self._is_serving = False
+        self._is_supervisor_gone = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._fronts: list[Any] = []
+        self._servers: list[asyncio.Server] = []
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop, self._stop = loop, loop.create_future()
+        loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
+        loop.add_reader(self._parent.orders, self._read_orders)
+        if self._parent.has_held:
+            self._read_orders()
+        grace_s = await self._stop
+        await self._drain(grace_s)
+        if self._is_supervisor_gone:
+            self._kill_workers()
+
+    # --- orders --------------------------------------------------------------------------------------------------------------------
+
+    def _read_orders(self) -> None:
+        orders = self._parent.read()
+        if orders is None:
+            self._is_supervisor_gone = True
+            self._loop.remove_reader(self._parent.orders)
+            self._ask_to_stop(self._spec.grace_s)
+            return
+        for order in orders:
+            self._obey(order)
+
+    def _obey(self, order: Any) -> None:
+        if isinstance(order, WorkerStarted):
+            self._groups[order.name] = order.pid
+        elif isinstance(order, ReplicaUp):
+            self._own(self._connect(order))
+        elif isinstance(order, ReplicaDown):
+            self._groups.pop(order.name, None)
+            self._replicas.remove(order.name, order.error)
+        elif isinstance(order, Stop):
+            self._ask_to_stop(order.grace_s)
+
+    def _own(self, coroutine: Any) -> None:
+        """Run a task that nobody awaits: a failure in it ends this front, and the supervisor starts a new one."""
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._parent.tell_failure(task.exception(), "".join(traceback.format_exception(task.exception())))  # type: ignore[arg-type]
+            os._exit(1)
+
+    def _ask_to_stop(self, grace_s: float) -> None:
+        if not self._stop.done():
+            self._stop.set_result(grace_s)
+
+    # --- replicas ------------------------------------------------------------------------------------------------------------------
+
+    async def _connect(self, up: ReplicaUp) -> None:
+        try:
+            channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=self._lost)
+        except OSError:
+            return  # it died between its report and now; its ReplicaDown is on the way
+        self._node.set_endpoints(up.endpoints)
+        self._replicas.writes = frozenset(info.path for info in up.endpoints if info.is_write)
+        for front in self._fronts:
+            front.set_endpoints(up.endpoints)
+        self._replicas.add(up.name, channel)
+        if not self._is_serving:
+            self._is_serving = True
+            await self._listen(up)
+            self._parent.tell(Ready())
+
+    def _lost(self, channel: Channel) -> None:
+        self._replicas.remove_channel(channel)
+
+    # --- public ports ----------------------------------------------------------------------------------------------------------------
+
+    async def _listen(self, up: ReplicaUp) -> None:
+        from jina.process.travel import unpack
+
+        guard = make_guard(unpack(self._spec.guard)) if self._spec.guard else None
+        for listen in self._spec.listens:
+            front = self._make_front(listen, up, guard)
+            self._fronts.append(front)
+            sock = socket.socket(fileno=os.dup(listen.fd))
+            self._servers.append(await self._loop.create_server(front.make_protocol, sock=sock, backlog=_BACKLOG))
+
+    def _make_front(self, listen: Listen, up: ReplicaUp, guard: Any) -> Any:
+        options = self._spec.options
+        if listen.protocol == "http":
+            from jina.fronts.http import HttpFront, HttpFrontOptions
+
+            known = {key: value for key, value in options.items() if key in HttpFrontOptions.__dataclass_fields__}
+            return HttpFront(self._node, up.endpoints, guard=guard, is_ready=self._is_ready, options=HttpFrontOptions(**known))
+        from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
+
+        known = {key: value for key, value in options.items() if key in GrpcFrontOptions.__dataclass_fields__}
+        return GrpcFront(
+            self._node,
+            up.endpoints,
+            name=self._spec.aliases[0],
+            guard=guard,
+            is_ready=self._is_ready,
+            is_up=lambda: self._replicas.is_up,
+            options=GrpcFrontOptions(**known),
+        )
+
+    def _is_ready(self) -> bool:
+        return not self._stop.done()
+
+    # --- the end -----------------------------------------------------------------------------------------------------------------
+
+    async def _drain(self, grace_s: float) -> None:
+        for server in self._servers:
+            server.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await asyncio.gather(*(front.drain() for front in self._fronts))
+
+    def _kill_workers(self) -> None:
+        for pid in self._groups.values():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGTERM)
+        # A worker drains on its own closed pipe; what is still there after that moment does not listen any more.
+        for pid in self._groups.values():
+            _kill_after(pid, 2.0)
+
+
+def _kill_after(pid: int, seconds: float) -> None:
+    import time
+
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        try:
+            os.killpg(pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _raise_file_limit() -> None:
+    """Connections are file descriptors: ask for as many as the machine allows."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""One child process: a fresh interpreter, its own process group, and a pipe each way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import site
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jina.process.messages import FrontSpec, Reader, ToChild, WorkerSpec, send
+
+_MAX_READ_BYTES = 1 << 18
+
+
+class Child:
+    """A running child, as its supervisor sees it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], orders: int, events: int) -> None:
+        self.process, self.orders, self.events = process, orders, events
+        self.pid = process.pid
+        self._reader = Reader.of_events()
+
+    def send(self, message: ToChild) -> None:
+        """Send an order; a child that is gone hears nothing, and its death is seen elsewhere."""
+        with contextlib.suppress(BrokenPipeError):
+            send(self.orders, message)
+
+    def read(self) -> list[Any] | None:
+        """Give the events that have arrived; None once the child has closed its end, which is its death."""
+        data = os.read(self.events, _MAX_READ_BYTES)
+        return self._reader.feed(data) if data else None
+
+    def signal_group(self, number: int) -> None:
+        """Signal the child and whatever it has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def reap(self) -> int:
+        """End what is left of the child's process group and give its exit code (negative: the signal that ended it)."""
+        self.signal_group(signal.SIGKILL)
+        code = self.process.wait()
+        os.close(self.orders)
+        os.close(self.events)
+        return code
+
+
+def spawn(role: str, spec: WorkerSpec | FrontSpec, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> Child:
+    """Start a child and hand it its specification.
+
+    Args:
+        role: `worker`, `front` or `app`: the module of `jina.main` to run.
+        spec: Its specification.
+        env: Its whole environment.
+        pass_fds: File descriptors that it inherits under the same numbers.
+    """
+    orders_read, orders_write = os.pipe()
+    events_read, events_write = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", f"jina.main.{role}", spec.name, str(orders_read), str(events_write)],
+            env=_with_import_path(env),
+            stdin=subprocess.DEVNULL,
+            pass_fds=(orders_read, events_write, *pass_fds),
+            process_group=0,
+        )
+    finally:
+        os.close(orders_read)
+        os.close(events_write)
+    child = Child(process, orders_write, events_read)
+    child.send(spec)
+    return child
+
+
+def _with_import_path(env: Mapping[str, str]) -> dict[str, str]:
+    """Let a fresh interpreter find the very package that runs here, also when it is not installed."""
+    root = str(Path(__file__).resolve().parents[2])
+    if root in (*site.getsitepackages(), site.getusersitepackages()):
+        return dict(env)
+    return {**env, "PYTHONPATH": os.pathsep.join(filter(None, (root, env.get("PYTHONPATH"))))}

@@ -1,0 +1,164 @@
+"""What the supervisor and its children say to each other, over one pair of pipes a child.
+
+Frames are a 4-byte length and msgpack. The first frame to a child is its specification; later ones are orders. A child answers with
+events. The end of a pipe is a message too: to the supervisor that the child is gone, to the child that the supervisor is.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any
+
+import msgspec
+
+from jina.call import EndpointInfo
+
+_LENGTH = struct.Struct("<I")
+
+
+class WorkerSpec(msgspec.Struct, tag="worker"):
+    """What a worker process needs to serve one replica of one executor.
+
+    Attributes:
+        name: Pod name, e.g. `executor/rep-0`.
+        deployment: Name of the deployment.
+        socket_path: Unix socket to serve the hop on.
+        begun_path: File to note begun calls in (see `runtime/begun.py`).
+        sys_path, cwd: The parent's, so that imports work alike.
+        executor: The travelling executor class (see `process/travel.py`).
+        config: Keyword arguments of `create_executor` (JSON values).
+        n_threads: Threads for `def` methods; 1 means one call at a time.
+        max_message_bytes: None for no limit.
+        grace_s: How long to finish held calls when the supervisor is gone.
+    """
+
+    name: str
+    deployment: str
+    socket_path: str
+    begun_path: str
+    sys_path: list[str]
+    cwd: str
+    executor: bytes
+    config: dict[str, Any]
+    n_threads: int = 1
+    max_message_bytes: int | None = None
+    grace_s: float = 60.0
+
+
+class Listen(msgspec.Struct):
+    """One public socket of a front: the protocol spoken on it and the inherited file descriptor."""
+
+    protocol: str
+    fd: int
+
+
+class FrontSpec(msgspec.Struct, tag="front"):
+    """What a front process needs.
+
+    Attributes:
+        listens: The public sockets, bound by the supervisor.
+        node: Name of the one node of a deployment.
+        aliases: Names that `target_executor` and parameter prefixes may also use for it.
+        options: Plain values for the fronts (title, cors, limits, ...).
+        guard: Travelling key or callable over the headers; empty for none.
+    """
+
+    name: str
+    listens: list[Listen]
+    node: str
+    aliases: list[str]
+    options: dict[str, Any]
+    sys_path: list[str]
+    cwd: str
+    guard: bytes = b""
+    grace_s: float = 60.0
+
+
+class ReplicaUp(msgspec.Struct, tag="replica_up"):
+    """To a front: this replica takes calls now."""
+
+    name: str
+    socket_path: str
+    begun_path: str
+    pid: int
+    endpoints: list[EndpointInfo]
+
+
+class ReplicaDown(msgspec.Struct, tag="replica_down"):
+    """To a front: this replica died; `error` is set once it will not be started again."""
+
+    name: str
+    error: str = ""
+
+
+class WorkerStarted(msgspec.Struct, tag="worker_started"):
+    """To a front: a worker of this pid exists, so it belongs to the front's last will."""
+
+    name: str
+    pid: int
+
+
+class Stop(msgspec.Struct, tag="stop"):
+    """Take no more, finish what is held for at most `grace_s`, exit."""
+
+    grace_s: float
+
+
+class Ready(msgspec.Struct, tag="ready"):
+    """From a child: it serves. A worker says which endpoints it has."""
+
+    endpoints: list[EndpointInfo] = []
+
+
+class Failed(msgspec.Struct, tag="failed"):
+    """From a child, before it exits: it cannot serve, and why (the traceback, for people)."""
+
+    summary: str
+    traceback: str
+
+
+ToChild = WorkerSpec | FrontSpec | ReplicaUp | ReplicaDown | WorkerStarted | Stop
+FromChild = Ready | Failed
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_to_child = msgspec.msgpack.Decoder(ToChild)
+_decode_from_child = msgspec.msgpack.Decoder(FromChild)
+
+
+def send(fd: int, message: ToChild | FromChild) -> None:
+    """Write one message; blocks while the pipe is full. BrokenPipeError when the other side is gone."""
+    data = _encode(message)
+    view = memoryview(_LENGTH.pack(len(data)) + data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+class Reader:
+    """Cuts what comes out of a pipe into messages."""
+
+    def __init__(self, decoder: msgspec.msgpack.Decoder[Any]) -> None:
+        self._decoder = decoder
+        self._buffer = bytearray()
+
+    @classmethod
+    def of_orders(cls) -> Reader:
+        """For a child, which reads its specification and then orders."""
+        return cls(_decode_to_child)
+
+    @classmethod
+    def of_events(cls) -> Reader:
+        """For the supervisor, which reads what a child reports."""
+        return cls(_decode_from_child)
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Take bytes of the pipe and give the messages that are complete, in order."""
+        buffer, messages = self._buffer, []
+        buffer += data
+        while len(buffer) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
+            if len(buffer) < end:
+                break
+            messages.append(self._decoder.decode(bytes(buffer[_LENGTH.size : end])))
+            del buffer[:end]
+        return messages

@@ -1,0 +1,286 @@
+"""Starts one front and its workers, restarts what dies, stops what is asked to stop.
+
+One thread owns all of it and reads one stream of events: what children report, that a pipe closed (a death), and what the owner
+asks (start, stop). It runs in the process of whoever uses us as a library, so it changes nothing global there: a daemon thread, no
+signal handlers, no event loop.
+
+    worker: starting --Ready--> ready --pipe closed--> (restarted at once) starting
+            starting --Failed or pipe closed--> pauses grow --> given up
+    front:  the same; a new front gets the same listening sockets, so the port never closes
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from jina.call import EndpointInfo
+from jina.core.restart import RestartPolicy
+from jina.errors import StartError
+from jina.process.child import Child, spawn
+from jina.process.messages import Failed, FrontSpec, Ready, ReplicaDown, ReplicaUp, Stop, WorkerSpec, WorkerStarted
+
+Spawn = Callable[..., Child]
+Log = Callable[[str], None]
+
+_KILL_MARGIN_S = 1.0
+"""A child that was asked to stop within its grace gets this much more to get out, then it is killed."""
+_FIRST_NOTE_S = 10.0
+"""After this long without a ready worker we say what is awaited."""
+
+
+@dataclass
+class Slot:
+    """A place that should always hold a running child."""
+
+    role: str
+    make_spec: Callable[[int], WorkerSpec | FrontSpec]
+    env: Mapping[str, str]
+    pass_fds: tuple[int, ...] = ()
+    policy: RestartPolicy = field(default_factory=RestartPolicy)
+    n_started: int = 0
+    child: Child | None = None
+    spec: WorkerSpec | FrontSpec | None = None
+    ready: Ready | None = None
+    start_at: float | None = None
+    stop_by: float | None = None
+    failure: Failed | None = None
+    last_error: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.spec.name if self.spec is not None else self.role
+
+
+class Supervisor:
+    """Keeps one front and its workers running."""
+
+    def __init__(
+        self,
+        front: Slot,
+        workers: list[Slot],
+        *,
+        log: Log,
+        spawn: Spawn = spawn,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._front, self._workers = front, workers
+        self._log, self._spawn, self._clock = log, spawn, clock
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._started = threading.Event()
+        self._start_error: BaseException | None = None
+        self._was_ready = False
+        self._stop_grace_s: float | None = None
+        self._is_stopping_workers = False
+        self._note_at = clock() + _FIRST_NOTE_S
+        self._begin_at = clock()
+        self._thread = threading.Thread(target=self._run, name="jina-supervisor", daemon=True)
+
+    # --- for the owner -----------------------------------------------------------------------------------------------------------
+
+    def start(self, timeout_s: float | None) -> None:
+        """Start everything and wait until it serves.
+
+        Raises:
+            StartError: A process failed before it was ready; carries its traceback. All others are stopped.
+            TimeoutError: It took longer than `timeout_s`. All are stopped.
+        """
+        self._thread.start()
+        try:
+            in_time = self._started.wait(timeout_s)
+        except BaseException:
+            self.stop(0.0)
+            raise
+        if not in_time:
+            waiting = self._awaited()
+            self.stop(0.0)
+            raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; raise timeout_ready (milliseconds) if it needs longer")
+        if self._start_error is not None:
+            self._thread.join()
+            raise self._start_error
+
+    def stop(self, grace_s: float) -> None:
+        """Stop everything: the front finishes what it holds, then workers close their executor. Calling it again is harmless."""
+        if self._thread.ident is None or not self._thread.is_alive():
+            return
+        self._stop_grace_s = grace_s if self._stop_grace_s is None else min(grace_s, self._stop_grace_s)
+        self._wake()
+        self._thread.join()
+
+    @property
+    def endpoints(self) -> list[EndpointInfo]:
+        """Endpoints of the first worker that is or was ready."""
+        return next((slot.ready.endpoints for slot in self._workers if slot.ready is not None), [])
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids of the running children by name."""
+        return {slot.name: slot.child.pid for slot in (self._front, *self._workers) if slot.child is not None}
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._wake_write, b"!")
+
+    def _awaited(self) -> str:
+        names = [slot.name for slot in (*self._workers, self._front) if slot.ready is None]
+        return ", ".join(names) or "the service"
+
+    # --- the thread --------------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            for slot in (self._front, *self._workers):
+                self._start(slot)
+            while self._turn():
+                pass
+        except BaseException as error:
+            self._start_error = error
+            self._log(f"the supervisor failed and stops everything: {error!r}")
+            self._kill_all()
+        finally:
+            self._close()
+            self._started.set()
+
+    def _turn(self) -> bool:
+        """Handle what has happened; False once everything has stopped."""
+        for key, _ in self._selector.select(self._patience()):
+            if key.data is None:
+                os.read(self._wake_read, 64)
+            else:
+                self._read(key.data)
+        now = self._clock()
+        if self._stop_grace_s is not None:
+            return self._continue_stopping(now, self._stop_grace_s)
+        for slot in (self._front, *self._workers):
+            if slot.start_at is not None and slot.start_at <= now:
+                self._start(slot)
+        if not self._was_ready and now >= self._note_at:
+            self._note_at = now + _FIRST_NOTE_S
+            self._log(f"still waiting for {self._awaited()} after {now - self._begin_at:.0f} s")
+        return True
+
+    def _patience(self) -> float | None:
+        times = [slot.start_at for slot in (self._front, *self._workers) if slot.start_at is not None]
+        times += [slot.stop_by for slot in (self._front, *self._workers) if slot.stop_by is not None and slot.child is not None]
+        if not self._was_ready:
+            times.append(self._note_at)
+        return max(0.0, min(times) - self._clock()) if times else None
+
+    def _start(self, slot: Slot) -> None:
+        slot.n_started += 1
+        slot.spec = slot.make_spec(slot.n_started)
+        slot.start_at, slot.ready, slot.failure = None, None, None
+        slot.child = self._spawn(slot.role, slot.spec, slot.env, slot.pass_fds)
+        self._selector.register(slot.child.events, selectors.EVENT_READ, slot)
+        if slot is self._front:
+            for worker in self._workers:
+                self._introduce(worker)
+        elif self._front.child is not None:
+            self._front.child.send(WorkerStarted(slot.name, slot.child.pid))
+
+    def _introduce(self, worker: Slot) -> None:
+        """Tell the front what it must know of a worker."""
+        front = self._front.child
+        if front is None or worker.child is None:
+            return
+        front.send(WorkerStarted(worker.name, worker.child.pid))
+        if worker.ready is not None and isinstance(worker.spec, WorkerSpec):
+            spec = worker.spec
+            front.send(ReplicaUp(spec.name, spec.socket_path, spec.begun_path, worker.child.pid, worker.ready.endpoints))
+
+    def _read(self, slot: Slot) -> None:
+        assert slot.child is not None
+        events = slot.child.read()
+        if events is None:
+            self._died(slot)
+            return
+        for event in events:
+            if isinstance(event, Ready):
+                self._became_ready(slot, event)
+            else:
+                slot.failure = event
+
+    def _became_ready(self, slot: Slot, event: Ready) -> None:
+        slot.ready = event
+        slot.policy.became_ready()
+        if slot is not self._front:
+            self._introduce(slot)
+        if self._front.ready is not None and all(worker.ready is not None for worker in self._workers):
+            self._was_ready = True
+            self._started.set()
+
+    def _died(self, slot: Slot) -> None:
+        assert slot.child is not None
+        self._selector.unregister(slot.child.events)
+        code = slot.child.reap()
+        was_ready, slot.child, slot.ready = slot.ready is not None, None, None
+        if self._stop_grace_s is not None:
+            return
+        slot.last_error = slot.failure.summary if slot.failure is not None else f"{slot.name} ended with {describe_exit(code)}"
+        if not self._was_ready:
+            self._start_error = self._cannot_start(slot)
+            self._stop_grace_s = 0.0
+            return
+        slot.start_at = slot.policy.died(self._clock())
+        gave_up = slot.start_at is None
+        what = "is not started again" if gave_up else "is started again"
+        self._log(f"{slot.last_error}{'' if was_ready else ' before it was ready'}; it {what}")
+        if slot is self._front:
+            if gave_up:
+                self._stop_grace_s = 0.0
+        elif self._front.child is not None:
+            self._front.child.send(ReplicaDown(slot.name, slot.last_error if gave_up else ""))
+
+    def _cannot_start(self, slot: Slot) -> StartError:
+        if slot.failure is not None:
+            return StartError(f"{slot.name} could not start: {slot.failure.summary}\n\n{slot.failure.traceback}")
+        return StartError(f"{slot.name} could not start: {slot.last_error}; what it printed stands above")
+
+    # --- stopping ----------------------------------------------------------------------------------------------------------------
+
+    def _continue_stopping(self, now: float, grace_s: float) -> bool:
+        if self._front.child is not None:
+            self._ask_to_stop(self._front, now, grace_s)
+            return True
+        running = [slot for slot in self._workers if slot.child is not None]
+        for slot in running:
+            self._ask_to_stop(slot, now, grace_s)
+        return bool(running)
+
+    def _ask_to_stop(self, slot: Slot, now: float, grace_s: float) -> None:
+        assert slot.child is not None
+        if slot.stop_by is None:
+            slot.stop_by = now + grace_s + _KILL_MARGIN_S if slot.ready is not None else now
+            slot.child.send(Stop(grace_s))
+        if now >= slot.stop_by:
+            slot.child.signal_group(signal.SIGKILL)
+            slot.stop_by = now + 60.0
+
+    def _kill_all(self) -> None:
+        for slot in (self._front, *self._workers):
+            if slot.child is not None:
+                slot.child.reap()
+                slot.child = None
+
+    def _close(self) -> None:
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+
+def describe_exit(code: int) -> str:
+    """Say an exit code in words: `exit code 3`, `signal 9 (SIGKILL)`."""
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    return f"signal {-code}"

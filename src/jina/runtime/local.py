@@ -1,0 +1,419 @@
+"""Runs the endpoints of one Executor, off the loop that moves bytes.
+
+Three kinds of thread meet here. The *owner loop* (a worker's wire loop, or a test's) submits calls and gets outcomes back. `def` methods
+run in executor threads: one, or a few where the class allows it. `async def` methods run as tasks on the *user loop*, which in a worker
+is the main thread's. Work crosses in both directions in batches, one wake-up a loop turn.
+
+Streams: a sync generator holds its thread only while it makes one item, then lets waiting work go first; it may run `MAX_AHEAD` items
+ahead of what the owner has sent. All decisions about pausing are the owner loop's, so nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from jina.call import Call, Payload, Status
+from jina.caller import gone
+from jina.codec import Codec, codec_for
+from jina.endpoint import Endpoint
+from jina.errors import Code, InvalidInputError
+from jina.executor import BaseExecutor
+from jina.runtime import invoke
+from jina.transport.begun import BegunNotes
+
+REPLY, ITEM, END, PAUSED = range(4)
+"""Kinds of outcome: the whole reply; one item of a stream; its end; it waits for `resume`."""
+
+MAX_AHEAD = 64
+"""Items that a stream may make before the owner has sent them."""
+
+Outcome = tuple["Work", int, Status | None, Payload | None, dict[str, Any] | None]
+
+
+class Work:
+    """One call inside a worker.
+
+    Attributes:
+        call: The call.
+        owner: Whoever submitted it; ours to hand back, not to look into.
+        stream: A number for the note of begun calls, unique among the calls in flight.
+        is_gone: Nobody waits for the reply any more; set by `Local.cancel`.
+        n_ahead: Items made and not yet sent; the owner counts down with `Local.sent`.
+    """
+
+    __slots__ = ("call", "endpoint", "is_gone", "is_paused", "iterator", "n_ahead", "owner", "room", "stream", "task")
+
+    def __init__(self, call: Call, owner: Any = None, stream: int = 0) -> None:
+        self.call, self.owner, self.stream = call, owner, stream
+        self.endpoint: Endpoint | None = None
+        self.is_gone = False
+        self.is_paused = False
+        self.iterator: Iterator[Any] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.room: asyncio.Event | None = None
+        self.n_ahead = 0
+
+    def has_gone(self) -> bool:
+        """What `jina.caller_gone` answers inside this call."""
+        return self.is_gone
+
+
+class Local:
+    """An Executor with threads to run it in."""
+
+    def __init__(
+        self,
+        executor: BaseExecutor,
+        *,
+        user_loop: asyncio.AbstractEventLoop,
+        owner_loop: asyncio.AbstractEventLoop,
+        deliver: Callable[[list[Outcome]], None],
+        n_threads: int = 1,
+        notes: BegunNotes | None = None,
+    ) -> None:
+        """Start the executor threads.
+
+        Args:
+            executor: Made and ready; its `close` stays the caller's duty.
+            user_loop: Where `async def` methods run.
+            owner_loop: Where `submit` is called and `deliver` will be.
+            deliver: Takes the outcomes of a turn, in the order they happened.
+            n_threads: Threads for `def` methods. 1: they run one at a time.
+            notes: Where to note begun calls, if anybody wants to know after our death.
+        """
+        self.executor = executor
+        self._name = type(executor).__name__
+        self._metas_name = executor.metas.name
+        self._user_loop, self._owner_loop, self._deliver_all = user_loop, owner_loop, deliver
+        self._notes = notes
+        self._inbox: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
+        self._outbox: deque[Outcome] = deque()
+        self._is_waking = False
+        self._turn: list[Work] = []
+        self._async_turn: list[Work] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._n_threads = n_threads
+        self._threads = [threading.Thread(target=self._serve, name=f"executor-{i}", daemon=True) for i in range(n_threads)]
+        for thread in self._threads:
+            thread.start()
+
+    # --- on the owner loop -----------------------------------------------------------------------------------------------------------
+
+    def submit(self, work: Work) -> None:
+        """Take a call; it starts with the next `flush`."""
+        endpoint = work.endpoint = invoke.find_endpoint(self.executor, work.call.endpoint)
+        if endpoint is None or (endpoint.kind == "stream") is not work.call.is_stream:
+            self._refuse(work, endpoint)
+        elif endpoint.is_async:
+            self._async_turn.append(work)
+        else:
+            self._turn.append(work)
+
+    def flush(self) -> None:
+        """Start what was submitted since the last flush."""
+        if self._turn:
+            turn, self._turn = self._turn, []
+            if self._n_threads == 1:
+                self._inbox.put(turn)
+            else:
+                for work in turn:
+                    self._inbox.put([work])
+        if self._async_turn:
+            turn, self._async_turn = self._async_turn, []
+            self._user_loop.call_soon_threadsafe(self._start_tasks, turn)
+
+    def cancel(self, work: Work) -> None:
+        """Nobody waits for this call any more: drop it if it has not begun, stop it where it can be stopped."""
+        work.is_gone = True
+        endpoint = work.endpoint
+        if endpoint is not None and endpoint.is_async:
+            self._user_loop.call_soon_threadsafe(self._cancel_task, work)
+        elif work.is_paused:
+            self.resume(work)
+
+    def sent(self, work: Work, n: int = 1) -> None:
+        """`n` more items of a stream have left; it goes on if it waited for that."""
+        work.n_ahead -= n
+        if work.is_paused and work.n_ahead < MAX_AHEAD // 2:
+            self.resume(work)
+
+    def resume(self, work: Work) -> None:
+        """Let a paused stream go on."""
+        work.is_paused = False
+        if work.endpoint is not None and work.endpoint.is_async:
+            self._user_loop.call_soon_threadsafe(self._give_room, work)
+        else:
+            self._inbox.put([work])
+
+    def close(self) -> None:
+        """Stop the threads once they have finished what they hold; does not wait for them."""
+        for _ in self._threads:
+            self._inbox.put(None)
+
+    def _refuse(self, work: Work, endpoint: Endpoint | None) -> None:
+        call = work.call
+        kind = ITEM if call.is_stream else REPLY
+        if endpoint is None:
+            self._hand_over((work, kind, None, call.payload, None))
+        else:
+            want = "endpoint must be generator" if call.is_stream else f"endpoint {call.endpoint!r} streams; call it with stream_doc"
+            self._hand_over((work, kind, Status(Code.INVALID_INPUT, want, "ValueError", [want], executor=self._name), call.payload, None))
+        if call.is_stream:
+            self._hand_over((work, END, None, None, None))
+
+    def _drain(self) -> None:
+        self._is_waking = False
+        outbox = self._outbox
+        outcomes = []
+        while outbox:
+            outcome = outbox.popleft()
+            if outcome[1] == PAUSED:
+                self._paused(outcome[0])
+            else:
+                outcomes.append(outcome)
+        if outcomes:
+            self._deliver_all(outcomes)
+
+    def _paused(self, work: Work) -> None:
+        work.is_paused = True
+        if work.is_gone or work.n_ahead < MAX_AHEAD // 2:
+            self.resume(work)
+
+    # --- in any thread ---------------------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, outcome: Outcome) -> None:
+        self._outbox.append(outcome)
+        if not self._is_waking:
+            self._is_waking = True
+            self._owner_loop.call_soon_threadsafe(self._drain)
+
+    def _status(self, error: BaseException) -> Status:
+        return invoke.status_of(error, self._name)
+
+    # --- in an executor thread -------------------------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        get = self._inbox.get
+        while (turn := get()) is not None:
+            for work in turn:
+                self._do(work)
+
+    def _do(self, work: Work) -> None:
+        call = work.call
+        if work.iterator is not None:
+            self._advance(work)
+        elif work.is_gone:
+            return
+        elif call.deadline is not None and call.deadline <= time.monotonic():
+            self._hand_over((work, REPLY, _too_late(call), None, None))
+        elif call.is_stream:
+            self._begin_stream(work)
+        else:
+            notes = self._notes
+            slot = notes.begin(work.stream) if notes is not None else -1
+            gone.set(work.has_gone)
+            outcome = self._answer(work)
+            if notes is not None:
+                notes.end(slot)
+            self._hand_over(outcome)
+
+    def _answer(self, work: Work) -> Outcome:
+        call, endpoint = work.call, work.endpoint
+        assert endpoint is not None
+        try:
+            docs: Any = _decode(codec_for(endpoint.input), call)
+            kwargs = invoke.arguments(endpoint, docs, self._parameters(call), call.headers)
+            results = None
+            if endpoint.kind == "batch":
+                docs, results = invoke.call_batch(self.executor, endpoint, kwargs)
+            else:
+                docs = invoke.call_single(self.executor, endpoint, docs, kwargs)
+            return work, REPLY, None, _encode(endpoint, docs, call.wants), results
+        except BaseException as error:
+            return work, REPLY, self._status(error), _input_back(call), None
+
+    def _begin_stream(self, work: Work) -> None:
+        call, endpoint = work.call, work.endpoint
+        assert endpoint is not None
+        try:
+            doc = _decode_one(codec_for(endpoint.input), call)
+            kwargs = invoke.arguments(endpoint, [], self._parameters(call), call.headers)
+            work.iterator = invoke.stream(self.executor, endpoint, doc, kwargs)
+        except BaseException as error:
+            self._hand_over((work, ITEM, self._status(error), None, None))
+            self._hand_over((work, END, None, None, None))
+            return
+        self._advance(work)
+
+    def _advance(self, work: Work) -> None:
+        """Make items until the stream ends, is too far ahead, nobody waits for it, or other work does."""
+        notes, iterator = self._notes, work.iterator
+        assert iterator is not None
+        gone.set(work.has_gone)
+        while not work.is_gone:
+            slot = notes.begin(work.stream) if notes is not None else -1
+            try:
+                made = next(iterator)
+            except StopIteration:
+                self._hand_over((work, END, None, None, None))
+                return
+            except BaseException as error:
+                self._hand_over((work, ITEM, self._status(error), None, None))
+                self._hand_over((work, END, None, None, None))
+                return
+            finally:
+                if notes is not None:
+                    notes.end(slot)
+            work.n_ahead += 1
+            self._hand_over(self._item(work, made))
+            if work.n_ahead >= MAX_AHEAD:
+                self._hand_over((work, PAUSED, None, None, None))
+                return
+            if not self._inbox.empty():
+                self._inbox.put([work])
+                return
+        _close_quietly(iterator)
+
+    def _item(self, work: Work, made: Any) -> Outcome:
+        if isinstance(made, Status):
+            return work, ITEM, made, None, None
+        wants = work.call.wants
+        try:
+            codec = codec_for(type(made))
+            data = codec.encode_json_one(made) if wants == "json" else codec.encode_proto_one(made, dialect=wants)
+        except Exception as error:
+            return work, ITEM, self._status(error), None, None
+        return work, ITEM, None, Payload(data, wants, True), None
+
+    def _parameters(self, call: Call) -> dict[str, Any]:
+        """Parameters with those that name this executor (`metas.name`) merged on top."""
+        parameters = call.parameters
+        mine = parameters.get(self._metas_name) if parameters else None
+        return {**parameters, **mine} if isinstance(mine, dict) else parameters
+
+    # --- on the user loop ------------------------------------------------------------------------------------------------------------
+
+    def _start_tasks(self, turn: list[Work]) -> None:
+        for work in turn:
+            if work.is_gone:
+                continue
+            run = self._stream_async(work) if work.call.is_stream else self._answer_async(work)
+            task = work.task = self._user_loop.create_task(run)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _cancel_task(self, work: Work) -> None:
+        if work.task is not None:
+            work.task.cancel()
+
+    def _give_room(self, work: Work) -> None:
+        if work.room is not None:
+            work.room.set()
+
+    async def _answer_async(self, work: Work) -> None:
+        call, endpoint, notes = work.call, work.endpoint, self._notes
+        assert endpoint is not None
+        if call.deadline is not None and call.deadline <= time.monotonic():
+            self._hand_over((work, REPLY, _too_late(call), None, None))
+            return
+        gone.set(work.has_gone)
+        slot = notes.begin(work.stream) if notes is not None else -1
+        try:
+            docs: Any = _decode(codec_for(endpoint.input), call)
+            kwargs = invoke.arguments(endpoint, docs, self._parameters(call), call.headers)
+            results = None
+            if endpoint.kind == "batch":
+                docs, results = await invoke.acall_batch(self.executor, endpoint, kwargs)
+            else:
+                docs = await invoke.acall_single(self.executor, endpoint, docs, kwargs)
+            outcome: Outcome = (work, REPLY, None, _encode(endpoint, docs, call.wants), results)
+        except asyncio.CancelledError:
+            if not work.is_gone:
+                self._hand_over((work, REPLY, Status(Code.CANCELLED, "the method was cancelled"), None, None))
+            raise
+        except BaseException as error:
+            outcome = (work, REPLY, self._status(error), _input_back(call), None)
+        finally:
+            if notes is not None:
+                notes.end(slot)
+        self._hand_over(outcome)
+
+    async def _stream_async(self, work: Work) -> None:
+        call, endpoint, notes = work.call, work.endpoint, self._notes
+        assert endpoint is not None
+        gone.set(work.has_gone)
+        work.room = asyncio.Event()
+        slot = notes.begin(work.stream) if notes is not None else -1
+        items: AsyncIterator[Any] | None = None
+        try:
+            doc = _decode_one(codec_for(endpoint.input), call)
+            kwargs = invoke.arguments(endpoint, [], self._parameters(call), call.headers)
+            items = invoke.astream(self.executor, endpoint, doc, kwargs)
+            async for made in items:
+                work.n_ahead += 1
+                self._hand_over(self._item(work, made))
+                if work.n_ahead >= MAX_AHEAD:
+                    work.room.clear()
+                    self._hand_over((work, PAUSED, None, None, None))
+                    await work.room.wait()
+        except asyncio.CancelledError:
+            if not work.is_gone:
+                self._hand_over((work, ITEM, Status(Code.CANCELLED, "the method was cancelled"), None, None))
+            raise
+        except BaseException as error:
+            self._hand_over((work, ITEM, self._status(error), None, None))
+        finally:
+            if notes is not None:
+                notes.end(slot)
+            if items is not None:
+                await items.aclose()  # type: ignore[attr-defined]
+            if not work.is_gone:
+                self._hand_over((work, END, None, None, None))
+
+
+def _decode(codec: Codec, call: Call) -> list[Any]:
+    payload = call.payload
+    data = payload.data
+    if not data:
+        return []
+    if payload.encoding == "json":
+        return codec.decode_json(data, call.call_id)
+    return codec.decode_proto(data, call.call_id, dialect=payload.encoding, trusted=payload.encoding == "ours")
+
+
+def _decode_one(codec: Codec, call: Call) -> Any:
+    payload = call.payload
+    if not payload.is_single:
+        docs = _decode(codec, call)
+        if len(docs) != 1:
+            raise InvalidInputError(f"endpoint {call.endpoint!r} streams the answer to one document, got {len(docs)}")
+        return docs[0]
+    if payload.encoding == "json":
+        return codec.decode_json_one(payload.data, call.call_id)
+    return codec.decode_proto_one(payload.data, call.call_id, dialect=payload.encoding, trusted=payload.encoding == "ours")
+
+
+def _encode(endpoint: Endpoint, docs: Any, wants: str) -> Payload:
+    codec = codec_for(invoke.document_class(endpoint, docs))
+    return Payload(codec.encode_json(docs) if wants == "json" else codec.encode_proto(docs, dialect=wants), wants)
+
+
+def _input_back(call: Call) -> Payload | None:
+    """After a failure the caller gets its documents back, if they are in the encoding that it reads."""
+    return call.payload if call.payload.encoding == call.wants else None
+
+
+def _too_late(call: Call) -> Status:
+    return Status(Code.DEADLINE, f"the deadline of the call to {call.endpoint!r} passed while it waited for the executor")
+
+
+def _close_quietly(iterator: Iterator[Any]) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,240 @@
+"""The front's end of a connection to one worker: calls and streams over HTTP/2 on a Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+from jina.errors import TransportError
+from jina.transport.begun import read_begun
+from jina.transport.hop_messages import CALL, STREAM
+from jina.wire import grpc
+from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
+from jina.wire.http2_limits import Limits
+
+_CALL_BLOCK = grpc.request_block(CALL, "worker")
+_STREAM_BLOCK = grpc.request_block(STREAM, "worker")
+
+HOP_LIMITS = Limits(max_streams=1_000_000)
+"""Between our own processes the fronts' limits count, not these."""
+
+
+class ChannelLost(TransportError):
+    """The worker went away while it held a call; `has_begun` says whether the user's code had begun to run it."""
+
+    def __init__(self, message: str, *, has_begun: bool) -> None:
+        super().__init__(message)
+        self.has_begun = has_begun
+
+
+class HopError(TransportError):
+    """The worker refused a message of the hop: a bug of ours, or a message over its limit."""
+
+
+class Channel(asyncio.Protocol):
+    """A connection to one replica.
+
+    Attributes:
+        pod: The replica's name, e.g. `executor/rep-0`.
+        on_idle: Called whenever the last call in flight has ended.
+    """
+
+    def __init__(self, pod: str, begun_path: str, on_lost: Callable[[Channel], None]) -> None:
+        self.pod, self._begun_path, self._on_lost = pod, begun_path, on_lost
+        self._connection = ClientConnection(limits=HOP_LIMITS, max_message_bytes=None)
+        self._calls: dict[int, asyncio.Future[bytes]] = {}
+        self._streams: dict[int, HopStream] = {}
+        self._is_flush_due = False
+        self.is_lost = False
+        self.on_idle: Callable[[], None] | None = None
+
+    @property
+    def n_in_flight(self) -> int:
+        """Calls and streams that have not ended."""
+        return len(self._calls) + len(self._streams)
+
+    # --- calls -----------------------------------------------------------------------------------------------------------------------
+
+    async def call(self, message: bytes) -> bytes:
+        """Send an unary call; cancelling the task that awaits it tells the worker that the caller has gone.
+
+        Raises:
+            ChannelLost: The worker went away before it answered.
+            HopError: The worker refused the message.
+        """
+        if self.is_lost:
+            raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
+        stream = self._connection.call(_CALL_BLOCK, message)
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self._calls[stream] = future
+        self._flush_soon()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self._calls.pop(stream, None) is not None:
+                self._connection.cancel(stream)
+                self._flush_soon()
+                self._ended()
+            raise
+
+    def stream(self, message: bytes) -> HopStream:
+        """Open a stream of messages; it must be read to its end or cancelled."""
+        if self.is_lost:
+            raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
+        number = self._connection.start(_STREAM_BLOCK)
+        self._connection.hold(number)
+        self._connection.send_message(number, message)
+        self._connection.half_close(number)
+        self._streams[number] = opened = HopStream(self, number)
+        self._flush_soon()
+        return opened
+
+    def consumed(self, number: int, n_bytes: int) -> None:
+        """A stream's reader took messages of this many bytes: the worker may send as many more."""
+        self._connection.consumed(number, n_bytes)
+        self._flush_soon()
+
+    def cancel_stream(self, number: int) -> None:
+        """Nobody reads this stream any more."""
+        if self._streams.pop(number, None) is not None:
+            self._connection.cancel(number)
+            self._flush_soon()
+            self._ended()
+
+    def close(self) -> None:
+        """End the connection; what is in flight is lost."""
+        self._transport.close()
+
+    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=1 << 24)
+        self._loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = self._loop.create_future()
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        calls = self._calls
+        if not self.ready.done():
+            self.ready.set_result(None)
+        for event in self._connection.receive(data, time.monotonic()):
+            kind = event[0]
+            if kind == UNARY_REPLY:
+                future = calls.pop(event[1], None)
+                if future is not None and not future.done():
+                    future.set_result(event[2])
+            elif kind == MESSAGE:
+                stream = self._streams.get(event[1])
+                if stream is not None:
+                    stream.feed(event[2])
+            elif kind == ENDED:
+                self._end(event[1], event[2], event[3])
+            elif kind == grpc.CLOSED:
+                self._transport.close()
+        if not calls:
+            self._ended()
+        self._flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_lost = True
+        if not self.ready.done():
+            self.ready.set_exception(ConnectionResetError(f"{self.pod} closed the connection at once"))
+        begun = read_begun(self._begun_path)
+        calls, self._calls = self._calls, {}
+        streams, self._streams = self._streams, {}
+        for number, future in calls.items():
+            if not future.done():
+                future.set_exception(self._lost(number in begun))
+        for number, stream in streams.items():
+            stream.end(self._lost(number in begun))
+        self._on_lost(self)
+
+    def _lost(self, has_begun: bool) -> ChannelLost:
+        return ChannelLost(f"{self.pod} went away", has_begun=has_begun)
+
+    def _end(self, number: int, status: int, message: str) -> None:
+        error = HopError(f"{self.pod} answered with gRPC status {status}: {message}") if status else None
+        future = self._calls.pop(number, None)
+        if future is not None and not future.done():
+            future.set_exception(error or HopError(f"{self.pod} ended a call without a reply"))
+        stream = self._streams.pop(number, None)
+        if stream is not None:
+            stream.end(error)
+
+    def _ended(self) -> None:
+        if self.on_idle is not None and not self._calls and not self._streams:
+            self.on_idle()
+
+    def _flush_soon(self) -> None:
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        out = self._connection.take_output()
+        if out:
+            self._transport.write(out)
+
+
+class HopStream:
+    """The messages of one streamed reply, in order."""
+
+    def __init__(self, channel: Channel, number: int) -> None:
+        self._channel, self._number = channel, number
+        self._messages: deque[bytes] = deque()
+        self._has_ended = False
+        self._error: Exception | None = None
+        self._wake: asyncio.Future[None] | None = None
+
+    async def next(self) -> bytes | None:
+        """Give the next message, None at the end.
+
+        Raises:
+            ChannelLost, HopError: The stream broke off; messages that came before have been given.
+        """
+        while not self._messages:
+            if self._has_ended:
+                if self._error is not None:
+                    raise self._error
+                return None
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        message = self._messages.popleft()
+        self._channel.consumed(self._number, len(message))
+        return message
+
+    def cancel(self) -> None:
+        """Stop reading; the worker stops making. Harmless after the end."""
+        self._channel.cancel_stream(self._number)
+
+    def feed(self, message: bytes) -> None:
+        """Take a message that has come."""
+        self._messages.append(message)
+        self._rouse()
+
+    def end(self, error: Exception | None) -> None:
+        """Take the end, or what broke the stream off."""
+        self._has_ended, self._error = True, error
+        self._rouse()
+
+    def _rouse(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None and not wake.done():
+            wake.set_result(None)
+
+
+async def connect(pod: str, socket_path: str, begun_path: str, *, on_lost: Callable[[Channel], None]) -> Channel:
+    """Connect to a worker that listens.
+
+    Raises:
+        OSError: It does not listen (any more).
+    """
+    loop = asyncio.get_running_loop()
+    _, channel = await loop.create_unix_connection(lambda: Channel(pod, begun_path, on_lost), socket_path)
+    await channel.ready
+    return channel
