@@ -86,7 +86,7 @@ def fill(draw: Any, message: Any, depth: int) -> None:
     """Set random fields of one of protobuf's messages."""
     table = tables.messages()[message.DESCRIPTOR.full_name]
     for field in table.fields:
-        if depth <= 0 and field.is_message or not draw(st.booleans()):
+        if (depth <= 0 and field.is_message) or not draw(st.booleans()):
             continue
         target = getattr(message, field.name)
         scalar = st.integers(0, 1) if field.is_enum else _scalars.get(field.type)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from jina.codec.varint import varint
 from jina.codec.fields import bytes_field, string_field
 from jina.codec.message_tables import Enum, Field, File, Message, Method, Service, files
+from jina.codec.varint import varint
 
 _TYPES: Final = {"double": 1, "int64": 3, "uint64": 4, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "uint32": 13}
 _MESSAGE, _ENUM = 11, 14

@@ -39,7 +39,7 @@ class ScalarList(list[Any]):
         super().__setitem__(index, [self._check(each) for each in value] if isinstance(index, slice) else self._check(value))
         self._owner._mark()
 
-    def __iadd__(self, values: Iterable[Any]) -> ScalarList:  # type: ignore[override,misc]
+    def __iadd__(self, values: Iterable[Any]) -> ScalarList:  # type: ignore[misc]
         self.extend(values)
         return self
 
@@ -79,7 +79,7 @@ class MessageList(list[Any]):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("an element of a repeated message field cannot be replaced; change it, or use del and insert")
 
-    def __iadd__(self, messages: Iterable[Any]) -> MessageList:  # type: ignore[override,misc]
+    def __iadd__(self, messages: Iterable[Any]) -> MessageList:  # type: ignore[misc]
         self.extend(messages)
         return self
 
@@ -113,7 +113,7 @@ class ScalarMap(dict[str, Any]):
         super().__setitem__(_key(key), self._check(value))
         self._owner._mark()
 
-    def update(self, *others: Any, **named: Any) -> None:  # type: ignore[override]
+    def update(self, *others: Any, **named: Any) -> None:
         for key, value in dict(*others, **named).items():
             self[key] = value
 
@@ -144,10 +144,10 @@ class MessageMap(dict[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         raise ValueError("a message in a map cannot be assigned; use map[key].CopyFrom(message)")
 
-    def update(self, *others: Any, **named: Any) -> None:  # type: ignore[override]
+    def update(self, *others: Any, **named: Any) -> None:
         raise ValueError("a message in a map cannot be assigned; use map[key].CopyFrom(message)")
 
-    def MergeFrom(self, other: Mapping[str, Any]) -> None:  # noqa: N802 - protobuf's name
+    def MergeFrom(self, other: Mapping[str, Any]) -> None:
         for key, message in other.items():
             self[key].CopyFrom(message)
 

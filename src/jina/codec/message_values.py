@@ -111,13 +111,13 @@ class EnumType:
         self._numbers = dict(table.values)
         self._names = {number: name for name, number in table.values}
 
-    def Name(self, number: int) -> str:  # noqa: N802
+    def Name(self, number: int) -> str:
         """The name of a number; ValueError if there is none."""
         if number not in self._names:
             raise ValueError(f"Enum {self.name} has no name defined for value {number}")
         return self._names[number]
 
-    def Value(self, name: str) -> int:  # noqa: N802
+    def Value(self, name: str) -> int:
         """The number of a name; ValueError if there is none."""
         if name not in self._numbers:
             raise ValueError(f"Enum {self.name} has no value defined for name {name!r}")
@@ -140,7 +140,7 @@ class EnumType:
 
     def check(self, value: Any) -> int:
         """A name or a number (any int32: proto3's enums are open) as a number."""
-        return self.Value(value) if isinstance(value, str) else SCALARS["int32"].check(value)  # type: ignore[no-any-return]
+        return self.Value(value) if isinstance(value, str) else SCALARS["int32"].check(value)
 
 
 @cache
@@ -207,7 +207,7 @@ class Message:
             return value is not None and (type(value) is bytes or value._is_set)
         return value is not None and (slot.has_presence or slot.differs(value))
 
-    def HasField(self, name: str) -> bool:  # noqa: N802
+    def HasField(self, name: str) -> bool:
         """Whether a field with presence, or one of a oneof, is set."""
         if name in self._oneofs:
             return self.WhichOneof(name) is not None
@@ -216,17 +216,17 @@ class Message:
             raise ValueError(f"Protocol message {type(self).__name__} has no singular {name!r} field with presence")
         return self._has(name)
 
-    def WhichOneof(self, oneof: str) -> str | None:  # noqa: N802
+    def WhichOneof(self, oneof: str) -> str | None:
         """The name of the field that is set in a oneof, or None."""
         if oneof not in self._oneofs:
             raise ValueError(f"Protocol message {type(self).__name__} has no oneof {oneof!r}")
         return next((name for name in self._oneofs[oneof] if self._has(name)), None)
 
-    def ListFields(self) -> list[tuple[tables.Field, Any]]:  # noqa: N802
+    def ListFields(self) -> list[tuple[tables.Field, Any]]:
         """The fields that are set, in order of their numbers, with their values."""
         return [(slot.field, getattr(self, name)) for name, slot in self._slots.items() if self._has(name)]
 
-    def ClearField(self, name: str) -> None:  # noqa: N802
+    def ClearField(self, name: str) -> None:
         """Unset a field, or whatever is set in a oneof."""
         if name in self._oneofs:
             set_name = self.WhichOneof(name)
@@ -240,14 +240,14 @@ class Message:
             value._owner = None
         self._mark()
 
-    def Clear(self) -> None:  # noqa: N802
+    def Clear(self) -> None:
         """Unset all."""
         for name in list(self._values):
             self.ClearField(name)
         self._unknown = b""
         self._mark()
 
-    def DiscardUnknownFields(self) -> None:  # noqa: N802
+    def DiscardUnknownFields(self) -> None:
         """Forget the unknown fields of this message and those in it."""
         self._unknown = b""
         for field, value in self.ListFields():
@@ -255,13 +255,13 @@ class Message:
                 if isinstance(each, Message):
                     each.DiscardUnknownFields()
 
-    def IsInitialized(self) -> bool:  # noqa: N802
+    def IsInitialized(self) -> bool:
         """Always true: proto3 has no required fields."""
         return True
 
     # bytes
 
-    def SerializeToString(self, deterministic: bool | None = None) -> bytes:  # noqa: N802
+    def SerializeToString(self, deterministic: bool | None = None) -> bytes:
         """The message as bytes, always in protobuf's deterministic form."""
         values = self._values
         return b"".join([slot.encode(values[name]) for name, slot in self._slots.items() if self._has(name)]) + self._unknown
@@ -269,11 +269,11 @@ class Message:
     SerializePartialToString = SerializeToString
     __bytes__ = SerializeToString
 
-    def ByteSize(self) -> int:  # noqa: N802
+    def ByteSize(self) -> int:
         """Length of the serialised message."""
         return len(self.SerializeToString())
 
-    def MergeFromString(self, data: bytes) -> int:  # noqa: N802
+    def MergeFromString(self, data: bytes) -> int:
         """Read bytes on top of what is there.
 
         Raises:
@@ -287,13 +287,13 @@ class Message:
             raise truncated() from None
         return len(data)
 
-    def ParseFromString(self, data: bytes) -> int:  # noqa: N802
+    def ParseFromString(self, data: bytes) -> int:
         """Read bytes, forgetting what was there."""
         self.Clear()
         return self.MergeFromString(data)
 
     @classmethod
-    def FromString(cls, data: bytes) -> Self:  # noqa: N802
+    def FromString(cls, data: bytes) -> Self:
         """A new message read from bytes."""
         message = cls()
         message.MergeFromString(data)
@@ -318,15 +318,25 @@ class Message:
             else:
                 slot.put(self, slot.from_wire(data[value_start:pos]))
 
+    def raw(self, name: str) -> bytes | None:
+        """The serialised message in a field, without parsing it if it came as bytes; None if it is not set."""
+        return _serialised(self._values[name]) if self._has(name) else None
+
+    def set_raw(self, name: str, data: bytes) -> None:
+        """Set a message field from bytes; they are parsed later if the field is one of documents, else now."""
+        slot = self._slots[name]
+        self.ClearField(name)
+        slot.read(self, data, 0, len(data), 0)
+
     # whole messages
 
-    def MergeFrom(self, other: Message) -> None:  # noqa: N802
+    def MergeFrom(self, other: Message) -> None:
         """Read another message of the same class on top of this one."""
         if type(other) is not type(self):
             raise TypeError(f"expected {type(self).__name__}, got {type(other).__name__}")
         self.MergeFromString(other.SerializeToString())
 
-    def CopyFrom(self, other: Message) -> None:  # noqa: N802
+    def CopyFrom(self, other: Message) -> None:
         """Become equal to another message of the same class."""
         if other is self:
             return
@@ -380,7 +390,7 @@ class Slot:
         self.has_presence = not self.is_many and (field.is_message or field.is_optional or bool(field.oneof))
         self.is_lazy = owner.startswith("jina.") and field.type in LAZY
         self.is_packed = field.is_repeated and scalar is not None and scalar.wire != 2
-        wire = 2 if scalar is None or self.is_many and (field.is_map or self.is_packed) else scalar.wire
+        wire = 2 if scalar is None or (self.is_many and (field.is_map or self.is_packed)) else scalar.wire
         self.tag = field.number << 3 | wire
         self.head = varint(self.tag)
         self.from_wire: Callable[[Any], Any] = scalar.from_wire if scalar else bytes
@@ -446,7 +456,7 @@ class Slot:
 
     def fill(self, message: Message, value: Any) -> None:
         """Set from what a constructor takes: also dicts for messages, lists, mappings."""
-        if self.make is None or not self.is_many and isinstance(value, self.make):
+        if self.make is None or (not self.is_many and isinstance(value, self.make)):
             if self.field.is_map:
                 self.__get__(message).update(value)
             elif self.field.is_repeated:
@@ -551,7 +561,7 @@ class Slot:
 
 
 def _serialised(value: Any) -> bytes:
-    return value if type(value) is bytes else value.SerializeToString()  # type: ignore[no-any-return]
+    return value if type(value) is bytes else value.SerializeToString()
 
 
 # --- classes -------------------------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def read_request_list(data: bytes) -> list[Envelope]:
 
 
 def _split(data: bytes) -> tuple[bytes, bytes, tuple[bytes, ...], bytes, bytes, int, int]:
-    """Header, parameters, routes and unknown fields of the two request messages; field 4, the large one, uncopied as (bytes, start, end)."""
+    """Header, parameters, routes and unknown fields of the two request messages; field 4, the large one, as (bytes, start, end)."""
     header = parameters = unknown = b""
     routes: tuple[bytes, ...] = ()
     content, content_start, content_end = data, 0, -1
@@ -418,7 +418,8 @@ def route_bytes(executor: str, start_s: float | None = None, end_s: float | None
 
     Args:
         executor: The deployment's name, or `gateway`.
-        start_s, end_s: Unix seconds.
+        start_s: Unix seconds.
+        end_s: Unix seconds.
         status: A serialised StatusProto, for a stop that failed.
     """
     route = _name(executor)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from jina.codec.varint import varint
 from jina.codec.fields import bytes_field, map_order, split_fields, string_field, string_fields, text
 from jina.codec.struct import dict_to_struct, struct_to_dict
+from jina.codec.varint import varint
 
 # --- grpc.health.v1 ------------------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ _pack = _NUMBER.pack
 _unpack = _NUMBER.unpack_from
 
 
-class _NoJson(Exception):  # noqa: N818 - never leaves this module
+class _NoJson(Exception):
     """A value that is not JSON; `path` grows on the way out, innermost first."""
 
     def __init__(self, why: str) -> None:
@@ -264,9 +264,14 @@ def _value_bytes(value: Any, depth: int) -> bytes:
 
 def _as_json(value: Any) -> Any:
     """A subclass of a JSON type, a mapping or a numpy scalar as the plain thing."""
-    for kind in (str, float, int, dict, list, tuple):
-        if isinstance(value, kind):
-            return kind(value)
+    if isinstance(value, str):
+        return str.__str__(value)  # the content, also of an enum
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, list | tuple):
+        return list(value)
     if isinstance(value, Mapping):
         return dict(value)
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():

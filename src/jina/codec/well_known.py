@@ -111,28 +111,28 @@ class TimestampMethods:
 
     __slots__ = ()
 
-    def GetCurrentTime(self) -> None:  # noqa: N802
+    def GetCurrentTime(self) -> None:
         """Become the present time."""
         self.FromNanoseconds(time.time_ns())
 
-    def FromNanoseconds(self: Any, nanoseconds: int) -> None:  # noqa: N802
+    def FromNanoseconds(self: Any, nanoseconds: int) -> None:
         self.seconds, self.nanos = divmod(nanoseconds, 1_000_000_000)
 
-    def FromMicroseconds(self: Any, microseconds: int) -> None:  # noqa: N802
+    def FromMicroseconds(self: Any, microseconds: int) -> None:
         self.FromNanoseconds(microseconds * 1000)
 
-    def FromMilliseconds(self: Any, milliseconds: int) -> None:  # noqa: N802
+    def FromMilliseconds(self: Any, milliseconds: int) -> None:
         self.FromNanoseconds(milliseconds * 1_000_000)
 
-    def FromSeconds(self: Any, seconds: int) -> None:  # noqa: N802
+    def FromSeconds(self: Any, seconds: int) -> None:
         self.seconds, self.nanos = seconds, 0
 
-    def FromDatetime(self: Any, value: datetime) -> None:  # noqa: N802
+    def FromDatetime(self: Any, value: datetime) -> None:
         """Become a time; one without a zone is UTC."""
         delta = (value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH
         self.FromMicroseconds(delta // timedelta(microseconds=1))
 
-    def FromJsonString(self: Any, value: str) -> None:  # noqa: N802
+    def FromJsonString(self: Any, value: str) -> None:
         """Become the time of an RFC 3339 string."""
         head, dot, tail = value.partition(".")
         digits = len(tail) - len(tail.lstrip("0123456789"))
@@ -145,24 +145,24 @@ class TimestampMethods:
         self.seconds = (moment - _EPOCH) // timedelta(seconds=1)
         self.nanos = int(tail[:digits].ljust(9, "0")) if dot else 0
 
-    def ToNanoseconds(self: Any) -> int:  # noqa: N802
+    def ToNanoseconds(self: Any) -> int:
         return int(self.seconds * 1_000_000_000 + self.nanos)
 
-    def ToMicroseconds(self: Any) -> int:  # noqa: N802
+    def ToMicroseconds(self: Any) -> int:
         return int(self.ToNanoseconds() // 1000)
 
-    def ToMilliseconds(self: Any) -> int:  # noqa: N802
+    def ToMilliseconds(self: Any) -> int:
         return int(self.ToNanoseconds() // 1_000_000)
 
-    def ToSeconds(self: Any) -> int:  # noqa: N802
+    def ToSeconds(self: Any) -> int:
         return int(self.seconds)
 
-    def ToDatetime(self: Any, tzinfo: tzinfo | None = None) -> datetime:  # noqa: N802
+    def ToDatetime(self: Any, tzinfo: tzinfo | None = None) -> datetime:
         """The time in a zone; without one, UTC as a naive value."""
         moment = _EPOCH + timedelta(seconds=self.seconds, microseconds=self.nanos // 1000)
         return moment.astimezone(tzinfo) if tzinfo else moment.replace(tzinfo=None)
 
-    def ToJsonString(self: Any) -> str:  # noqa: N802
+    def ToJsonString(self: Any) -> str:
         """RFC 3339 in UTC with 0, 3, 6 or 9 digits behind the dot."""
         moment = _EPOCH + timedelta(seconds=self.seconds)
         out = moment.replace(tzinfo=None).isoformat()

@@ -1,0 +1,1 @@
+"""Jina 3's request and response objects, under their old import paths."""
