@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import PydanticCustomError, core_schema
 
 PREFIX = "data:;base64,"
 _PREFIX_BYTES = PREFIX.encode()
-_MARK = "jina_text_bytes"
+MARK = "jina_json"
 _NOT_SCHEMAS = frozenset({"metadata", "default", "expected", "config", "cls", "custom_error_context"})
+
+Leaf = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
 def text_of(value: Any) -> Any:
@@ -47,42 +50,51 @@ def bytes_of(text: Any) -> Any:
         raise PydanticCustomError("bytes_invalid_encoding", "Data after 'data:;base64,' should be valid base64") from None
 
 
-def with_text_bytes(schema: Any) -> Any:
-    """Rewrite a pydantic core schema so that its bytes are text as described above; the same object if it has none."""
+def rewrite(schema: Any, leaf: Leaf) -> Any:
+    """Rewrite a pydantic core schema: `leaf` gives a replacement for a node, or None to go on into it.
+
+    Returns:
+        The same object where nothing was replaced; what is kept is shared, not copied.
+    """
     if isinstance(schema, dict):
-        kind = schema.get("type")
-        if not isinstance(kind, str):
-            return _rewrite_mapping(schema, frozenset())
-        if kind == "bytes" and "serialization" not in schema:
-            return _text_bytes(schema)
-        if schema.get("metadata") and schema["metadata"].get(_MARK):
+        if not isinstance(schema.get("type"), str):
+            return _rewrite_mapping(schema, leaf, frozenset())
+        if (schema.get("metadata") or {}).get(MARK):
             return schema
-        return _rewrite_mapping(schema, _NOT_SCHEMAS)
+        replaced = leaf(schema)
+        return _rewrite_mapping(schema, leaf, _NOT_SCHEMAS) if replaced is None else replaced
     if isinstance(schema, (list, tuple)):
-        items = [with_text_bytes(item) for item in schema]
+        items = [rewrite(item, leaf) for item in schema]
         return schema if all(new is old for new, old in zip(items, schema, strict=True)) else type(schema)(items)
     return schema
 
 
-def _rewrite_mapping(schema: dict[Any, Any], skip: frozenset[str]) -> dict[Any, Any]:
+def _rewrite_mapping(schema: dict[Any, Any], leaf: Leaf, skip: frozenset[str]) -> dict[Any, Any]:
     changed = {}
     for key, value in schema.items():
         if key not in skip and isinstance(value, (dict, list, tuple)):
-            new = with_text_bytes(value)
+            new = rewrite(value, leaf)
             if new is not value:
                 changed[key] = new
     return {**schema, **changed} if changed else schema
 
 
-def _text_bytes(schema: dict[str, Any]) -> dict[str, Any]:
-    inner = {key: value for key, value in schema.items() if key != "ref"}
-    reader = core_schema.no_info_before_validator_function(bytes_of, inner)  # type: ignore[arg-type]
+def with_text_bytes(schema: Any) -> Any:
+    """Rewrite a pydantic core schema so that its bytes are text as described above; the same object if it has none."""
+    return rewrite(schema, bytes_leaf)
+
+
+def bytes_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Replace `bytes`, unless the user gave them a serializer."""
+    if schema["type"] != "bytes" or "serialization" in schema:
+        return None
+    inner: Any = {key: value for key, value in schema.items() if key != "ref"}
     made: Any = core_schema.json_or_python_schema(
-        json_schema=reader,
-        python_schema=inner,  # type: ignore[arg-type]
-        serialization=core_schema.plain_serializer_function_ser_schema(text_of, when_used="json"),
-        metadata={_MARK: True},
+        json_schema=core_schema.no_info_before_validator_function(bytes_of, inner),
+        python_schema=inner,
+        serialization=core_schema.plain_serializer_function_ser_schema(text_of, when_used="json-unless-none"),
+        metadata={MARK: True},
     )
     if "ref" in schema:
         made["ref"] = schema["ref"]
-    return made  # type: ignore[no-any-return]
+    return dict(made)

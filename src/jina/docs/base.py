@@ -42,7 +42,7 @@ class BaseDocWithoutId(BaseModel):
 
     def to_json(self) -> str:
         """Give the document as a JSON object. Bytes that are no UTF-8 text are `data:;base64,...`; NaN is null."""
-        return self.model_dump_json(by_alias=True)
+        return _json_codec_of(type(self)).encode_one(self).decode()  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, data: str | bytes) -> Self:
@@ -132,6 +132,12 @@ def _codec_of(cls: type) -> Any:
     from jina.codec import codec_for  # type: ignore[attr-defined,unused-ignore]
 
     return codec_for(cls)
+
+
+def _json_codec_of(cls: type) -> Any:
+    from jina.codec.json import json_codec
+
+    return json_codec(cls)
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, GetCoreSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
-from jina.docs.base import AnyDoc, _codec_of
+from jina.docs.base import AnyDoc, _codec_of, _json_codec_of
 from jina.docs.framing import ProtoBytes, compress, decompress, join_frames, message_bytes, refuse_pickle, split_frames
 from jina.docs.subscription import Subscripted, register, subscript
 
@@ -243,8 +243,7 @@ class DocList(list[T], metaclass=DocListType):
 
     def to_json(self) -> str:
         """Give the documents as a JSON array; bytes and NaN as `BaseDoc.to_json` gives them."""
-        data: bytes = self._types().dump_json(self, by_alias=True)
-        return data.decode()
+        return _json_codec_of(self.doc_type).encode(self).decode()  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, data: str | bytes) -> Self:

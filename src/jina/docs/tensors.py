@@ -194,6 +194,7 @@ def _validator(kind: str, shape: Shape | None) -> Callable[[Any], Any]:
             value = convert(value)
         return value if shape is None else _fit(value, shape)
 
+    validate.is_tensor_validator = True  # type: ignore[attr-defined] # how the JSON codec knows it
     return validate
 
 

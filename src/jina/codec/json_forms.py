@@ -1,0 +1,47 @@
+"""The two engines under `json.JsonCodec`: pydantic for models and dataclasses, msgspec for Structs."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from jina.codec.schema import Schema
+
+
+class Unfit(Exception):  # noqa: N818 - a finding, turned into an error of ours by who sees the whole input
+    """JSON that is not such documents; `details` as in `InvalidInputError`."""
+
+    def __init__(self, details: list[dict[str, Any]]) -> None:
+        super().__init__(details)
+        self.details = details
+
+
+class Unwritable(Exception):  # noqa: N818
+    """A value has no JSON form."""
+
+
+class Form(Protocol):
+    """Reads and writes documents of one class without our rules for ids, depth and numbers.
+
+    Attributes:
+        is_guarded: Reading refuses numbers beyond float and invalid UTF-8 by itself.
+    """
+
+    is_guarded: bool
+
+    def read(self, data: bytes) -> list[Any]: ...
+    def read_one(self, data: bytes) -> Any: ...
+    def write(self, docs: list[Any]) -> bytes: ...
+    def write_one(self, doc: Any) -> bytes: ...
+    def json_schema(self) -> dict[str, Any]: ...
+    def find_unwritable(self, doc: Any) -> str | None: ...
+
+
+def form_of(schema: Schema) -> Form:
+    """The engine for a class."""
+    if schema.family == "struct":
+        from jina.codec.json_struct import StructForm
+
+        return StructForm(schema)
+    from jina.codec.json_pydantic import PydanticForm
+
+    return PydanticForm(schema)

@@ -1,0 +1,135 @@
+"""Repairs of docarray 0.41 under newer numpy and Python, made only where docarray is in use and shows the fault.
+
+    numpy 2        DocVec of a tensor field: arrays got a `.device`, which docarray passes on to a function that refuses it
+    Python 3.12    a field `DocList[X]`: typing subscripts it once more, which docarray refuses
+    any            reading an id from protobuf compiles a pydantic validator for each document
+    any            JSON schema of a tensor with a named or free axis: the example's size is computed with the names
+
+Each fault is tried first; `JINA_NO_DOCARRAY_REPAIRS=1` leaves docarray as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+_done = False
+
+
+def repair() -> None:
+    """Repair docarray, once, if it is imported."""
+    global _done
+    if _done or "docarray" not in sys.modules:
+        return
+    _done = True
+    if os.environ.get("JINA_NO_DOCARRAY_REPAIRS", "").lower() in ("1", "true", "yes"):
+        return
+    for is_broken, mend in ((_has_device_fault, _mend_device), (_has_subscription_fault, _mend_subscription), (_has_slow_id, _mend_id)):
+        if is_broken():
+            mend()
+    if _has_example_fault():
+        _mend_example()
+
+
+def _backend() -> Any:
+    from docarray.computation.numpy_backend import NumpyCompBackend
+
+    return NumpyCompBackend
+
+
+def _has_device_fault() -> bool:
+    try:
+        _backend().empty((1,), device="cpu")
+    except NotImplementedError:
+        return True
+    return False
+
+
+def _mend_device() -> None:
+    from docarray.computation.abstract_numpy_based_backend import AbstractNumpyBasedBackend
+
+    empty = AbstractNumpyBasedBackend.empty.__func__
+
+    def repaired(cls: Any, shape: Any, dtype: Any = None, device: Any = None) -> Any:
+        return empty(cls, shape, dtype, None if device == "cpu" else device)
+
+    AbstractNumpyBasedBackend.empty = classmethod(repaired)
+
+
+def _list_classes() -> tuple[Any, Any]:
+    from docarray import DocList
+    from docarray.array.doc_vec.doc_vec import DocVec
+
+    return DocList, DocVec
+
+
+def _has_subscription_fault() -> bool:
+    from docarray import BaseDoc
+
+    try:
+        _list_classes()[0][BaseDoc][BaseDoc]
+    except TypeError:
+        return True
+    return False
+
+
+def _mend_subscription() -> None:
+    for base in _list_classes():
+        base.__class_getitem__ = classmethod(_again(base.__class_getitem__.__func__))
+
+
+def _again(subscribe: Any) -> Any:
+    """Let a list of X, subscripted with X, be itself."""
+
+    def repaired(cls: Any, item: Any) -> Any:
+        if isinstance(item, tuple) and len(item) == 1:
+            item = item[0]
+        if cls not in _list_classes() and getattr(cls, "doc_type", None) is item:
+            return cls
+        return subscribe(cls, item)
+
+    return repaired
+
+
+def _has_slow_id() -> bool:
+    from docarray.typing import ID
+
+    return "parse_obj_as" in ID.from_protobuf.__func__.__code__.co_names
+
+
+def _mend_id() -> None:
+    from docarray.typing import ID
+
+    ID.from_protobuf = classmethod(lambda cls, text: cls(text))
+
+
+def _tensor_class() -> Any:
+    from docarray.typing import NdArray
+
+    return NdArray[2, "x"]
+
+
+def _has_example_fault() -> bool:
+    from pydantic import TypeAdapter
+
+    try:
+        TypeAdapter(_tensor_class()).json_schema()
+    except TypeError:
+        return True
+    return False
+
+
+def _mend_example() -> None:
+    from docarray.typing.tensor.abstract_tensor import AbstractTensor
+
+    describe = AbstractTensor.__get_pydantic_json_schema__.__func__
+
+    def repaired(cls: Any, schema: Any, handler: Any) -> Any:
+        shape = getattr(cls, "__docarray_target_shape__", None)
+        if shape is None or all(isinstance(size, int) for size in shape):
+            return describe(cls, schema, handler)
+        text = "[" + ", ".join(map(str, shape)) + "]"
+        return {"type": "array", "items": {"type": "number"}, "tensor/array shape": text}
+
+    AbstractTensor.__get_pydantic_json_schema__ = classmethod(repaired)
