@@ -15,6 +15,19 @@ _GRAPH_NAME = "executor"
 """What routes, parameter prefixes and `target_executor` call the only node of a Deployment, whatever its name: Jina's rule."""
 
 _MAX_THREADS = 32
+_FRONT_NAMES = (
+    "title",
+    "description",
+    "cors",
+    "max_body_bytes",
+    "max_message_bytes",
+    "max_header_bytes",
+    "max_header_fields",
+    "max_streams",
+    "header_timeout_s",
+    "idle_timeout_s",
+    "max_wait_for_replica_s",
+)
 
 
 class Deployment:
@@ -263,9 +276,7 @@ class Deployment:
 
 def _front_values(options: DeploymentOptions) -> dict[str, Any]:
     """What the fronts are told, as plain values; each takes what it knows."""
-    names = ("title", "description", "cors", "max_body_bytes", "max_message_bytes", "max_header_bytes", "max_header_fields", "max_streams")
-    names += ("header_timeout_s", "idle_timeout_s", "max_wait_for_replica_s")
-    return {name: getattr(options, name) for name in names}
+    return {name: getattr(options, name) for name in _FRONT_NAMES}
 
 
 def _protocol(value: Any) -> str:

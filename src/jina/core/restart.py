@@ -47,5 +47,5 @@ class RestartPolicy:
             return None
         if self._deaths_before_ready == 1:
             return now
-        pause = self.options.first_pause_s * 2 ** (self._deaths_before_ready - 2)
+        pause: float = self.options.first_pause_s * 2 ** (self._deaths_before_ready - 2)
         return now + min(pause, self.options.max_pause_s)

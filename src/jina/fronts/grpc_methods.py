@@ -32,7 +32,7 @@ from jina.errors import CallerError, Code, MalformedError
 from jina.observe.info import environment, versions
 from jina.wire.grpc import RequestHead
 from jina.wire.ids import RequestIds
-from jina.wire.status import grpc_status
+from jina.wire.status import GRPC_STATUS
 
 if TYPE_CHECKING:
     from jina.fronts.grpc import GrpcConnection, StreamCall
@@ -117,7 +117,7 @@ def _status_metadata(status: Status) -> tuple[tuple[str, str], ...]:
 
 
 def _send_refusal(connection: GrpcConnection, stream: int, status: Status) -> None:
-    number = status.grpc_status or grpc_status(status.code)
+    number = status.grpc_status or GRPC_STATUS[status.code]
     connection.wire.send_status(stream, number, status.description, _status_metadata(status))
 
 
@@ -254,7 +254,7 @@ class DataStream:
     async def _check(self) -> None:
         refused = await _refusal(self._connection, self._head)
         if refused is not None:
-            self._fail(refused.grpc_status or grpc_status(refused.code), refused.description)
+            self._fail(refused.grpc_status or GRPC_STATUS[refused.code], refused.description)
         self._is_checked = True
 
     def _advance(self) -> None:
@@ -281,7 +281,7 @@ class DataStream:
             return
         reply = await self._connection.front.handler(call)
         if reply.status is not None and _ends_with_status(reply.status):
-            self._fail(reply.status.grpc_status or grpc_status(reply.status.code), reply.status.description)
+            self._fail(reply.status.grpc_status or GRPC_STATUS[reply.status.code], reply.status.description)
             return
         self._send(_reply_message(call, envelope, reply, started_s), slot)
 
@@ -423,7 +423,7 @@ class Reflection:
     async def _check(self) -> None:
         refused = await _refusal(self._connection, self._head)
         if refused is not None:
-            self._connection.end(self._stream, grpc_status(refused.code), refused.description)
+            self._connection.end(self._stream, GRPC_STATUS[refused.code], refused.description)
             return
         waiting, self._waiting = self._waiting or [], None
         for data in waiting:

@@ -64,7 +64,7 @@ class _Worker:
 
     def _serve(self, executor: Any, loop: asyncio.AbstractEventLoop) -> Any:
         from jina.main.wire_thread import WireThread
-        from jina.runtime.invoke import endpoint_infos
+        from jina.runtime.describe import endpoint_infos
 
         wire = WireThread(executor, self._spec, loop)
         wire.start()

@@ -18,7 +18,7 @@ from jina.errors import Code
 
 GUARD_LIMIT_S = 1.0
 
-Guard = Callable[[Mapping[str, str]], Status | None | Awaitable[Status | None]]
+Guard = Callable[[Mapping[str, str]], Status | Awaitable[Status | None] | None]
 """Takes headers or metadata (lower-case names); None lets the call in, a Status refuses it. May be awaitable."""
 
 _NO_KEY = Status(Code.UNAUTHENTICATED, "this service asks for a key: send 'Authorization: Bearer <key>' or 'X-API-Key: <key>'")

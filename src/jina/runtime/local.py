@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from jina.call import Call, Payload, Status
-from jina.caller import gone
+from jina.caller import gone_flag
 from jina.codec import Codec, codec_for
 from jina.endpoint import Endpoint
 from jina.errors import Code, InvalidInputError
@@ -59,10 +59,6 @@ class Work:
         self.room: asyncio.Event | None = None
         self.n_ahead = 0
 
-    def has_gone(self) -> bool:
-        """What `jina.caller_gone` answers inside this call."""
-        return self.is_gone
-
 
 class Local:
     """An Executor with threads to run it in."""
@@ -89,7 +85,6 @@ class Local:
         """
         self.executor = executor
         self._name = type(executor).__name__
-        self._metas_name = executor.metas.name
         self._user_loop, self._owner_loop, self._deliver_all = user_loop, owner_loop, deliver
         self._notes = notes
         self._inbox: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
@@ -217,7 +212,7 @@ class Local:
         else:
             notes = self._notes
             slot = notes.begin(work.stream) if notes is not None else -1
-            gone.set(work.has_gone)
+            gone_flag.set(work)
             outcome = self._answer(work)
             if notes is not None:
                 notes.end(slot)
@@ -227,13 +222,8 @@ class Local:
         call, endpoint = work.call, work.endpoint
         assert endpoint is not None
         try:
-            docs: Any = _decode(codec_for(endpoint.input), call)
-            kwargs = invoke.arguments(endpoint, docs, self._parameters(call), call.headers)
-            results = None
-            if endpoint.kind == "batch":
-                docs, results = invoke.call_batch(self.executor, endpoint, kwargs)
-            else:
-                docs = invoke.call_single(self.executor, endpoint, docs, kwargs)
+            docs = _decode(codec_for(endpoint.input), call)
+            docs, results = invoke.call(self.executor, endpoint, docs, call.parameters, call.headers)
             return work, REPLY, None, _encode(endpoint, docs, call.wants), results
         except BaseException as error:
             return work, REPLY, self._status(error), _input_back(call), None
@@ -243,8 +233,7 @@ class Local:
         assert endpoint is not None
         try:
             doc = _decode_one(codec_for(endpoint.input), call)
-            kwargs = invoke.arguments(endpoint, [], self._parameters(call), call.headers)
-            work.iterator = invoke.stream(self.executor, endpoint, doc, kwargs)
+            work.iterator = invoke.stream(self.executor, endpoint, doc, call.parameters, call.headers)
         except BaseException as error:
             self._hand_over((work, ITEM, self._status(error), None, None))
             self._hand_over((work, END, None, None, None))
@@ -255,7 +244,7 @@ class Local:
         """Make items until the stream ends, is too far ahead, nobody waits for it, or other work does."""
         notes, iterator = self._notes, work.iterator
         assert iterator is not None
-        gone.set(work.has_gone)
+        gone_flag.set(work)
         while not work.is_gone:
             slot = notes.begin(work.stream) if notes is not None else -1
             try:
@@ -281,8 +270,8 @@ class Local:
         _close_quietly(iterator)
 
     def _item(self, work: Work, made: Any) -> Outcome:
-        if isinstance(made, Status):
-            return work, ITEM, made, None, None
+        if isinstance(made, Exception):
+            return work, ITEM, self._status(made), None, None
         wants = work.call.wants
         try:
             codec = codec_for(type(made))
@@ -290,12 +279,6 @@ class Local:
         except Exception as error:
             return work, ITEM, self._status(error), None, None
         return work, ITEM, None, Payload(data, wants, True), None
-
-    def _parameters(self, call: Call) -> dict[str, Any]:
-        """Parameters with those that name this executor (`metas.name`) merged on top."""
-        parameters = call.parameters
-        mine = parameters.get(self._metas_name) if parameters else None
-        return {**parameters, **mine} if isinstance(mine, dict) else parameters
 
     # --- on the user loop ------------------------------------------------------------------------------------------------------------
 
@@ -322,16 +305,11 @@ class Local:
         if call.deadline is not None and call.deadline <= time.monotonic():
             self._hand_over((work, REPLY, _too_late(call), None, None))
             return
-        gone.set(work.has_gone)
+        gone_flag.set(work)
         slot = notes.begin(work.stream) if notes is not None else -1
         try:
-            docs: Any = _decode(codec_for(endpoint.input), call)
-            kwargs = invoke.arguments(endpoint, docs, self._parameters(call), call.headers)
-            results = None
-            if endpoint.kind == "batch":
-                docs, results = await invoke.acall_batch(self.executor, endpoint, kwargs)
-            else:
-                docs = await invoke.acall_single(self.executor, endpoint, docs, kwargs)
+            docs = _decode(codec_for(endpoint.input), call)
+            docs, results = await invoke.call_async(self.executor, endpoint, docs, call.parameters, call.headers)
             outcome: Outcome = (work, REPLY, None, _encode(endpoint, docs, call.wants), results)
         except asyncio.CancelledError:
             if not work.is_gone:
@@ -347,14 +325,13 @@ class Local:
     async def _stream_async(self, work: Work) -> None:
         call, endpoint, notes = work.call, work.endpoint, self._notes
         assert endpoint is not None
-        gone.set(work.has_gone)
+        gone_flag.set(work)
         work.room = asyncio.Event()
         slot = notes.begin(work.stream) if notes is not None else -1
         items: AsyncIterator[Any] | None = None
         try:
             doc = _decode_one(codec_for(endpoint.input), call)
-            kwargs = invoke.arguments(endpoint, [], self._parameters(call), call.headers)
-            items = invoke.astream(self.executor, endpoint, doc, kwargs)
+            items = invoke.stream_async(self.executor, endpoint, doc, call.parameters, call.headers)
             async for made in items:
                 work.n_ahead += 1
                 self._hand_over(self._item(work, made))
@@ -400,7 +377,7 @@ def _decode_one(codec: Codec, call: Call) -> Any:
 
 
 def _encode(endpoint: Endpoint, docs: Any, wants: str) -> Payload:
-    codec = codec_for(invoke.document_class(endpoint, docs))
+    codec = codec_for(invoke.encoded_class(endpoint, docs))
     return Payload(codec.encode_json(docs) if wants == "json" else codec.encode_proto(docs, dialect=wants), wants)
 
 
