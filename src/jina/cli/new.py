@@ -75,9 +75,7 @@ def render(kind: str) -> dict[str, str]:
 
 def new(words: list[str]) -> int:
     """Write a project into a directory that does not exist yet."""
-    parser = argparse.ArgumentParser(
-        prog="jina new", description="Make a directory with a small project to begin with.", allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog="jina new", description="Make a directory with a small project.", allow_abbrev=False)
     parser.add_argument("name", metavar="NAME", help="the directory; must not exist")
     parser.add_argument("--type", choices=("deployment", "flow"), default="deployment", help="what its YAML describes [deployment]")
     given, _ = parser.parse_known_args(words)

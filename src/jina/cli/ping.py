@@ -180,7 +180,7 @@ def _answer(connection: socket.socket, deadline: float) -> bytes:
                 connection.sendall(_frame(_PING, 1, 0, payload))
         chunk = _read(connection, 65536, deadline)
         if not chunk:
-            raise NotReadyError("the connection was closed without an answer; is this a gRPC port?")
+            raise NotReadyError("the connection was closed without an answer; for an HTTP port write http:// in front")
         held += chunk
         if held[:5] == b"HTTP/":
             raise NotReadyError("this is an HTTP port; write http:// in front of the address")

@@ -21,7 +21,7 @@ def deployment(words: list[str]) -> int:
     """Serve a Deployment's or an Executor's YAML, or a class."""
     parser = make_parser(
         "deployment",
-        "Serve an Executor. --uses takes a Deployment's YAML (flags go over it), an Executor's, or a class.",
+        "Serve an Executor. --uses takes a Deployment's YAML (flags go over it), an Executor's YAML, or a class's name.",
         DeploymentOptions,
         _KEYS,
     )
@@ -69,7 +69,7 @@ def _reported(command: str, run: Callable[[], None]) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.simplefilter("always", DeprecationWarning)
-        warnings.showwarning = lambda message, *_, **__: print(f"jina {command}: {message}", file=sys.stderr)  # type: ignore[misc,assignment]
+        warnings.showwarning = lambda message, *_, **__: print(f"jina {command}: {message}", file=sys.stderr)
         try:
             run()
         except (JinaError, BaseJinaException, TimeoutError) as error:

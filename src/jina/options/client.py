@@ -64,13 +64,13 @@ class ClientOptions:
         Raises:
             ConfigError: A value that cannot be read, or one that is said twice (in `host` and by keyword).
         """
-        return cls.from_mapping(kwargs, stacklevel=4)
+        return cls.from_mapping(kwargs)
 
     @classmethod
-    def from_mapping(cls, given: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, stacklevel: int = 3) -> Self:
+    def from_mapping(cls, given: Mapping[str, Any], *, environ: Mapping[str, str] | None = None) -> Self:
         """Options by name."""
         environ = os.environ if environ is None else environ
-        found = read(cls, given, stacklevel=stacklevel + 1)
+        found = read(cls, given)
         address = parse_address(found.get("host") or environ.get("JINA_DEFAULT_HOST") or LOOPBACK)
         in_host = {"port": address.port, "tls": address.tls, "protocol": ProtocolType[address.protocol] if address.protocol else None}
         for name, value in in_host.items():

@@ -238,15 +238,13 @@ class DeploymentOptions:
             ConfigError: A value that cannot be read or does not fit the others.
             NotSupportedError: Something that a later release brings.
         """
-        return cls.from_mapping(kwargs, stacklevel=4)
+        return cls.from_mapping(kwargs)
 
     @classmethod
-    def from_mapping(
-        cls, given: Mapping[str, Any], *, host: str = LOOPBACK, environ: Mapping[str, str] | None = None, stacklevel: int = 3
-    ) -> Self:
+    def from_mapping(cls, given: Mapping[str, Any], *, host: str = LOOPBACK, environ: Mapping[str, str] | None = None) -> Self:
         """Options by name; `host` is the one to listen on where neither `given` nor `JINA_DEFAULT_HOST` says."""
         environ = os.environ if environ is None else environ
-        found = read(cls, given, silent=_NOT_OPTIONS, stacklevel=stacklevel + 1)
+        found = read(cls, given, silent=_NOT_OPTIONS)
         found.setdefault("host", (environ.get("JINA_DEFAULT_HOST") or host,))
         if "timeout_ctrl" not in found and environ.get("JINA_DEFAULT_TIMEOUT_CTRL"):
             found["timeout_ctrl"] = values.integer(environ["JINA_DEFAULT_TIMEOUT_CTRL"])

@@ -5,6 +5,8 @@ Python keywords, YAML keys and command-line flags are all read through it, so th
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -15,6 +17,7 @@ from jina.enums import BetterEnum, ProtocolType
 from jina.errors import ConfigError
 from jina.options import values
 
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LISTS = (values.strings, values.hosts, values.ports, values.protocols, values.mapping)
 
 
@@ -111,7 +114,7 @@ def names_of(options: type) -> dict[str, tuple[str, bool]]:
     return found
 
 
-def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = (), stacklevel: int = 3) -> dict[str, Any]:
+def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = ()) -> dict[str, Any]:
     """Raw values by any accepted name, to checked constructor arguments of `options`.
 
     What is not an argument is left out, with one warning for all of them that suggests the nearest name.
@@ -120,7 +123,6 @@ def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = (),
         options: The option class.
         given: Names and raw values.
         silent: Names that belong to somebody else and are left out without a word.
-        stacklevel: Where warnings point, counted from here.
 
     Raises:
         ConfigError: A value cannot be read, or one argument is given under two names.
@@ -134,13 +136,13 @@ def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = (),
             unknown.append(raw_name)
             continue
         if is_old:
-            warnings.warn(f"argument {raw_name!r} is deprecated; use {name!r}", DeprecationWarning, stacklevel=stacklevel)
+            warnings.warn(f"argument {raw_name!r} is deprecated; use {name!r}", DeprecationWarning, stacklevel=_users_level())
         if raw is None and not table[name].none_is_value:
             continue
         if name in found:
             raise ConfigError(f"argument {name!r} is given twice, once as {raw_name!r}; give it once")
         found[name] = parsed(table[name], raw)
-    _warn_unknown([name for name in unknown if name not in set(silent)], names, stacklevel + 1)
+    _warn_unknown([name for name in unknown if name not in set(silent)], names)
     return found
 
 
@@ -175,10 +177,18 @@ def check_minimum(options: Any) -> None:
             raise ConfigError(f"{argument_.name} must be >= {argument_.minimum:g}, got {value!r}{also}")
 
 
-def _warn_unknown(unknown: list[str], names: Mapping[str, Any], stacklevel: int) -> None:
+def _warn_unknown(unknown: list[str], names: Mapping[str, Any]) -> None:
     if unknown:
         text = ", ".join(_with_hint(name, names) for name in unknown)
-        warnings.warn(f"ignored unknown argument{'s' * (len(unknown) > 1)}: {text}", UserWarning, stacklevel=stacklevel)
+        warnings.warn(f"ignored unknown argument{'s' * (len(unknown) > 1)}: {text}", UserWarning, stacklevel=_users_level())
+
+
+def _users_level() -> int:
+    """The `stacklevel` that makes a warning of our caller point at the first line outside this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _with_hint(name: str, names: Mapping[str, Any]) -> str:

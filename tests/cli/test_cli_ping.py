@@ -1,0 +1,148 @@
+"""`jina ping` against servers of others: grpcio's health service, Python's HTTP server, and things that are neither."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import grpc
+import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from jina.cli import main
+
+
+@contextmanager
+def grpc_server(status: int | None) -> Iterator[str]:
+    """grpcio's server with its health service, or without (None)."""
+    server = grpc.server(ThreadPoolExecutor(max_workers=2))
+    if status is not None:
+        servicer = health.HealthServicer()
+        servicer.set("", status)
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+@contextmanager
+def http_server(codes: list[int], body: bytes = b"{}") -> Iterator[str]:
+    """Answers one code after the other, the last for ever."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(codes.pop(0) if len(codes) > 1 else codes[0])
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        protocol_version = "HTTP/1.1"
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jina.cli.ping._PAUSE_S", 0)
+
+
+def test_serving_grpc_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    """SERVING is exit code 0, with and without a scheme."""
+    with grpc_server(health_pb2.HealthCheckResponse.SERVING) as host:
+        assert main(["ping", "executor", host]) == 0
+        assert main(["ping", "gateway", f"grpc://{host}", "--timeout 9500"]) == 0
+    assert "ready in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", [health_pb2.HealthCheckResponse.NOT_SERVING, None])
+def test_other_grpc_answers_are_not_ready(status: int | None, capsys: pytest.CaptureFixture[str]) -> None:
+    """NOT_SERVING and a server without the health service are exit code 1."""
+    with grpc_server(status) as host:
+        assert main(["ping", "executor", host]) == 1
+    assert "not ready" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_http_200_is_ready(scheme: str) -> None:
+    """HTTP and WebSocket services are asked `GET /`."""
+    with http_server([200]) as host:
+        assert main(["ping", "gateway", f"{scheme}://{host}"]) == 0
+
+
+def test_http_503_is_not_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    """The status line is shown."""
+    with http_server([503]) as host:
+        assert main(["ping", "executor", f"http://{host}/"]) == 1
+    assert "503" in capsys.readouterr().err
+
+
+def test_enough_successful_attempts_count() -> None:
+    """--attempts asks again; --min-successful-attempts says how many must succeed."""
+    with http_server([503, 200]) as host:
+        words = ["ping", "executor", f"http://{host}", "--attempts", "3", "--min-successful-attempts"]
+        assert main([*words, "2"]) == 0
+    with http_server([503, 200]) as host:
+        words = ["ping", "executor", f"http://{host}", "--attempts", "3", "--min-successful-attempts"]
+        assert main([*words, "3"]) == 1
+
+
+def test_dry_run_of_a_flow_over_http() -> None:
+    """The dry run tells failure in its body."""
+    with http_server([200], b'{"code":0,"description":"","exception":null}') as host:
+        assert main(["ping", "flow", f"http://{host}"]) == 0
+    with http_server([200], b'{"code": 1, "description": "x"}') as host:
+        assert main(["ping", "flow", f"http://{host}"]) == 1
+
+
+def test_grpc_ping_of_an_http_port_says_what_to_write(capsys: pytest.CaptureFixture[str]) -> None:
+    """The commonest mistake gets its own words."""
+    with http_server([200]) as host:
+        assert main(["ping", "executor", host]) == 1
+    assert "http://" in capsys.readouterr().err
+
+
+def test_silence_ends_with_the_timeout(capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that takes the connection and says nothing is not ready."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert main(["ping", "executor", host, "--timeout", "50"]) == 1
+        assert main(["ping", "executor", f"http://{host}", "--timeout", "50"]) == 1
+    assert capsys.readouterr().err.count("not ready") == 2
+
+
+def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    """A refused connection is exit code 1 with its reason."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert main(["ping", "executor", f"127.0.0.1:{port}"]) == 1
+    assert "refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["executor", "ftp://h"], ["executor", "h:port"]])
+def test_wrong_addresses(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """They say what is wrong."""
+    assert main(["ping", *words]) == 1
+    assert "address" in capsys.readouterr().err
+
+
+def test_wrong_words() -> None:
+    """A missing host and an unknown target are exit code 2."""
+    assert main(["ping", "executor"]) == 2
+    assert main(["ping", "castle", "h:1"]) == 2
