@@ -117,8 +117,8 @@ def _flags(words: list[str]) -> dict[str, Any]:
 
 def test_flags_mean_the_same_as_keywords() -> None:
     """Words of a command line and keyword arguments give equal options."""
-    words = ["--name", "x", "--port", "5000", "5001", "--protocol", "grpc", "http", "--uses-with", "a=1", "--cors", "--timeout-ready", "-1", "--uses-with"]
-    words.append('{"b": [2]}')
+    words = ["--name", "x", "--port", "5000", "5001", "--protocol", "grpc", "http", "--uses-with", "a=1", "--cors"]
+    words += ["--timeout-ready", "-1", "--uses-with", '{"b": [2]}']
     by_flags = DeploymentOptions.from_kwargs(**_flags(words))
     by_name = DeploymentOptions.from_kwargs(
         name="x", port=[5000, 5001], protocol=["grpc", "http"], uses_with={"a": 1, "b": [2]}, cors=True, timeout_ready=-1
@@ -268,3 +268,14 @@ def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "jina", "-v"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == jina.__version__
     assert time.perf_counter() - began < 30
+
+
+def test_old_parsers_give_full_namespaces() -> None:
+    """`jina.parsers` gives every argument, typed; a Deployment takes the namespace."""
+    from jina.parsers import set_client_cli_parser, set_deployment_parser, set_pod_parser
+
+    args = set_deployment_parser().parse_args(["--name", "x", "--port", "5000"])
+    assert (args.name, args.port, args.replicas, args.host) == ("x", (5000,), 1, ("127.0.0.1",))
+    assert DeploymentOptions.from_kwargs(**vars(args)) == DeploymentOptions(name="x", port=(5000,))
+    assert set_pod_parser().parse_known_args(["--what"])[1] == ["--what"]
+    assert set_client_cli_parser().parse_args(["--host", "http://h:1"]).port == 1

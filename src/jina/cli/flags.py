@@ -24,6 +24,27 @@ def make_parser(command: str, about: str, options: type, epilog: str = "") -> ar
     return parser
 
 
+class FullParser(argparse.ArgumentParser):
+    """Gives every argument of an option class, typed and with its default where nothing was written: what `jina.parsers` promises."""
+
+    options: Any
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse words; unknown ones are the second value."""
+        found, unknown = super().parse_known_args(args, None)
+        values = vars(self.options.from_mapping(vars(found)))
+        return argparse.Namespace(**{**vars(namespace or argparse.Namespace()), **values}), unknown
+
+
+def make_full_parser(command: str, options: type) -> FullParser:
+    """A parser of all arguments of an option class that fills in the defaults."""
+    parser = FullParser(
+        parents=[make_parser(command, "", options)], prog=f"jina {command}", add_help=False, argument_default=argparse.SUPPRESS
+    )
+    parser.options = options
+    return parser
+
+
 def parse(parser: argparse.ArgumentParser, options: type, words: list[str]) -> dict[str, Any]:
     """What the words say, by argument name; unknown flags are ignored with a warning on stderr."""
     found, unknown = parser.parse_known_args(words)
