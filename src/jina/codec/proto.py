@@ -1,1 +1,76 @@
-"""The binary codec of one document class (see proto_encode.py and proto_decode.py)."""
+"""The binary codec of one document class: docarray's DocListProto and DocProto, in the strict dialect or in ours.
+
+`strict` is byte-equal to what docarray writes in deterministic order. `ours` writes the same bytes wherever docarray has a form for a
+value, and private type strings where it has none. Reading takes both, whoever wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import error as struct_error
+from typing import Any, NoReturn
+
+from jina.codec.locate import locate
+from jina.codec.proto_decode import decoders_of
+from jina.codec.proto_encode import encoders_of
+from jina.codec.proto_read import ROOT, Reading
+from jina.codec.schema import Schema
+from jina.errors import MalformedError, UnencodableError
+
+
+class ProtoCodec:
+    """Documents of one class to protobuf bytes and back; see `Codec` for what it raises."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._encoders = {"strict": encoders_of(schema.cls, False), "ours": encoders_of(schema.cls, True)}
+        self._decode_one, self._decode = decoders_of(schema.cls)
+
+    def encode(self, docs: Iterable[Any], *, dialect: str = "strict") -> bytes:
+        """The bytes of a DocListProto.
+
+        Raises:
+            UnencodableError: A value has no form in the dialect; names the field and the value.
+        """
+        try:
+            return self._encoders[dialect][1](docs, 0)
+        except (UnencodableError, UnicodeEncodeError) as error:
+            _say_where(error, docs, dialect == "ours", ())
+
+    def encode_one(self, doc: Any, *, dialect: str = "strict") -> bytes:
+        """The bytes of a DocProto."""
+        try:
+            return self._encoders[dialect][0](doc, 0)
+        except (UnencodableError, UnicodeEncodeError) as error:
+            _say_where(error, doc, dialect == "ours", ())
+
+    def decode(self, data: bytes, call_id: bytes = b"", *, dialect: str = "strict", trusted: bool = False) -> list[Any]:
+        """The documents of a DocListProto.
+
+        Args:
+            data: Its bytes.
+            call_id: Makes ids of documents that come without one.
+            dialect: Of no consequence: what our dialect adds is marked in the bytes.
+            trusted: The bytes come from one of our own processes, where these documents were already checked.
+        """
+        try:
+            return self._decode(bytes(data), 0, len(data), ROOT, Reading(call_id, trusted))  # type: ignore[no-any-return]
+        except (IndexError, struct_error):
+            raise _truncated(data) from None
+
+    def decode_one(self, data: bytes, call_id: bytes = b"", *, dialect: str = "strict", trusted: bool = False) -> Any:
+        """The document of a DocProto."""
+        try:
+            return self._decode_one(bytes(data), 0, len(data), ROOT, Reading(call_id, trusted, (0,)))
+        except (IndexError, struct_error):
+            raise _truncated(data) from None
+
+
+def _truncated(data: bytes) -> MalformedError:
+    return MalformedError(f"not a protobuf message of documents: it ends within a field, after {len(data)} bytes")
+
+
+def _say_where(error: Exception, value: Any, is_ours: bool, path: tuple[str | int, ...]) -> NoReturn:
+    where = locate(value, is_ours)
+    reason = "a string with lone surrogates cannot be written as UTF-8" if isinstance(error, UnicodeEncodeError) else str(error)
+    raise UnencodableError(f"{reason} - at `{where}`" if where else reason) from None

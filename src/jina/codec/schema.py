@@ -216,7 +216,7 @@ def _fill_model(schema: Schema) -> None:
         and not has_validators
         and harmless
         and schema.extra != "forbid"
-        and not any(f.has_constraints for f in schema.fields)
+        and not any(f.has_constraints or f.type.has_constraints for f in schema.fields)
     )
     _note_id(schema)
 
@@ -290,7 +290,7 @@ def _fill_struct(schema: Schema) -> None:
 
 def _note_own_checks(schema: Schema) -> None:
     """A dataclass or Struct is always made by its own `__init__`, so `__post_init__` runs; only constraints on types count."""
-    schema.is_unchecked = schema.extra != "forbid"
+    schema.is_unchecked = schema.extra != "forbid" and not any(f.type.has_constraints for f in schema.fields)
 
 
 def _hints(cls: type) -> Mapping[str, Any]:

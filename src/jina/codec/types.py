@@ -52,6 +52,8 @@ class Type:
         is_variadic: tuple: `tuple[X, ...]`, args has one entry.
         values: literal: its values.
         has_constraints: Metadata stand beside the annotation, here or within.
+        is_plain_valued: typed_str, tensor: values may be plain (`str`, `numpy.ndarray`) and not know their wire name, as ours are;
+            docarray's are of classes that do.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class Type:
     is_variadic: bool = False
     values: tuple[Any, ...] = ()
     has_constraints: bool = False
+    is_plain_valued: bool = False
 
     def walk(self) -> Iterator[Type]:
         """This type and all within it (documents are not entered)."""
@@ -135,13 +138,14 @@ def _class(annotation: Any, cls: type, family: str) -> Type:
     if name is None:
         name = getattr(getattr(cls, "__unparametrizedcls__", None), "_proto_type_name", None)
     if is_tensor_class(cls):
-        return Type("tensor", annotation, cls=cls, wire_name=name, shape=getattr(cls, "__docarray_target_shape__", None))
+        shape = getattr(cls, "__docarray_target_shape__", None)
+        return Type("tensor", annotation, cls=cls, wire_name=name, shape=shape, is_plain_valued=not _is_docarrays(cls))
     if is_document(cls):
         return Type("doc" if is_base_doc(cls) else "model", annotation, cls=cls)
     if issubclass(cls, enum.Enum):
         return Type("enum", annotation, cls=cls, values=tuple(cls))
     if isinstance(name, str) and issubclass(cls, str):
-        return Type("typed_str", annotation, cls=cls, wire_name=name)
+        return Type("typed_str", annotation, cls=cls, wire_name=name, is_plain_valued=not _is_docarrays(cls))
     if isinstance(name, str) and issubclass(cls, bytes):
         return Type("typed_bytes", annotation, cls=cls, wire_name=name)
     return Type("custom", annotation, cls=cls, has_constraints=True)
@@ -150,3 +154,7 @@ def _class(annotation: Any, cls: type, family: str) -> Type:
 def is_tensor_class(cls: type) -> bool:
     """A tensor type of docarray's or ours, or numpy's own array."""
     return issubclass(cls, np.ndarray) or hasattr(cls, "__docarray_target_shape__") or hasattr(cls, "__unparametrizedcls__")
+
+
+def _is_docarrays(cls: type) -> bool:
+    return any(base.__module__.startswith("docarray.") for base in cls.__mro__)
