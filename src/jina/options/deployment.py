@@ -15,7 +15,7 @@ from typing import Any, Self
 from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, ProtocolType, ProviderType
 from jina.errors import ConfigError, NotSupportedError
 from jina.options import values
-from jina.options.table import argument, changed, check_minimum, plain, read
+from jina.options.table import argument, changed, check_minimum, plain, read, warn_user
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
@@ -248,7 +248,10 @@ class DeploymentOptions:
         found.setdefault("host", (environ.get("JINA_DEFAULT_HOST") or host,))
         if "timeout_ctrl" not in found and environ.get("JINA_DEFAULT_TIMEOUT_CTRL"):
             found["timeout_ctrl"] = values.integer(environ["JINA_DEFAULT_TIMEOUT_CTRL"])
-        return cls(**found)
+        options = cls(**found)
+        if options.inactive():
+            warn_user(f"accepted, but without effect in this release: {', '.join(options.inactive())}")
+        return options
 
     def to_dict(self) -> dict[str, Any]:
         """What differs from the defaults, by name, as YAML and JSON can hold it (classes and callables stay as they are)."""

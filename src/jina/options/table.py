@@ -136,7 +136,7 @@ def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = ())
             unknown.append(raw_name)
             continue
         if is_old:
-            warnings.warn(f"argument {raw_name!r} is deprecated; use {name!r}", DeprecationWarning, stacklevel=_users_level())
+            warn_user(f"argument {raw_name!r} is deprecated; use {name!r}", DeprecationWarning)
         if raw is None and not table[name].none_is_value:
             continue
         if name in found:
@@ -180,15 +180,15 @@ def check_minimum(options: Any) -> None:
 def _warn_unknown(unknown: list[str], names: Mapping[str, Any]) -> None:
     if unknown:
         text = ", ".join(_with_hint(name, names) for name in unknown)
-        warnings.warn(f"ignored unknown argument{'s' * (len(unknown) > 1)}: {text}", UserWarning, stacklevel=_users_level())
+        warn_user(f"ignored unknown argument{'s' * (len(unknown) > 1)}: {text}")
 
 
-def _users_level() -> int:
-    """The `stacklevel` that makes a warning of our caller point at the first line outside this package."""
-    level, frame = 1, sys._getframe(1)
+def warn_user(text: str, kind: type[Warning] = UserWarning) -> None:
+    """Warn, and point at the first line outside this package: the one that the user can mend."""
+    level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    return level
+    warnings.warn(text, kind, stacklevel=level)
 
 
 def _with_hint(name: str, names: Mapping[str, Any]) -> str:
