@@ -158,8 +158,9 @@ def list_of(hint: Any) -> tuple[type, Any] | None:
     """
     if typing.get_origin(hint) in (list, collections.abc.Sequence):
         return list, unwrap(typing.get_args(hint)[0])
-    if isinstance(hint, type) and not is_document_class(hint) and isinstance(element := getattr(hint, "doc_type", None), type):
-        return hint, element
+    made = typing.get_origin(hint) or hint  # docarray's DocList[A] is an alias of a class made for A
+    if isinstance(made, type) and not is_document_class(made) and isinstance(element := getattr(made, "doc_type", None), type):
+        return made, element
     return None
 
 

@@ -1,0 +1,758 @@
+"""How methods are called: what they are given, what they may give back, what their failures look like."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from enum import IntEnum
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import msgspec
+import pydantic
+import pytest
+
+from jina import caller_gone
+from jina.docs import BaseDoc, DocList
+from jina.errors import CallerError, Code, InvalidInputError, OverloadedError
+from jina.executor import Executor, requests
+from jina.runtime import invoke
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # docarray 0.41 uses what pydantic deprecates
+    import docarray
+
+    class Peer(docarray.BaseDoc):
+        text: str = ""
+
+
+class Text(BaseDoc):
+    text: str = ""
+
+
+class Number(BaseDoc):
+    n: int = 0
+
+
+class Model(pydantic.BaseModel):
+    text: str = ""
+
+
+@dataclasses.dataclass
+class Record:
+    text: str = ""
+
+
+class Row(msgspec.Struct):
+    text: str = ""
+
+
+class Options(pydantic.BaseModel):
+    top: int
+    name: str = "x"
+
+
+FAMILIES = [(Text, DocList[Text]), (Peer, docarray.DocList[Peer]), (Model, list[Model]), (Record, list[Record]), (Row, list[Row])]
+HEADERS = {"x-user": "ann"}
+
+
+def run(executor: Executor, path: str, docs: list[Any], parameters: Any = None, headers: Any = HEADERS) -> Any:
+    """Call an endpoint as a worker does, whatever its kind; a stream gives a list."""
+    endpoint = invoke.find_endpoint(executor, path)
+    assert endpoint is not None
+    parameters = {} if parameters is None else parameters
+    if endpoint.kind != "stream":
+        if endpoint.is_async:
+            return asyncio.run(invoke.call_async(executor, endpoint, docs, parameters, headers))
+        return invoke.call(executor, endpoint, docs, parameters, headers)
+    if not endpoint.is_async:
+        return list(invoke.stream(executor, endpoint, docs[0], parameters, headers))
+
+    async def collect() -> list[Any]:
+        return [item async for item in invoke.stream_async(executor, endpoint, docs[0], parameters, headers)]
+
+    return asyncio.run(collect())
+
+
+def family(document: Any, documents: Any) -> Executor:
+    """Make an executor with an endpoint of each kind for one family of document classes."""
+
+    class E(Executor):
+        @requests(on="/batch")
+        def batch(self, docs: documents, **kwargs: Any) -> documents:
+            for doc in docs:
+                doc.text += "!"
+            return docs
+
+        @requests(on="/batch_async")
+        async def batch_async(self, docs: documents, **kwargs: Any) -> documents:
+            await asyncio.sleep(0)
+            return self.batch(docs)
+
+        @requests(on="/single")
+        def single(self, doc: document, **kwargs: Any) -> document:
+            return document(text=doc.text + "!")
+
+        @requests(on="/single_async")
+        async def single_async(self, doc: document, **kwargs: Any) -> document:
+            await asyncio.sleep(0)
+            return document(text=doc.text + "!")
+
+        @requests(on="/stream")
+        def stream(self, doc: document, **kwargs: Any) -> Iterator[document]:
+            for _ in range(2):
+                yield document(text=doc.text + "!")
+
+        @requests(on="/stream_async")
+        async def stream_async(self, doc: document, **kwargs: Any) -> AsyncIterator[document]:
+            for _ in range(2):
+                await asyncio.sleep(0)
+                yield document(text=doc.text + "!")
+
+    return E()
+
+
+@pytest.mark.parametrize(("document", "documents"), FAMILIES)
+@pytest.mark.parametrize("suffix", ["", "_async"])
+def test_every_kind_works_with_every_family(document: Any, documents: Any, suffix: str) -> None:
+    """Batch, single and streaming, `def` and `async def`."""
+    executor = family(document, documents)
+
+    docs, results = run(executor, f"/batch{suffix}", [document(text="a"), document(text="b")])
+    assert ([doc.text for doc in docs], results) == (["a!", "b!"], None)
+    docs, results = run(executor, f"/single{suffix}", [document(text="a"), document(text="b")])
+    assert ([doc.text for doc in docs], results) == (["a!", "b!"], None)
+    assert all(type(doc) is document for doc in docs)
+    assert [doc.text for doc in run(executor, f"/stream{suffix}", [document(text="a")])] == ["a!", "a!"]
+
+
+class Spy(Executor):
+    """Keeps what its methods were given."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seen: dict[str, Any] = {}
+
+    @requests(on="/all")
+    def all(self, **kwargs: Any) -> None:
+        self.seen = kwargs
+
+    @requests(on="/one")
+    def one(self, doc: Text, **kwargs: Any) -> None:
+        self.seen = kwargs
+
+    @requests(on="/stream")
+    def stream(self, doc: Text, parameters: dict[str, Any], **kwargs: Any) -> Iterator[Text]:
+        self.seen = {"parameters": parameters, **kwargs}
+        yield doc
+
+    @requests(on="/headers")
+    def headers(self, docs: DocList[Text], headers: dict[str, str], **kwargs: Any) -> None:
+        self.seen = {"headers": headers, **kwargs}
+
+    @requests(on="/named")
+    async def named(self, docs: DocList[Text], parameters: dict[str, Any], docs_matrix: Any) -> None:
+        self.seen = {"docs": docs, "parameters": parameters, "docs_matrix": docs_matrix}
+
+
+def test_method_gets_jinas_keyword_arguments() -> None:
+    """All of them by name, the documents as the list that it is annotated with."""
+    spy, doc = Spy(), Text(text="a")
+    run(spy, "/all", [doc], {"a": 1.0})
+
+    assert set(spy.seen) == {"docs", "parameters", "docs_matrix", "docs_map", "tracing_context"}
+    assert type(spy.seen["docs"]).__mro__[1] is not object
+    assert list(spy.seen["docs"]) == [doc]
+    assert spy.seen["docs_matrix"] == [spy.seen["docs"]]
+    assert spy.seen["docs_map"] == {"gateway": spy.seen["docs"]}
+    assert spy.seen["parameters"] == {"a": 1.0}
+    assert spy.seen["tracing_context"] is None
+
+
+def test_single_document_method_gets_them_too() -> None:
+    """Beside its `doc`."""
+    spy = Spy()
+    run(spy, "/one", [Text()])
+
+    assert set(spy.seen) == {"parameters", "docs_matrix", "docs_map", "tracing_context"}
+
+
+def test_no_documents_mean_no_matrix() -> None:
+    """None where all branches are empty."""
+    spy = Spy()
+    run(spy, "/all", [])
+
+    assert spy.seen["docs_matrix"] is None
+    assert len(spy.seen["docs"]) == 0
+
+
+def test_headers_reach_only_methods_that_name_them() -> None:
+    """A method with `**kwargs` alone does not see them, as in Jina."""
+    spy = Spy()
+    run(spy, "/headers", [Text()])
+
+    assert spy.seen["headers"] == HEADERS
+    assert "docs" not in spy.seen
+
+
+def test_method_without_kwargs_gets_what_it_names() -> None:
+    """No more and no less."""
+    spy = Spy()
+    run(spy, "/named", [Text()])
+
+    assert set(spy.seen) == {"docs", "parameters", "docs_matrix"}
+
+
+def test_streaming_method_sees_parameters() -> None:
+    """Jina loses them over gRPC."""
+    spy = Spy()
+    run(spy, "/stream", [Text()], {"a": 1.0})
+
+    assert spy.seen["parameters"] == {"a": 1.0}
+
+
+def test_method_may_change_its_parameters_without_changing_the_calls() -> None:
+    """The reply carries the request's own."""
+
+    class E(Executor):
+        @requests
+        def f(self, docs: DocList[Text], parameters: dict[str, Any], **kwargs: Any) -> None:
+            parameters["mine"] = 1
+
+    parameters = {"a": 1.0}
+    run(E(), "/", [], parameters)
+
+    assert parameters == {"a": 1.0}
+
+
+def test_unknown_path_falls_back_to_default() -> None:
+    """Else there is no endpoint."""
+    assert invoke.find_endpoint(Spy(), "/nope") is None
+    fallback = invoke.find_endpoint(Executor(), "/nope")
+    assert fallback is not None
+    assert fallback.path == "/default"
+
+
+class Answers(Executor):
+    """Gives back whatever it is told to."""
+
+    def __init__(self, answer: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.answer = answer
+
+    @requests(on="/batch")
+    def batch(self, docs: DocList[Text], **kwargs: Any) -> DocList[Number]:
+        return self.answer
+
+    @requests(on="/plain")
+    def plain(self, docs: list[Text], **kwargs: Any) -> list[Number]:
+        return self.answer
+
+    @requests(on="/free")
+    def free(self, docs: DocList[Text], **kwargs: Any):  # type: ignore[no-untyped-def]
+        return self.answer
+
+    @requests(on="/single")
+    def single(self, doc: Text, **kwargs: Any) -> Number:
+        return self.answer
+
+    @requests(on="/single_free")
+    async def single_free(self, doc: Text, **kwargs: Any):  # type: ignore[no-untyped-def]
+        return self.answer
+
+
+def test_none_keeps_the_documents_as_they_are_now() -> None:
+    """Changes in place stay."""
+
+    class E(Executor):
+        @requests(on="/batch")
+        def batch(self, docs: DocList[Text], **kwargs: Any) -> None:
+            docs[0].text = "changed"
+
+        @requests(on="/single")
+        async def single(self, doc: Text, **kwargs: Any) -> None:
+            doc.text = "changed"
+
+    for path in ("/batch", "/single"):
+        docs, results = run(E(), path, [Text(text="a"), Text(text="b")])
+        assert docs[0].text == "changed"
+        assert len(docs) == 2
+        assert results is None
+
+
+def test_dict_is_a_result_and_keeps_the_documents() -> None:
+    """The caller puts it into `parameters["__results__"]`."""
+    docs, results = run(Answers({"a": 1}), "/batch", [Text(text="a")])
+
+    assert results == {"a": 1}
+    assert docs[0].text == "a"
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "message"),
+    [
+        ("/batch", "text", r"endpoint '/batch' must return DocList\[Number\], a dict or None, got 'str' \('text'\)"),
+        ("/batch", 3, r"got 'int'"),
+        ("/batch", [Number()], r"got 'list'"),
+        ("/plain", [Text()], r"endpoint '/plain' must return 'Number' documents, got 'Text' at \[0\]"),
+        ("/plain", (Number(), "x"), r"got 'str' \('x'\) at \[1\]"),
+        ("/single", Text(), r"endpoint '/single' must return a 'Number' or None, got 'Text'"),
+        ("/single", {"a": 1}, r"got 'dict'"),
+        ("/single", DocList[Number]([Number(), Number()]), r"must return a 'Number' or None, got"),
+        ("/single_free", "x", r"got 'str'"),
+    ],
+)
+def test_anything_else_is_a_type_error(path: str, answer: Any, message: str) -> None:
+    """Which says what the endpoint must return."""
+    with pytest.raises(TypeError, match=message):
+        run(Answers(answer), path, [Text()])
+
+
+def test_coroutine_behind_a_decorator_is_named() -> None:
+    """The usual reason for a `def` method that gives a coroutine."""
+
+    async def later() -> None: ...
+
+    coroutine = later()
+    with pytest.raises(TypeError, match="got 'coroutine'; is it a coroutine that a decorator hides"):
+        run(Answers(coroutine), "/batch", [])
+    coroutine.close()
+
+
+def test_class_to_encode_follows_what_came_back() -> None:
+    """Mostly what is declared; kept documents are of the input's class, undeclared ones may be of any."""
+    given = [Text()]
+    for path, answer, expected in [
+        ("/batch", DocList[Number]([Number()]), Number),
+        ("/batch", None, Text),
+        ("/batch", DocList[Number]([]), Number),
+        ("/batch", DocList[Text]([Text()]), Text),
+        ("/free", DocList[Number]([Number()]), Number),
+        ("/free", None, Text),
+        ("/plain", [Number()], Number),
+        ("/plain", None, Text),
+        ("/single", None, Text),
+        ("/single", Number(), Number),
+        ("/single_free", Number(), Number),
+    ]:
+        executor = Answers(answer)
+        docs, _ = run(executor, path, given)
+        endpoint = invoke.find_endpoint(executor, path)
+        assert endpoint is not None
+        assert invoke.encoded_class(endpoint, docs) is expected, path
+
+
+def test_documents_of_two_classes_cannot_be_encoded() -> None:
+    """A single-document method that answers some and keeps others."""
+
+    class E(Executor):
+        @requests(on="/f")
+        def f(self, doc: Text, **kwargs: Any) -> Number:
+            return Number() if doc.text else None  # type: ignore[return-value]
+
+    executor = E()
+    docs, _ = run(executor, "/f", [Text(text="a"), Text()])
+    endpoint = invoke.find_endpoint(executor, "/f")
+    assert endpoint is not None
+    with pytest.raises(TypeError, match="must return 'Number' documents, got 'Text' among them"):
+        invoke.encoded_class(endpoint, docs)
+
+
+class Bad(Executor):
+    @requests(on="/items")
+    def items(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+        yield Text(text="a")
+        yield "b"  # type: ignore[misc]
+        yield None  # type: ignore[misc]
+        yield Text(text="c")
+
+    @requests(on="/items_async")
+    async def items_async(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
+        for item in self.items(doc):
+            yield item
+
+    @requests(on="/raises")
+    def raises(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+        yield Text(text="a")
+        raise ValueError("no more")
+
+    @requests(on="/raises_async")
+    async def raises_async(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
+        yield Text(text="a")
+        raise ValueError("no more")
+
+    @requests(on="/iterator")
+    def iterator(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+        return iter([doc, doc])
+
+
+@pytest.mark.parametrize("path", ["/items", "/items_async"])
+def test_wrong_item_is_an_error_and_the_stream_goes_on(path: str) -> None:
+    """One TypeError an item."""
+    first, second, third, fourth = run(Bad(), path, [Text()])
+
+    assert (first.text, fourth.text) == ("a", "c")
+    assert isinstance(second, TypeError)
+    assert isinstance(third, TypeError)
+    assert str(second) == f"endpoint {path!r} must yield 'Text', got 'str' ('b')"
+
+
+@pytest.mark.parametrize("path", ["/raises", "/raises_async"])
+def test_what_a_stream_raises_comes_after_its_items(path: str) -> None:
+    """Items before it are not lost."""
+    executor = Bad()
+    endpoint = invoke.find_endpoint(executor, path)
+    assert endpoint is not None
+    seen = []
+
+    async def collect() -> None:
+        if endpoint.is_async:
+            async for item in invoke.stream_async(executor, endpoint, Text(), {}):
+                seen.append(item.text)
+        for item in invoke.stream(executor, endpoint, Text(), {}):
+            seen.append(item.text)
+
+    with pytest.raises(ValueError, match="no more"):
+        asyncio.run(collect())
+    assert seen == ["a"]
+
+
+def test_method_may_return_an_iterator_instead_of_yielding() -> None:
+    """Its annotation says that it streams."""
+    assert len(run(Bad(), "/iterator", [Text()])) == 2
+
+
+def test_closing_a_stream_closes_the_method() -> None:
+    """Its `finally` runs at once, for both kinds of generators."""
+    closed = []
+
+    class E(Executor):
+        @requests(on="/sync")
+        def sync(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+            try:
+                while True:
+                    yield doc
+            finally:
+                closed.append("sync")
+
+        @requests(on="/async")
+        async def coroutine(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
+            try:
+                while True:
+                    yield doc
+            finally:
+                closed.append("async")
+
+    executor = E()
+    stream: Any = invoke.stream(executor, executor.requests["/sync"], Text(), {})
+    next(stream)
+    stream.close()
+
+    async def leave() -> None:
+        items = invoke.stream_async(executor, executor.requests["/async"], Text(), {})
+        await anext(items)
+        await items.aclose()
+
+    asyncio.run(leave())
+    assert closed == ["sync", "async"]
+
+
+# --- parameters ----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class RecordOptions:
+    top: int
+    name: str = "x"
+
+
+class RowOptions(msgspec.Struct):
+    top: int
+    name: str = "x"
+
+
+@pytest.mark.parametrize("model", [Options, RecordOptions, RowOptions])
+@pytest.mark.parametrize("kind", ["batch", "single", "stream"])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_parameters_become_the_model(model: Any, kind: str, is_async: bool) -> None:
+    """For every kind of method; Jina fails for an `async def` one with `doc`, and for streams."""
+    seen = []
+
+    class E(Executor):
+        @requests(on="/batch")
+        def batch(self, docs: DocList[Text], parameters: model, **kwargs: Any) -> None:
+            seen.append(parameters)
+
+        @requests(on="/batch_async")
+        async def batch_async(self, docs: DocList[Text], parameters: model, **kwargs: Any) -> None:
+            seen.append(parameters)
+
+        @requests(on="/single")
+        def single(self, doc: Text, parameters: model, **kwargs: Any) -> None:
+            seen.append(parameters)
+
+        @requests(on="/single_async")
+        async def single_async(self, doc: Text, parameters: model, **kwargs: Any) -> None:
+            seen.append(parameters)
+
+        @requests(on="/stream")
+        def stream(self, doc: Text, parameters: model, **kwargs: Any) -> Iterator[Text]:
+            seen.append(parameters)
+            yield doc
+
+        @requests(on="/stream_async")
+        async def stream_async(self, doc: Text, parameters: model, **kwargs: Any) -> AsyncIterator[Text]:
+            seen.append(parameters)
+            yield doc
+
+    run(E(), f"/{kind}" + ("_async" if is_async else ""), [Text()], {"top": 3.0, "__results__": {}})
+
+    assert seen == [model(top=3)]
+    assert type(seen[0].top) is int
+
+
+@pytest.mark.parametrize("model", [Options, RecordOptions, RowOptions])
+def test_parameters_that_do_not_fit_are_the_callers_fault(model: Any) -> None:
+    """With the place of each finding, below `parameters`."""
+
+    class E(Executor):
+        @requests
+        def f(self, docs: DocList[Text], parameters: model, **kwargs: Any) -> None: ...
+
+    with pytest.raises(InvalidInputError) as caught:
+        run(E(), "/", [], {"top": 1.5})
+    assert caught.value.details[0]["loc"] == ("parameters", "top")
+    assert set(caught.value.details[0]) == {"loc", "msg", "type"}
+    assert "at `parameters.top`" in str(caught.value)
+
+
+def test_integral_floats_become_ints_where_the_model_is_strict() -> None:
+    """On the wire all numbers are floats."""
+
+    class Level(IntEnum):
+        LOW = 1
+
+    class Strict(pydantic.BaseModel):
+        n: int = pydantic.Field(strict=True)
+        one: Literal[1, 2]
+        level: Level
+        many: list[int]
+
+    class E(Executor):
+        @requests
+        def f(self, docs: DocList[Text], parameters: Strict, **kwargs: Any) -> Any:
+            return parameters.model_dump()
+
+    _, results = run(E(), "/", [], {"n": 3.0, "one": 1.0, "level": 1.0, "many": [1.0, 2.0]})
+    assert results == {"n": 3, "one": 1, "level": 1, "many": [1, 2]}
+
+
+def test_optional_model_is_none_without_parameters() -> None:
+    """Where it has fields that must be given; else it is made of its defaults."""
+    seen = []
+
+    class Free(pydantic.BaseModel):
+        top: int = 5
+
+    class E(Executor):
+        @requests(on="/a")
+        def a(self, docs: DocList[Text], parameters: Options | None = None, **kwargs: Any) -> None:
+            seen.append(parameters)
+
+        @requests(on="/b")
+        def b(self, docs: DocList[Text], parameters: Free | None = None, **kwargs: Any) -> None:
+            seen.append(parameters)
+
+    run(E(), "/a", [])
+    run(E(), "/b", [])
+    assert seen == [None, Free(top=5)]
+    with pytest.raises(InvalidInputError):
+        run(E(), "/a", [], {"name": "x"})
+
+
+SENT = {"executor__a": 1, "foo__b": 2, "G": {"c": 3}, "foo": {"d": 4}, "executor": {"e": 5}}
+
+
+def test_parameters_merge_as_in_jina() -> None:
+    """Seen with Jina 3.33: the node's prefix, the node's dict and the class's dict."""
+    front = invoke.merge_parameters(SENT, deployment_name="executor")
+
+    assert invoke.merge_parameters(front, "G") == {"a": 1, "e": 5, "c": 3, "G": {"c": 3}, "foo": {"d": 4}, "executor": {"e": 5}}
+    assert "executor__a" in SENT
+
+
+def test_parameters_may_also_use_a_deployments_real_name() -> None:
+    """The stronger name last."""
+    assert invoke.merge_parameters(SENT, "G", ("executor", "foo")) == {
+        "a": 1,
+        "b": 2,
+        "c": 3,
+        "d": 4,
+        "e": 5,
+        "G": {"c": 3},
+        "foo": {"d": 4},
+        "executor": {"e": 5},
+    }
+
+
+@pytest.mark.parametrize("key", ["__results__", "a__", "__a", "plain"])
+def test_separator_at_an_end_is_no_prefix(key: str) -> None:
+    """Such keys go to everybody."""
+    assert invoke.merge_parameters({key: 1}, deployment_name="a") == {key: 1}
+
+
+def test_worker_takes_parameters_for_its_own_name() -> None:
+    """A dict under `metas.name`."""
+    spy = Spy(metas={"name": "mine"})
+    run(spy, "/all", [], {"mine": {"a": 1.0}, "b": 2.0})
+
+    assert spy.seen["parameters"] == {"mine": {"a": 1.0}, "a": 1.0, "b": 2.0}
+
+
+# --- failures ------------------------------------------------------------------------------------------------------------------------
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+def test_exception_of_a_method_is_described_as_jina_does() -> None:
+    """`repr`, class name, arguments as text, traceback lines, executor."""
+    status = invoke.status_of(raised(ValueError("bad", 3)), "Echo")
+
+    assert (status.code, status.description) == (Code.EXECUTOR_FAILED, "ValueError('bad', 3)")
+    assert (status.name, status.args, status.executor) == ("ValueError", ["bad", "3"], "Echo")
+    assert status.stacks[0].startswith("Traceback")
+    assert status.stacks[-1] == "ValueError: ('bad', 3)\n"
+
+
+def test_argument_whose_text_raises_does_not_hide_the_failure() -> None:
+    """Whatever people put into exceptions."""
+
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+        __repr__ = object.__repr__
+
+    assert invoke.status_of(ValueError(Mute()), "E").args == ["<Mute whose str() raises RuntimeError>"]
+
+
+def test_findings_of_validation_are_passed_on() -> None:
+    """Without a traceback of ours."""
+    details = [{"loc": ("parameters", "a"), "msg": "m", "type": "t"}]
+    status = invoke.status_of(raised(InvalidInputError("wrong", details)), "E")
+
+    assert (status.code, status.description, status.details, status.stacks) == (Code.INVALID_INPUT, "wrong", details, [])
+
+
+def test_caller_error_of_a_method_is_the_callers_fault() -> None:
+    """Also its base class, which has no code of its own."""
+    assert invoke.status_of(CallerError("too long"), "E").code is Code.INVALID_INPUT
+    assert invoke.status_of(CallerError("too long"), "E").description == "too long"
+
+
+def test_overload_says_when_to_try_again() -> None:
+    """Raised by a method that cannot take more."""
+    status = invoke.status_of(OverloadedError("full", 2.5), "E")
+
+    assert (status.code, status.retry_after_s) == (Code.OVERLOADED, 2.5)
+
+
+def test_exception_may_carry_a_status() -> None:
+    """As `http_status` and `grpc_status`; its text is then what the caller reads."""
+
+    class Missing(Exception):
+        http_status = 404
+        grpc_status = 5
+
+    status = invoke.status_of(raised(Missing("no such index")), "E")
+
+    assert (status.http_status, status.grpc_status, status.description) == (404, 5, "no such index")
+    assert status.code is Code.EXECUTOR_FAILED
+
+
+@pytest.mark.parametrize("value", [200, 999, "404", None])
+def test_status_that_is_none_is_ignored(value: Any) -> None:
+    """Only failures can be asked for."""
+    error = ValueError("x")
+    error.http_status = value  # type: ignore[attr-defined]
+
+    assert invoke.status_of(error, "E").http_status is None
+
+
+# --- whether anybody waits ------------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_has_gone_outside_a_call() -> None:
+    """There is nobody who could."""
+    assert not caller_gone()
+
+
+def test_method_sees_that_its_caller_has_gone() -> None:
+    """In the thread that it runs in, as soon as it happens."""
+    work = SimpleNamespace(is_gone=False)
+
+    class E(Executor):
+        @requests
+        def f(self, docs: DocList[Text], **kwargs: Any) -> Any:
+            before = caller_gone()
+            work.is_gone = True
+            return {"before": before, "after": caller_gone()}
+
+    with invoke.gone_scope(work):
+        _, results = run(E(), "/", [])
+    assert results == {"before": False, "after": True}
+    assert not caller_gone()
+
+
+# --- what a front is told -------------------------------------------------------------------------------------------------------------
+
+
+def test_endpoints_are_described_as_plain_values() -> None:
+    """Schemas, names and kinds, and what Jina's discovery asks for."""
+
+    class E(Executor):
+        @requests(on="/a")
+        def a(self, docs: DocList[Text], parameters: Options, **kwargs: Any) -> DocList[Number]: ...
+
+        @requests(on="/b")
+        def b(self, doc: Model, parameters: RowOptions | None = None, **kwargs: Any) -> Iterator[Record]:
+            yield Record()
+
+    infos = {info.path: info for info in invoke.endpoint_infos(E())}
+    assert set(infos) == {"/a", "/b", "_jina_dry_run_"}
+    a, b = infos["/a"], infos["/b"]
+    assert (a.kind, a.input_name, a.output_name, a.parameters_name, a.is_parameters_required) == (
+        "batch",
+        "Text",
+        "Number",
+        "Options",
+        True,
+    )
+    assert a.input["properties"]["text"]["type"] == "string"
+    assert a.parameters is not None
+    assert set(a.parameters["properties"]) == {"top", "name"}
+    assert (b.kind, b.input_name, b.output_name, b.parameters_name, b.is_parameters_required) == (
+        "stream",
+        "Model",
+        "Record",
+        "RowOptions",
+        False,
+    )
+    assert a.discovery["input"]["name"] == "Text"
+    assert (a.discovery["is_generator"], a.discovery["is_singleton_doc"]) == (False, False)
+    assert (b.discovery["is_generator"], b.discovery["is_singleton_doc"]) == (True, True)
+    assert infos["_jina_dry_run_"].discovery["parameters"] == {"name": None, "model": None}
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(list(infos.values())))
+
+
+def test_hot_functions_are_plain() -> None:
+    """Calling a `def` method goes through no coroutine."""
+    assert not inspect.iscoroutinefunction(invoke.call)
