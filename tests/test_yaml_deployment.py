@@ -82,6 +82,8 @@ def test_round_trip(tmp_path: Path) -> None:
 
     assert second.options.to_dict() == {**first.options.to_dict(), "extra_search_paths": [str(tmp_path)]}
     assert second.options.max_body_bytes is None
+    second.save_config()
+    assert load_deployment(path).options.name == "x"
     assert stat.S_IMODE((tmp_path / "d.yml").stat().st_mode) == 0o600
 
 

@@ -186,7 +186,7 @@ def test_executor_round_trip(tmp_path: Path) -> None:
     assert (executor.greeting, executor.times, executor.metas.name) == ("hey", 2, "echo")
 
     save_executor(executor, path)
-    again = Executor.load_config(path)
+    again: Any = Executor.load_config(path)
 
     assert (again.greeting, again.times, again.metas.name) == ("hey", 2, "echo")
     assert again.dynamic_batching == executor.dynamic_batching

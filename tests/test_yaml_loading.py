@@ -78,3 +78,11 @@ def test_writing_keeps_order_and_refuses_objects() -> None:
     assert list(load_yaml(dump_yaml(data))) == ["z", "a", "s"]
     with pytest.raises(ConfigError, match="cannot be written"):
         dump_yaml({"a": object()})
+
+
+def test_old_import_path_works() -> None:
+    """`jina.jaml.JAML` reads, writes and replaces variables."""
+    from jina.jaml import JAML
+
+    assert JAML.load("!Enc\nwith: {a: '${{root.jtype}}'}", substitute=True) == {"jtype": "Enc", "with": {"a": "Enc"}}
+    assert JAML.dump({"a": 1}) == "a: 1\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jina.observe.logging import JinaLogger, LogVerbosity
+from jina.enums import LogVerbosity
+from jina.observe.logging import JinaLogger
 
 
 @pytest.fixture(autouse=True)

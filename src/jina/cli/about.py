@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 
@@ -9,6 +10,7 @@ from jina import __proto_version__, __version__
 from jina.cli.commands import COMMANDS, NOT_YET
 
 _SERVING = ("deployment", "executor")
+_SECRET = re.compile("KEY|SECRET|TOKEN|PASS|AUTH")
 
 
 def overview() -> int:
@@ -55,7 +57,7 @@ def version_fields() -> dict[str, str]:
         "architecture": platform.machine(),
         "processor": platform.processor() or "(unknown)",
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        **{f"env {name}": value for name, value in sorted(os.environ.items()) if name.startswith("JINA_") and "TOKEN" not in name},
+        **{f"env {name}": value for name, value in sorted(os.environ.items()) if name.startswith("JINA_") and not _SECRET.search(name)},
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from jina.errors import BadConfigSource, BadYAMLVersion, ConfigError
 from jina.yaml.loading import dump_yaml
 from jina.yaml.modules import import_all, py_modules_in
-from jina.yaml.source import read_source
+from jina.yaml.source import find_file, is_yaml_path, read_source
 from jina.yaml.substitution import substitute as substitute_variables
 
 _SECTIONS = {"with", "jtype", "version", "needs", "jcloud", "py_modules"}
@@ -61,7 +61,10 @@ def load_deployment(source: Any, **options: Any) -> Any:
     """A Deployment from its YAML, as `Deployment.load_config` gives it; `options` are those of `read_deployment`."""
     from jina.deployment import Deployment
 
-    return Deployment(**read_deployment(source, **options))
+    deployment = Deployment(**read_deployment(source, **options))
+    if isinstance(source, str) and is_yaml_path(source):
+        deployment.__dict__["config_abspath"] = find_file(source.strip(), options.get("extra_search_paths") or ())
+    return deployment
 
 
 def deployment_yaml(options: Any) -> str:
