@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import time
 
-from jina import __proto_version__, __version__
+from jina import __version__
 from jina.cli.commands import COMMANDS, NOT_YET
 
 _SERVING = ("deployment", "executor")
-_SECRET = re.compile("KEY|SECRET|TOKEN|PASS|AUTH")
 
 
 def overview() -> int:
@@ -24,41 +21,15 @@ def overview() -> int:
 
 
 def version(is_full: bool = False) -> int:
-    """Print our version, or those of everything that a bug report should name."""
+    """Print our version, or what `/status` tells of versions and environment too."""
     if not is_full:
         print(__version__)
         return 0
-    for name, value in version_fields().items():
+    from jina.observe.info import environment, versions
+
+    for name, value in {**versions(), **environment()}.items():
         print(f"- {name} {value}")
     return 0
-
-
-def version_fields() -> dict[str, str]:
-    """Names and versions, as `/status` gives them too."""
-    import os
-    import platform
-    from importlib import metadata
-
-    def installed(name: str) -> str:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            return "(not installed)"
-
-    packages = ("docarray", "pydantic", "msgspec", "numpy", "httptools", "uvloop", "cloudpickle", "pyyaml", "grpcio", "protobuf")
-    return {
-        "jina": __version__,
-        "jina-proto": __proto_version__,
-        **{name: installed(name) for name in packages},
-        "python": platform.python_version(),
-        "platform": platform.system(),
-        "platform-release": platform.release(),
-        "platform-version": platform.version(),
-        "architecture": platform.machine(),
-        "processor": platform.processor() or "(unknown)",
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        **{f"env {name}": value for name, value in sorted(os.environ.items()) if name.startswith("JINA_") and not _SECRET.search(name)},
-    }
 
 
 def commands(words: list[str]) -> int:
