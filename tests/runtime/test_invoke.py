@@ -1,3 +1,5 @@
+# mypy: disable-error-code="empty-body, no-untyped-def, no-any-return, misc, valid-type, name-defined"
+# mypy: disable-error-code="override, attr-defined, arg-type, comparison-overlap, unused-ignore"
 """How methods are called: what they are given, what they may give back, what their failures look like."""
 
 from __future__ import annotations
@@ -582,6 +584,13 @@ def test_parameters_merge_as_in_jina() -> None:
 
     assert invoke.merge_parameters(front, "G") == {"a": 1, "e": 5, "c": 3, "G": {"c": 3}, "foo": {"d": 4}, "executor": {"e": 5}}
     assert "executor__a" in SENT
+
+
+def test_separator_splits_at_its_first_place() -> None:
+    """The rest of the name is the parameter's, underscores included."""
+    sent = {"executor___z": 1, "executor__x__y": 2, "other__x__y": 3}
+
+    assert invoke.merge_parameters(sent, deployment_name="executor") == {"_z": 1, "x__y": 2}
 
 
 def test_parameters_may_also_use_a_deployments_real_name() -> None:

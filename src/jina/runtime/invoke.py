@@ -171,8 +171,9 @@ def encoded_class(endpoint: Endpoint, docs: Any) -> type:
     Raises:
         TypeError: They are not of one class.
     """
-    output = endpoint.output
-    if getattr(docs, "doc_type", None) is output:
+    output: type = endpoint.output
+    declared: object = getattr(docs, "doc_type", None)
+    if declared is output:
         return output
     strangers = [doc for doc in docs if type(doc) is not output and not isinstance(doc, output)]
     if not strangers:
