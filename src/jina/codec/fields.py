@@ -37,7 +37,7 @@ def skip_value(data: bytes, pos: int, end: int, tag: int, depth: int = 0) -> int
     elif kind == 5:
         pos += 4
     elif kind == 3 and depth < MAX_GROUP_DEPTH:
-        pos = _skip_group(data, pos, end, tag | 4, depth + 1)
+        pos = _skip_group(data, pos, end, tag + 1, depth + 1)
     else:
         raise MalformedError(f"malformed protobuf: wire type {kind} at byte {pos} does not belong there")
     if pos > end:
@@ -111,3 +111,26 @@ def string_field(number: int, value: str) -> bytes:
 def map_order(key: str) -> bytes:
     """Sort key of the entries of a map in protobuf's deterministic form: bytewise, a longer key before its own prefix."""
     return key.encode("utf-8", "surrogatepass") + b"\xff"  # UTF-8 never holds FF
+
+
+def collect(data: bytes, into: dict[int, list[bytes]]) -> None:
+    """Append the bytes of each length-delimited field to the list that stands under its one-byte tag; other fields are skipped."""
+    pos, end = 0, len(data)
+    try:
+        while pos < end:
+            values = into.get(data[pos])
+            if values is None:
+                pos = skip_field(data, pos, end)
+                continue
+            size, start = read_varint(data, pos + 1)
+            pos = start + size
+            values.append(data[start:pos])
+    except IndexError:
+        raise truncated() from None
+    if pos != end:
+        raise truncated()
+
+
+def last_text(parts: list[bytes], what: str) -> str:
+    """The last of a string field's values, which is the one that counts; empty if there is none."""
+    return text(parts[-1], what) if parts else ""

@@ -7,8 +7,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from jina.codec.message_scalars import enum_type
 from jina.codec.message_tables import Field
-from jina.codec.message_values import Message, enum_type, message_class
+from jina.codec.message_values import Message, message_class
 from jina.codec.struct import dict_to_struct, json_to_list, json_to_value, list_to_json, struct_to_dict, value_to_json
 from jina.errors import MalformedError
 

@@ -2,8 +2,8 @@
 
 This is the hot path of gRPC. A request is split into its four fields; the documents stay bytes, so do the parameters until somebody
 asks (`struct.struct_to_dict`). Writing is joining bytes, in field order, which makes the result equal to protobuf's deterministic
-serialisation. What is rare (discovery, health, reflection) stands in `service_messages.py`; message objects with protobuf's own
-methods in `jina.proto.jina_pb2`.
+serialisation. Routes are written in `routes.py`; what is rare (discovery, health, reflection) stands in `service_messages.py`;
+message objects with protobuf's own methods in `jina.proto.jina_pb2`.
 
 Protobuf's rule that a message field given twice is merged is kept: joining the parts' bytes is the same as merging them.
 Fields that we do not know, or whose wire type is another than ours, are kept in `unknown`.
@@ -11,14 +11,17 @@ Fields that we do not know, or whose wire type is another than ours, are kept in
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import msgspec
 
-from jina.codec.fields import skip_field, string_field, string_fields, text, truncated
+from jina.codec.fields import collect, last_text, skip_field, string_field, string_fields, text, truncated
+from jina.codec.routes import read_route as read_route
+from jina.codec.routes import reply_routes as reply_routes
+from jina.codec.routes import route_bytes as route_bytes
+from jina.codec.routes import routes_bytes as routes_bytes
 from jina.codec.varint import read_varint, varint
 from jina.errors import MalformedError
 
@@ -53,15 +56,6 @@ class Envelope(msgspec.Struct, gc=False):
     unknown: bytes
 
 
-class Stop(Protocol):
-    """What a route is written from; `jina.call.Route` is one."""
-
-    executor: str
-    start_s: float
-    end_s: float
-    is_failed: bool
-
-
 # --- reading -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -90,7 +84,7 @@ def read_document_request(data: bytes) -> Envelope:
 def read_request_list(data: bytes) -> list[Envelope]:
     """Split a serialised DataRequestListProto into its requests."""
     requests: list[bytes] = []
-    _collect(data, {0x0A: requests})
+    collect(data, {0x0A: requests})
     return [read_request(request) for request in requests]
 
 
@@ -155,9 +149,9 @@ def _read_content(data: bytes, pos: int, end: int) -> tuple[bytes | None, bytes 
 
 
 class Header(NamedTuple):
-    """What a HeaderProto says; see Envelope."""
+    """What a HeaderProto says; see Envelope. `request_id` is None where it is not given."""
 
-    request_id: str
+    request_id: str | None
     endpoint: str | None
     target_executor: str | None
     status: bytes
@@ -166,20 +160,20 @@ class Header(NamedTuple):
 _headers: dict[bytes, Header] = {}
 
 
-def _read_header(data: bytes) -> Header | tuple[str, str | None, str | None, bytes]:
+def _read_header(data: bytes) -> tuple[str, str | None, str | None, bytes]:
     """Read a HeaderProto; what follows the request id repeats from call to call and is remembered."""
-    if len(data) < 2 or data[0] != 0x0A or data[1] > 0x7F:
-        return _parse_header(data)
-    after = 2 + data[1]
-    rest = _headers.get(data[after:])
-    if rest is None or rest[0]:
-        rest = _remember_header(data, after)
-        if rest[0]:  # a second request id wins
-            return rest
-    try:
-        return str(data[2:after], "utf-8"), rest[1], rest[2], rest[3]
-    except UnicodeDecodeError:
-        raise MalformedError(f"malformed protobuf: `header.request_id` is not UTF-8: {data[2:after]!r}") from None
+    if len(data) > 1 and data[0] == 0x0A and data[1] < 0x80:
+        after = 2 + data[1]
+        rest = _headers.get(data[after:])
+        if rest is None:
+            rest = _remember_header(data, after)
+        if rest[0] is None:
+            try:
+                return str(data[2:after], "utf-8"), rest[1], rest[2], rest[3]
+            except UnicodeDecodeError:
+                raise MalformedError(f"malformed protobuf: `header.request_id` is not UTF-8: {data[2:after]!r}") from None
+    request_id, endpoint, target, status = _parse_header(data)
+    return request_id or "", endpoint, target, status
 
 
 def _remember_header(data: bytes, after: int) -> Header:
@@ -187,7 +181,7 @@ def _remember_header(data: bytes, after: int) -> Header:
         raise truncated()
     rest = data[after:]
     header = _parse_header(rest)
-    if len(rest) <= MAX_CACHED_HEADER_BYTES:
+    if len(rest) <= MAX_CACHED_HEADER_BYTES and header.request_id is None:
         if len(_headers) >= MAX_CACHED_HEADERS:
             _headers.clear()
         _headers[rest] = header
@@ -195,7 +189,8 @@ def _remember_header(data: bytes, after: int) -> Header:
 
 
 def _parse_header(data: bytes) -> Header:
-    request_id, status = "", b""
+    status = b""
+    request_id: str | None = None
     endpoint: str | None = None
     target: str | None = None
     pos, end = 0, len(data)
@@ -223,24 +218,6 @@ def _parse_header(data: bytes) -> Header:
     return Header(request_id, endpoint, target, status)
 
 
-def _collect(data: bytes, into: dict[int, list[bytes]]) -> None:
-    """Append the bytes of each length-delimited field to the list that stands under its one-byte tag; other fields are skipped."""
-    pos, end = 0, len(data)
-    try:
-        while pos < end:
-            values = into.get(data[pos])
-            if values is None:
-                pos = skip_field(data, pos, end)
-                continue
-            size, start = read_varint(data, pos + 1)
-            pos = start + size
-            values.append(data[start:pos])
-    except IndexError:
-        raise truncated() from None
-    if pos != end:
-        raise truncated()
-
-
 class StatusParts(NamedTuple):
     """What a StatusProto says."""
 
@@ -255,21 +232,17 @@ class StatusParts(NamedTuple):
 def read_status(data: bytes) -> StatusParts:
     """Read a serialised StatusProto; empty bytes are a success."""
     fields: dict[int, list[bytes]] = {0x12: [], 0x1A: []}
-    _collect(data, fields)
+    collect(data, fields)
     error: dict[int, list[bytes]] = {0x0A: [], 0x12: [], 0x1A: [], 0x22: []}
-    _collect(b"".join(fields[0x1A]), error)
+    collect(b"".join(fields[0x1A]), error)
     return StatusParts(
         _read_code(data) != 0,
-        _last(fields[0x12], "`status.description`"),
-        _last(error[0x0A], "`status.exception.name`"),
+        last_text(fields[0x12], "`status.description`"),
+        last_text(error[0x0A], "`status.exception.name`"),
         [text(part, "`status.exception.args`") for part in error[0x12]],
         [text(part, "`status.exception.stacks`") for part in error[0x1A]],
-        _last(error[0x22], "`status.exception.executor`"),
+        last_text(error[0x22], "`status.exception.executor`"),
     )
-
-
-def _last(parts: list[bytes], what: str) -> str:
-    return text(parts[-1], what) if parts else ""
 
 
 def _read_code(data: bytes) -> int:
@@ -379,103 +352,3 @@ def write_document_reply(
 def write_request_list(requests: Iterable[bytes]) -> bytes:
     """A serialised DataRequestListProto of serialised DataRequestProtos."""
     return b"".join([b"\n" + varint(len(request)) + request for request in requests])
-
-
-# --- routes --------------------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(32)
-def _stamp_head(tag: int, seconds: int) -> bytes:
-    """Everything of a timestamp field whose nanoseconds take five bytes, up to those."""
-    field = b"\x08" + varint(seconds & 0xFFFFFFFFFFFFFFFF) if seconds else b""
-    return bytes((tag, len(field) + 6)) + field + b"\x10"
-
-
-@lru_cache(512)
-def _name(executor: str) -> bytes:
-    return string_field(1, executor)
-
-
-def _stamp(tag: int, unix_s: float) -> bytes:
-    """A timestamp as a field, tag included. Three of four times have nanoseconds from 2**28, five bytes as a varint."""
-    seconds = int(unix_s) if unix_s > 0 else int(unix_s // 1)
-    nanos = int((unix_s - seconds) * 1e9)
-    if nanos > 0xFFFFFFF:
-        spread = nanos & 0x7F | (nanos & 0x3F80) << 1 | (nanos & 0x1FC000) << 2 | (nanos & 0xFE00000) << 3 | nanos >> 28 << 32
-        return _stamp_head(tag, seconds) + (spread | 0x80808080).to_bytes(5, "little")
-    body = timestamp_bytes(seconds, nanos)
-    return bytes((tag, len(body))) + body
-
-
-def timestamp_bytes(seconds: int, nanos: int = 0) -> bytes:
-    """A serialised `google.protobuf.Timestamp`."""
-    out = b"\x08" + varint(seconds & 0xFFFFFFFFFFFFFFFF) if seconds else b""
-    return out + b"\x10" + varint(nanos) if nanos else out
-
-
-def route_bytes(executor: str, start_s: float | None = None, end_s: float | None = None, status: bytes = b"") -> bytes:
-    """One stop of a call, as a field of a request message (tag included).
-
-    Args:
-        executor: The deployment's name, or `gateway`.
-        start_s: Unix seconds.
-        end_s: Unix seconds.
-        status: A serialised StatusProto, for a stop that failed.
-    """
-    route = _name(executor)
-    if start_s is not None:
-        route += _stamp(0x12, start_s)
-    if end_s is not None:
-        route += _stamp(0x1A, end_s)
-    if status:
-        route += b'"' + varint(len(status)) + status
-    return b"\x1a" + varint(len(route)) + route
-
-
-def routes_bytes(stops: Iterable[Stop], status: bytes = b"") -> bytes:
-    """The stops of a call as the `routes` of a request message; those that failed carry `status`."""
-    return b"".join([route_bytes(stop.executor, stop.start_s, stop.end_s, status if stop.is_failed else b"") for stop in stops])
-
-
-def reply_routes(started_s: float, stops: Iterable[Stop] = (), status: bytes = b"", name: str = "gateway") -> bytes:
-    """The `routes` of a reply that leaves now: the front's own stop first, as from Jina."""
-    return route_bytes(name, started_s, time.time(), b"") + routes_bytes(stops, status)
-
-
-class RouteParts(NamedTuple):
-    """What a RouteProto says; times in Unix seconds, None where not set."""
-
-    executor: str
-    start_s: float | None
-    end_s: float | None
-    status: bytes
-
-
-def read_route(data: bytes) -> RouteParts:
-    """Read a serialised RouteProto (an element of `Envelope.routes`)."""
-    fields: dict[int, list[bytes]] = {0x0A: [], 0x12: [], 0x1A: [], 0x22: []}
-    _collect(data, fields)
-    start, end = fields[0x12], fields[0x1A]
-    return RouteParts(
-        _last(fields[0x0A], "`routes.executor`"),
-        read_timestamp(b"".join(start)) if start else None,
-        read_timestamp(b"".join(end)) if end else None,
-        b"".join(fields[0x22]),
-    )
-
-
-def read_timestamp(data: bytes) -> float:
-    """Unix seconds in a serialised `google.protobuf.Timestamp`."""
-    seconds = nanos = pos = 0
-    end = len(data)
-    try:
-        while pos < end:
-            if data[pos] == 0x08:
-                seconds, pos = read_varint(data, pos + 1)
-            elif data[pos] == 0x10:
-                nanos, pos = read_varint(data, pos + 1)
-            else:
-                pos = skip_field(data, pos, end)
-    except IndexError:
-        raise truncated() from None
-    return (seconds - (1 << 64) if seconds >> 63 else seconds) + (nanos & 0x7FFFFFFF) / 1e9

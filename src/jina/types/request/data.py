@@ -199,7 +199,7 @@ def encode_documents(docs: Any) -> bytes:
         if not items:
             return b""
         doc_type = type(items[0])
-    return _codec(doc_type).encode_proto(items, dialect="strict")
+    return bytes(_codec(doc_type).encode_proto(items, dialect="strict"))
 
 
 def _codec(cls: Any) -> Any:
