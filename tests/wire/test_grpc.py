@@ -1,0 +1,239 @@
+"""gRPC on both roles at once: whatever one side sends, the other hears."""
+
+from __future__ import annotations
+
+import pytest
+
+from jina.errors import InvalidInputError
+from jina.wire import grpc, grpc_fields
+from jina.wire.http2_limits import Limits
+
+SMALL = Limits(stream_window_bytes=100, connection_window_bytes=65535, max_queued_bytes=200)
+
+
+class Pair:
+    """A client and a server that are joined; bytes travel in pieces of `cut`."""
+
+    def __init__(
+        self, *, cut: int = 1 << 30, server: grpc.ServerConnection | None = None, client: grpc.ClientConnection | None = None
+    ) -> None:
+        self.server, self.client, self.cut = server or grpc.ServerConnection(), client or grpc.ClientConnection(), cut
+        self.heard: dict[str, list[grpc.Event]] = {"server": [], "client": []}
+        self.run()
+        self.take()
+
+    def run(self) -> None:
+        """Move bytes until both are silent."""
+        while True:
+            to_server, to_client = self.client.take_output(), self.server.take_output()
+            if not to_server and not to_client:
+                return
+            for at in range(0, len(to_server), self.cut):
+                self.heard["server"] += self.server.receive(to_server[at : at + self.cut])
+            for at in range(0, len(to_client), self.cut):
+                self.heard["client"] += self.client.receive(to_client[at : at + self.cut])
+
+    def take(self) -> tuple[list[grpc.Event], list[grpc.Event]]:
+        found = self.heard["server"], self.heard["client"]
+        self.heard = {"server": [], "client": []}
+        return found
+
+
+BLOCK = grpc.request_block("/a.B/C", "host", [("x-a", "1"), ("x-b-bin", b"\0\1")], 2.5)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1 << 30])
+@pytest.mark.parametrize("size", [0, 1, 20_000, 3_000_000])
+def test_unary_call_travels_however_it_is_cut(cut: int, size: int) -> None:
+    """A request and its reply arrive whole, once, whatever the sizes of reads and messages."""
+    if cut < 8 and size > 20_000:
+        pytest.skip("slow, and the same")
+    pair = Pair(cut=cut, server=grpc.ServerConnection(unary_paths=frozenset(("/a.B/C",))))
+    message = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    stream = pair.client.call(BLOCK, message)
+    pair.run()
+    ((kind, number, head, data),) = pair.take()[0]
+    assert (kind, number, head.path, data) == (grpc.UNARY, stream, "/a.B/C", message)
+    assert head.metadata == (("x-a", "1"), ("x-b-bin", b"\0\1"))
+    assert head.timeout_s == 2.5
+
+    pair.server.reply(number, message, [("x-t", "v")])
+    pair.run()
+    ((kind, number, data, trailers, _),) = pair.take()[1]
+    assert (kind, number, data, trailers.metadata) == (grpc.UNARY_REPLY, stream, message, (("x-t", "v"),))
+    assert pair.server.n_streams == pair.client.n_streams == 0
+
+
+@pytest.mark.parametrize("cut", [1, 1 << 30])
+def test_messages_go_both_ways_in_one_call(cut: int) -> None:
+    """A bidirectional call tells of its start, every message and both ends."""
+    pair = Pair(cut=cut)
+    stream = pair.client.start(BLOCK)
+    pair.run()
+    assert [event[0] for event in pair.take()[0]] == [grpc.CALL_STARTED]
+    pair.server.send_headers(stream, [("x-i", "1")])
+    for message in (b"a", b"", b"b" * 9000):
+        pair.client.send_message(stream, message)
+        pair.server.send_message(stream, message)
+    pair.client.half_close(stream)
+    pair.run()
+    pair.server.send_status(stream, 5, "nöt\nfound 100%", [("x-t", "2")])
+    pair.run()
+    at_server, at_client = pair.take()
+    messages = [(grpc.MESSAGE, stream, message) for message in (b"a", b"", b"b" * 9000)]
+    assert at_server == [*messages, (grpc.HALF_CLOSED, stream)]
+    assert at_client[0][0] == grpc.HEAD
+    assert at_client[0][2].headers == {"x-i": "1"}
+    assert at_client[1:4] == messages
+    assert at_client[4] == (grpc.ENDED, stream, 5, "nöt\nfound 100%", (("x-t", "2"),), False)
+
+
+def test_second_message_to_an_unary_method_is_refused() -> None:
+    """A method that takes one message answers UNIMPLEMENTED to none and to two, and its handler hears nothing."""
+    pair = Pair(server=grpc.ServerConnection(unary_paths=frozenset(("/a.B/C",))))
+    for n in (0, 2):
+        stream = pair.client.start(BLOCK)
+        for _ in range(n):
+            pair.client.send_message(stream, b"x")
+        pair.client.half_close(stream)
+        pair.run()
+        at_server, at_client = pair.take()
+        assert at_server == []
+        assert at_client[-1][2] == 12
+
+
+def test_message_over_the_limit_names_the_option() -> None:
+    """One byte too many ends the call with RESOURCE_EXHAUSTED; the limit itself passes."""
+    pair = Pair(server=grpc.ServerConnection(max_message_bytes=10))
+    pair.client.call(BLOCK, b"x" * 10)
+    stream = pair.client.call(BLOCK, b"x" * 11)
+    pair.run()
+    at_server, at_client = pair.take()
+    assert len(at_server) == 1
+    assert at_client[0][:3] == (grpc.ENDED, stream, 8)
+    assert "max_message_bytes" in at_client[0][3]
+
+
+def test_small_windows_only_slow_down() -> None:
+    """With windows of 100 bytes all arrives, queued data is seen by is_writable, and WRITABLE comes."""
+    pair = Pair(server=grpc.ServerConnection(limits=SMALL), client=grpc.ClientConnection(limits=SMALL))
+    streams = [pair.client.start(BLOCK) for _ in range(3)]
+    for stream in streams:
+        pair.client.send_message(stream, b"m" * 1000)
+        assert not pair.client.is_writable(stream)
+        pair.client.half_close(stream)
+    pair.run()
+    at_server, at_client = pair.take()
+    assert sorted(event[1] for event in at_client if event[0] == grpc.WRITABLE) == streams
+    assert sorted(event[1] for event in at_server if event[0] == grpc.MESSAGE and event[2] == b"m" * 1000) == streams
+    for stream in streams:
+        pair.server.reply(stream, b"r" * 1000)
+    pair.run()
+    assert [event[0] for event in pair.take()[1]].count(grpc.ENDED) == 3
+
+
+def test_held_stream_stops_its_sender_and_no_other() -> None:
+    """What a slow reader has not consumed keeps its stream's window shut; another stream goes on."""
+    pair = Pair(server=grpc.ServerConnection(limits=SMALL), client=grpc.ClientConnection(limits=SMALL))
+    slow, fast = pair.client.start(BLOCK), pair.client.start(BLOCK)
+    pair.run()
+    pair.server.hold(slow)
+    for stream in (slow, fast):
+        for _ in range(20):
+            pair.client.send_message(stream, b"m" * 40)
+    pair.run()
+    messages = [event[1] for event in pair.take()[0] if event[0] == grpc.MESSAGE]
+    assert messages.count(fast) == 20
+    assert 2 <= messages.count(slow) <= 4
+    n_consumed = n_seen = messages.count(slow)
+    while n_seen < 20:
+        pair.server.consumed(slow, 40 * n_consumed)
+        pair.run()
+        n_consumed = len([event for event in pair.take()[0] if event[0] == grpc.MESSAGE])
+        assert n_consumed
+        n_seen += n_consumed
+    pair.server.pause(fast)
+    pair.server.resume(fast)
+
+
+def test_cancel_reaches_the_server_and_late_replies_do_nothing() -> None:
+    """A cancelled call tells the server once; what it still sends goes nowhere."""
+    pair = Pair()
+    stream = pair.client.call(BLOCK, b"x")
+    pair.run()
+    pair.client.cancel(stream)
+    pair.server.send_message(stream, b"on its way")
+    pair.run()
+    pair.server.reply(stream, b"late")
+    pair.run()
+    at_server, at_client = pair.take()
+    assert at_server[1:] == [(grpc.CANCELLED, stream, 8)]
+    assert at_client == []
+
+
+def test_draining_finishes_what_has_begun() -> None:
+    """After goaway calls under way are answered, then the connection is drained, and the client begins no more."""
+    pair = Pair()
+    stream = pair.client.call(BLOCK, b"x")
+    pair.run()
+    pair.server.goaway()
+    pair.run()
+    assert not pair.server.is_drained
+    assert not pair.client.can_start
+    pair.server.reply(stream, b"y")
+    pair.run()
+    assert pair.take()[1][-1][:3] == (grpc.UNARY_REPLY, stream, b"y")
+    assert pair.server.is_drained
+
+
+def test_lost_connection_ends_every_call() -> None:
+    """After eof each side hears of every call, then CLOSED, once."""
+    pair = Pair()
+    stream = pair.client.call(BLOCK, b"x")
+    pair.run()
+    assert [event[0] for event in pair.server.eof()] == [grpc.CANCELLED, grpc.CLOSED]
+    events = pair.client.eof()
+    assert events[0][:3] == (grpc.ENDED, stream, 14)
+    assert events[1][0] == grpc.CLOSED
+    assert pair.client.eof() == []
+
+
+def test_ping_is_answered() -> None:
+    """A PING of ours comes back with its data."""
+    pair = Pair()
+    pair.client.ping(b"12345678")
+    pair.run()
+    assert pair.take()[1] == [(grpc.PING_ACK, b"12345678")]
+
+
+@pytest.mark.parametrize("name", ["Upper", "a b", "", "grpc-x", "te", ":path", "ü"])
+def test_metadata_names_are_checked(name: str) -> None:
+    """A name that gRPC does not allow, or keeps for itself, is the caller's error."""
+    with pytest.raises(InvalidInputError, match="metadata name"):
+        grpc.request_block("/a", metadata=[(name, "v")])
+
+
+def test_metadata_value_with_a_newline_is_refused() -> None:
+    """No value can smuggle another line."""
+    with pytest.raises(InvalidInputError, match="printable ASCII"):
+        grpc.request_block("/a", metadata=[("x", "a\nb")])
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1H", 3600), ("2M", 120), ("3S", 3), ("4m", 0.004), ("5u", 5e-6), ("6n", 6e-9)])
+def test_timeouts_are_read_in_every_unit(text: str, seconds: float) -> None:
+    """Each unit of grpc-timeout has its meaning."""
+    assert grpc_fields.parse_timeout(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "1", "S", "-1S", "123456789S", "1s", "1.5S"])
+def test_timeouts_that_are_none(text: str) -> None:
+    """What is not a timeout is none."""
+    assert grpc_fields.parse_timeout(text) is None
+
+
+@pytest.mark.parametrize("seconds", [0, 1e-9, 0.5, 1, 99.9, 1e4, 1e7, 1e9])
+def test_timeouts_are_written_so_that_they_come_back(seconds: float) -> None:
+    """A deadline survives the wire to one part in a million, and never shrinks."""
+    found = grpc_fields.parse_timeout(grpc_fields.format_timeout(seconds))
+    assert found is not None
+    assert seconds - 1e-12 <= found <= seconds * 1.0001 + 1e-9
