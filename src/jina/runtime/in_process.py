@@ -1,0 +1,70 @@
+"""An Executor of this very process as a Handler: what `jina.testing` serves, and our own tests of everything above a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from jina.call import Call, Item, Reply, Status
+from jina.executor import BaseExecutor
+from jina.runtime.local import ITEM, REPLY, Local, Outcome, Work
+
+
+class InProcess:
+    """Handler around a Local; made and used on one running loop, which also runs the executor's `async def` methods."""
+
+    def __init__(self, executor: BaseExecutor, *, pod: str = "executor/rep-0", n_threads: int = 1) -> None:
+        """Start the executor's threads; `close` stops them."""
+        loop = asyncio.get_running_loop()
+        self._loop, self._pod = loop, pod
+        self._local = Local(executor, user_loop=loop, owner_loop=loop, deliver=self._deliver, n_threads=n_threads)
+
+    async def __call__(self, call: Call) -> Reply:
+        if call.is_stream:
+            return Reply(items=self._items(call))
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        work = Work(call, future)
+        self._local.submit(work)
+        self._local.flush()
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                return await future
+        except TimeoutError:
+            self._local.cancel(work)
+            from jina.errors import Code
+
+            return Reply(Status(Code.DEADLINE, "the executor did not answer before the call's deadline"))
+        except asyncio.CancelledError:
+            self._local.cancel(work)
+            raise
+
+    def close(self) -> None:
+        """Stop the executor's threads once they have finished what they hold."""
+        self._local.close()
+
+    async def _items(self, call: Call) -> AsyncIterator[Item]:
+        queue: asyncio.Queue[Item | None] = asyncio.Queue()
+        work = Work(call, queue)
+        self._local.submit(work)
+        self._local.flush()
+        try:
+            while (item := await queue.get()) is not None:
+                self._local.sent(work)
+                yield item
+        finally:
+            self._local.cancel(work)
+
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        for work, kind, status, payload, results in outcomes:
+            owner: Any = work.owner
+            if kind == ITEM:
+                owner.put_nowait(Item(payload, status))
+            elif kind != REPLY:
+                owner.put_nowait(None)
+            elif isinstance(owner, asyncio.Queue):
+                owner.put_nowait(Item(payload, status))
+                owner.put_nowait(None)
+            elif not owner.done():
+                made = {} if results is None else {"__results__": {self._pod: results}}
+                owner.set_result(Reply(status, payload, parameters=made))
