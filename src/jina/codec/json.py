@@ -74,7 +74,7 @@ class JsonCodec:
             UnencodableError: A value has no JSON form; the text names document, field and value.
         """
         try:
-            return self._form.write(docs if isinstance(docs, list) else list(docs))
+            return self._form.write(docs if isinstance(docs, list) else _as_list(docs))
         except Unwritable as error:
             raise self._blame(docs, error) from error
 
@@ -98,6 +98,11 @@ class JsonCodec:
                 value = value if len(value) <= 80 else value[:77] + "..."
                 return UnencodableError(f"field '{name}' of document {index} ({self.schema.name}) has no JSON form: {value}: {error}")
         return UnencodableError(f"documents of class {self.schema.name!r} have no JSON form: {error}")
+
+
+def _as_list(docs: Any) -> list[Any]:
+    """docarray's DocVec has views of columns for documents, which cannot be written as such."""
+    return list(docs.to_doc_list() if hasattr(docs, "to_doc_list") else docs)
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from jina.codec.schema import Schema
 
 
-class Unfit(Exception):  # noqa: N818 - a finding, turned into an error of ours by who sees the whole input
+class Unfit(Exception):
     """JSON that is not such documents; `details` as in `InvalidInputError`."""
 
     def __init__(self, details: list[dict[str, Any]]) -> None:
@@ -15,7 +15,7 @@ class Unfit(Exception):  # noqa: N818 - a finding, turned into an error of ours 
         self.details = details
 
 
-class Unwritable(Exception):  # noqa: N818
+class Unwritable(Exception):
     """A value has no JSON form."""
 
 

@@ -47,8 +47,6 @@ class PydanticForm:
         except PydanticUserError as error:
             raise ConfigError(f"document class {cls.__qualname__!r} has a field that pydantic cannot read: {error}") from error
         self._options: dict[str, Any] = {"by_alias": True, "warnings": False, "fallback": plain}
-        if cls.__name__ in _OPEN_CLASSES and schema.family in ("jina", "docarray"):
-            self._options["serialize_as_any"] = True
         self._read, self._write = _compile(self._list)
         self._read_one, self._write_one = _compile(self._one)
 
@@ -142,6 +140,10 @@ def _leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
     kind = schema["type"]
     if kind == "bytes":
         return bytes_leaf(schema)
+    if kind == "model" and schema["cls"].__name__ in _OPEN_CLASSES and schema["cls"].__module__.partition(".")[0] in ("jina", "docarray"):
+        return {**schema, "serialization": _by_own_class(schema["cls"])} if "serialization" not in schema else None
+    if kind == "union":
+        return _docarray_list_leaf(schema)
     if kind == "is-instance" and isinstance(schema["cls"], type) and issubclass(schema["cls"], np.ndarray):
         return _array_schema()
     if kind == "float" and schema.get("allow_inf_nan") is not False:
@@ -158,6 +160,27 @@ def _array_schema() -> dict[str, Any]:
     return dict(TypeAdapter(NdArray).core_schema)
 
 
+def _by_own_class(cls: type) -> Any:
+    """Where any document may stand, each is written by its own class."""
+
+    def write(value: Any, handler: Any) -> Any:
+        return handler(value) if type(value) is cls else loose(value)
+
+    return core_schema.wrap_serializer_function_ser_schema(write, when_used="json")
+
+
+def _docarray_list_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """docarray's list fields are a union of `the class itself` and a list of documents; JSON knows only the second."""
+    is_instance, *others = schema["choices"]
+    if not isinstance(is_instance, dict) or len(others) != 1 or is_instance.get("type") != "is-instance":
+        return None
+    if not hasattr(is_instance["cls"], "doc_type") or others[0].get("type") != "function-after":
+        return None
+    either = others[0]["schema"]
+    read = either.get("json_schema") if either.get("type") == "json-or-python" else None
+    return None if read is None else {**others[0], "schema": rewrite(read, _leaf)}
+
+
 def _tensor_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
     """Tensors may hold no infinity; docarray's declare that they are written as bytes, then give lists."""
     function = schema.get("function", {}).get("function")
@@ -166,7 +189,7 @@ def _tensor_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
     if not is_ours and not (hasattr(owner, "__unparametrizedcls__") and owner.__module__.startswith("docarray.")):
         return None
     write = schema["serialization"] if is_ours else core_schema.plain_serializer_function_ser_schema(_tensor, when_used="json-unless-none")
-    read: Any = core_schema.no_info_after_validator_function(_finite, {**schema, "serialization": write})  # type: ignore[arg-type,typeddict-item]
+    read: Any = core_schema.no_info_after_validator_function(_finite, {**schema, "serialization": write})
     return {**read, "metadata": {MARK: True}}
 
 
@@ -202,6 +225,8 @@ def plain(value: Any) -> Any:
         return _tensor(value)
     if isinstance(value, msgspec.Struct):
         return loose(value)
+    if hasattr(value, "to_doc_list"):
+        return loose(value.to_doc_list())
     if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
         return _tensor(value.detach().cpu().numpy())
     raise PydanticSerializationError(f"Unable to serialize unknown type: {type(value).__qualname__}")
@@ -224,7 +249,7 @@ def loose(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [loose(item) for item in value]
     if hasattr(type(value), "__pydantic_fields__") or isinstance(value, msgspec.Struct) or hasattr(type(value), "__dataclass_fields__"):
-        return msgspec.json.decode(_form(type(value)).write_one(value))
+        return msgspec.json.decode(_form(type(value)).write_one(value))  # type: ignore[arg-type]
     return value
 
 

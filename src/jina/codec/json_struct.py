@@ -65,14 +65,16 @@ class StructForm:
             if not self._has_bytes:
                 return msgspec.json.encode(value, enc_hook=_write_special)
             return msgspec.json.encode(loose_tree(value))
-        except (TypeError, ValueError, PydanticSerializationError) as error:
+        except (TypeError, ValueError, NotImplementedError, PydanticSerializationError) as error:
             raise Unwritable(str(error)) from error
 
     def json_schema(self) -> dict[str, Any]:
         (top,), definitions = msgspec.json.schema_components([self._schema.cls], ref_template="#/$defs/{name}", schema_hook=_special_schema)
         definitions = _as_binary(definitions)
         name = top["$ref"].removeprefix("#/$defs/")
-        rest = {key: known for key, known in definitions.items() if key != name or f'"#/$defs/{name}"' in str(definitions).replace("'", '"')}
+        rest = {
+            key: known for key, known in definitions.items() if key != name or f'"#/$defs/{name}"' in str(definitions).replace("'", '"')
+        }
         return {**definitions[name], **({"$defs": rest} if rest else {})}
 
     def find_unwritable(self, doc: Any) -> str | None:
@@ -156,7 +158,7 @@ def _special_schema(cls: type) -> dict[str, Any]:
 
 
 def _as_binary(schema: Any) -> Any:
-    """msgspec says base64 of bytes; ours are text where they can be."""
+    """Msgspec says base64 of bytes; ours are text where they can be."""
     if isinstance(schema, dict):
         named = {("format" if key == "contentEncoding" else key): value for key, value in schema.items()}
         return {key: "binary" if key == "format" and value == "base64" else _as_binary(value) for key, value in named.items()}
@@ -164,7 +166,7 @@ def _as_binary(schema: Any) -> Any:
 
 
 def _detail(message: str) -> dict[str, Any]:
-    """msgspec's text ends with the place; give it apart, as pydantic does."""
+    """Msgspec's text ends with the place; give it apart, as pydantic does."""
     found = _PATH.match(message)
     if found is None:
         return {"loc": (), "msg": message, "type": "value_error"}

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from importlib import import_module
+from typing import Any, get_type_hints
 
 _done = False
 
@@ -25,17 +26,18 @@ def repair() -> None:
     _done = True
     if os.environ.get("JINA_NO_DOCARRAY_REPAIRS", "").lower() in ("1", "true", "yes"):
         return
-    for is_broken, mend in ((_has_device_fault, _mend_device), (_has_subscription_fault, _mend_subscription), (_has_slow_id, _mend_id)):
+    for is_broken, mend in (
+        (_has_device_fault, _mend_device),
+        (_has_subscription_fault, _mend_subscription),
+        (_has_slow_id, _mend_id),
+        (_has_example_fault, _mend_example),
+    ):
         if is_broken():
             mend()
-    if _has_example_fault():
-        _mend_example()
 
 
 def _backend() -> Any:
-    from docarray.computation.numpy_backend import NumpyCompBackend
-
-    return NumpyCompBackend
+    return import_module("docarray.computation.numpy_backend").NumpyCompBackend
 
 
 def _has_device_fault() -> bool:
@@ -47,28 +49,23 @@ def _has_device_fault() -> bool:
 
 
 def _mend_device() -> None:
-    from docarray.computation.abstract_numpy_based_backend import AbstractNumpyBasedBackend
-
-    empty = AbstractNumpyBasedBackend.empty.__func__
+    backend = import_module("docarray.computation.abstract_numpy_based_backend").AbstractNumpyBasedBackend
+    empty = backend.empty.__func__
 
     def repaired(cls: Any, shape: Any, dtype: Any = None, device: Any = None) -> Any:
         return empty(cls, shape, dtype, None if device == "cpu" else device)
 
-    AbstractNumpyBasedBackend.empty = classmethod(repaired)
+    backend.empty = classmethod(repaired)
 
 
 def _list_classes() -> tuple[Any, Any]:
-    from docarray import DocList
-    from docarray.array.doc_vec.doc_vec import DocVec
-
-    return DocList, DocVec
+    return import_module("docarray").DocList, import_module("docarray.array.doc_vec.doc_vec").DocVec
 
 
 def _has_subscription_fault() -> bool:
-    from docarray import BaseDoc
-
+    listed = _list_classes()[0][import_module("docarray").BaseDoc]
     try:
-        _list_classes()[0][BaseDoc][BaseDoc]
+        get_type_hints(type("Probe", (), {"__annotations__": {"docs": listed}}))
     except TypeError:
         return True
     return False
@@ -93,37 +90,30 @@ def _again(subscribe: Any) -> Any:
 
 
 def _has_slow_id() -> bool:
-    from docarray.typing import ID
-
-    return "parse_obj_as" in ID.from_protobuf.__func__.__code__.co_names
+    return "parse_obj_as" in _typing().ID.from_protobuf.__func__.__code__.co_names
 
 
 def _mend_id() -> None:
-    from docarray.typing import ID
-
-    ID.from_protobuf = classmethod(lambda cls, text: cls(text))
+    _typing().ID.from_protobuf = classmethod(lambda cls, text: cls(text))
 
 
-def _tensor_class() -> Any:
-    from docarray.typing import NdArray
-
-    return NdArray[2, "x"]
+def _typing() -> Any:
+    return import_module("docarray.typing")
 
 
 def _has_example_fault() -> bool:
     from pydantic import TypeAdapter
 
     try:
-        TypeAdapter(_tensor_class()).json_schema()
+        TypeAdapter(_typing().NdArray[2, "x"]).json_schema()
     except TypeError:
         return True
     return False
 
 
 def _mend_example() -> None:
-    from docarray.typing.tensor.abstract_tensor import AbstractTensor
-
-    describe = AbstractTensor.__get_pydantic_json_schema__.__func__
+    tensor = import_module("docarray.typing.tensor.abstract_tensor").AbstractTensor
+    describe = tensor.__get_pydantic_json_schema__.__func__
 
     def repaired(cls: Any, schema: Any, handler: Any) -> Any:
         shape = getattr(cls, "__docarray_target_shape__", None)
@@ -132,4 +122,4 @@ def _mend_example() -> None:
         text = "[" + ", ".join(map(str, shape)) + "]"
         return {"type": "array", "items": {"type": "number"}, "tensor/array shape": text}
 
-    AbstractTensor.__get_pydantic_json_schema__ = classmethod(repaired)
+    tensor.__get_pydantic_json_schema__ = classmethod(repaired)

@@ -9,8 +9,8 @@ import base64
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, ForwardRef, Self, SupportsIndex, TypeVar, get_args
 from types import GenericAlias
+from typing import TYPE_CHECKING, Any, ClassVar, ForwardRef, Self, SupportsIndex, TypeVar, get_args
 
 import numpy as np
 from pydantic import BaseModel, GetCoreSchemaHandler, TypeAdapter
@@ -94,10 +94,7 @@ class DocList(list[T], metaclass=DocListType):
     def __init__(self, docs: Iterable[T] = ()) -> None:
         super().__init__(docs)
         doc_type = self.doc_type
-        if doc_type is not AnyDoc and set(map(type, self)) - {doc_type}:
-            for doc in self:
-                self._check(doc)
-        elif doc_type is AnyDoc:
+        if (doc_type is not AnyDoc and set(map(type, self)) - {doc_type}) or doc_type is AnyDoc:
             for doc in self:
                 self._check(doc)
 
@@ -198,7 +195,9 @@ class DocList(list[T], metaclass=DocListType):
 
     def __getattr__(self, name: str) -> Any:
         """Fields that were unknown when the list's class was made (a recursive document), or of documents of several classes."""
-        if name.startswith("__") or not (name in field_names(self.doc_type) or (self.doc_type is AnyDoc and self and hasattr(self[0], name))):
+        if name.startswith("__") or not (
+            name in field_names(self.doc_type) or (self.doc_type is AnyDoc and self and hasattr(self[0], name))
+        ):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return self._get_column(name)
 
@@ -318,9 +317,7 @@ def _core_schema(cls: Any, item: CoreSchema) -> CoreSchema:
     def keep(value: Any, handler: Callable[[Any], Any]) -> Any:
         return value if type(value) is cls else handler(value)
 
-    return core_schema.json_or_python_schema(
-        json_schema=read, python_schema=core_schema.no_info_wrap_validator_function(keep, read)
-    )
+    return core_schema.json_or_python_schema(json_schema=read, python_schema=core_schema.no_info_wrap_validator_function(keep, read))
 
 
 def _rebuild(cls: Any, docs: list[Any]) -> Any:

@@ -23,9 +23,14 @@ class _Content(BaseDoc):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = super().__get_pydantic_core_schema__(source, handler)
-        return core_schema.json_or_python_schema(
-            json_schema=schema, python_schema=core_schema.no_info_before_validator_function(cls._from_content, schema)
-        )
+        known: Any = handler.resolve_ref_schema(schema)
+        if known["type"] == "model":  # in place, so that the reference which names the class in a JSON schema stays on the outside
+            inner = {key: value for key, value in known.items() if key != "ref"}
+            python = core_schema.no_info_before_validator_function(cls._from_content, inner)  # type: ignore[arg-type]
+            outer = core_schema.json_or_python_schema(json_schema=inner, python_schema=python, ref=known.get("ref"))  # type: ignore[arg-type]
+            known.clear()
+            known.update(outer)
+        return schema
 
     @classmethod
     def _from_content(cls, value: Any) -> Any:

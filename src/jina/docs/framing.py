@@ -25,7 +25,7 @@ _COMPRESS: dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]] 
 class ProtoBytes(bytes):
     """A serialised message that passes where code calls `SerializeToString` on a message object."""
 
-    def SerializeToString(self, **_: Any) -> bytes:  # noqa: N802 - protobuf's name
+    def SerializeToString(self, **_: Any) -> bytes:
         """Give the bytes."""
         return bytes(self)
 
@@ -72,7 +72,7 @@ def _find(method: str) -> tuple[Callable[[bytes], bytes], Callable[[bytes], byte
 
 
 def join_frames(documents: Iterable[bytes]) -> bytes:
-    """docarray's stream form: a version byte, the count as 8 bytes, then each document behind its length as 4 bytes."""
+    """Docarray's stream form: a version byte, the count as 8 bytes, then each document behind its length as 4 bytes."""
     frames = [len(data).to_bytes(4, "big") + data for data in documents]
     return b"".join([_STREAM_VERSION, len(frames).to_bytes(8, "big"), *frames])
 

@@ -33,7 +33,7 @@ def subscript(base: Subscripted, item: Any, title: str, namespace: dict[str, Any
 
 def register(metaclass: type[Subscripted]) -> None:
     """Have classes of `metaclass` pickled by name or, where they were made by subscription, by subscription."""
-    copyreg.pickle(metaclass, _reduce)  # type: ignore[arg-type]
+    copyreg.pickle(metaclass, _reduce)
 
 
 def _reduce(cls: Subscripted) -> str | tuple[Any, ...]:

@@ -91,7 +91,9 @@ def _fit(value: Any, wanted: Shape) -> Any:
     if all(isinstance(size, int) for size in wanted) and math.prod(got) == math.prod(wanted):
         warnings.warn(f"reshaping a tensor of shape {got} to {wanted}", UserWarning, stacklevel=2)
         return value.reshape(wanted)
-    raise PydanticCustomError("tensor_shape", "expected a tensor of shape {expected}, got {got}", {"expected": _text(wanted), "got": _text(got)})
+    raise PydanticCustomError(
+        "tensor_shape", "expected a tensor of shape {expected}, got {got}", {"expected": _text(wanted), "got": _text(got)}
+    )
 
 
 def _text(shape: Shape) -> str:
@@ -114,7 +116,9 @@ def _to_numpy(value: Any) -> np.ndarray[Any, Any]:
         return np.asarray(value.detach().cpu().numpy())
     if isinstance(value, str):
         return _from_text(value)
-    if isinstance(value, (bool, bytes, bytearray, dict, type(None))) or not (isinstance(value, (int, float)) or hasattr(value, "__array__")):
+    if isinstance(value, (bool, bytes, bytearray, dict, type(None))) or not (
+        isinstance(value, (int, float)) or hasattr(value, "__array__")
+    ):
         raise _not_a_tensor(type(value).__name__)
     return _refuse_objects(np.asarray(value))
 
@@ -157,7 +161,7 @@ def _to_torch(value: Any) -> Any:
         return value
     array = _to_numpy(value)
     try:
-        import torch
+        import torch  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         raise PydanticCustomError("tensor_type", "this field holds a torch tensor, but torch is not installed") from None
     if array.dtype.byteorder == ">" or not array.flags.writeable:
@@ -231,7 +235,7 @@ class _TensorField:
         return _json_schema(cls)
 
 
-class NdArray(_TensorField, np.ndarray, metaclass=TensorType):  # type: ignore[type-arg]
+class NdArray(_TensorField, np.ndarray, metaclass=TensorType):
     """A numpy array. Takes arrays, nested lists, numbers and torch tensors; a list gets the dtype that numpy infers."""
 
     _kind: ClassVar[str] = "numpy"

@@ -40,9 +40,7 @@ class ID(str):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         string = core_schema.str_schema(coerce_numbers_to_str=True)
         converted = core_schema.no_info_plain_validator_function(_string_of)
-        python = core_schema.union_schema(
-            [string, converted], mode="left_to_right", custom_error_type="string_type"
-        )
+        python = core_schema.union_schema([string, converted], mode="left_to_right", custom_error_type="string_type")
         return core_schema.json_or_python_schema(json_schema=string, python_schema=python)
 
 
