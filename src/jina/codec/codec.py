@@ -33,7 +33,7 @@ class Codec:
         """The JSON schema of one document in pydantic v1's dialect, as Jina's endpoint discovery gives it."""
         from jina.codec.schema_v1 import to_v1
 
-        return to_v1(self.json_schema(), self.schema)
+        return to_v1(self.json_schema())
 
     def __repr__(self) -> str:
         return f"Codec({self.schema.cls.__qualname__})"

@@ -2,9 +2,10 @@
 
 Three ways, each falling back to the next:
 
-1. Straight: all fields are there, in the order in which deterministic writers (ours among them) put them, each in its usual form. The
-   generated code compares each entry's header with a ready-made one and takes the value.
-2. By entry: fields in any order (protobuf's own writers mix them), each still in a usual form: a reader for each field.
+1. Straight: all fields are there, in the order that was expected, each in its usual form. The generated code compares each entry's header
+   with a ready-made one and takes the value. Expected is the order in which deterministic writers (ours among them) put them, or the one
+   seen last: protobuf's own writers mix fields, but each process always in the same way.
+2. By entry: fields in any order, each still in a usual form: a reader for each field.
 3. `proto_read`: whatever else the wire allows.
 
 A document whose values all have exactly their fields' types, of a class that checks nothing else, is made directly. All others of one list
@@ -33,6 +34,7 @@ from jina.errors import MalformedError
 
 Reader = Callable[[bytes, int, int, tuple[Any, ...], Reading], Any]
 _MAX_FORMS: Final = 64  # forms of tensors remembered a field
+_MAX_ORDERS: Final = 8  # each peer's protobuf library has an order of its own, the same for all its documents of a class
 _ONCE: Final = (None,)
 _unpack_double: Final = Struct("<d").unpack_from
 
@@ -51,33 +53,62 @@ r._DOC_READERS[:] = [decoders_of]
 
 
 def _compile(schema: Schema) -> tuple[Reader, Reader]:
+    orders: dict[tuple[str, ...], Any] = {}
+
+    def in_order(order: tuple[str, ...]) -> Any:
+        """The straight reader for entries in this order; None if they are not all the fields, or there are too many orders."""
+        if order not in orders and len(orders) < _MAX_ORDERS and len(order) == len(schema.fields):
+            orders[order] = _compile_order(schema, order, in_order)
+        return orders.get(order)
+
+    finish = _finisher(schema)
+    canonical = tuple(sorted((field.name for field in schema.fields), key=w.map_order))
+    latest = [_compile_order(schema, canonical, in_order)]
+    orders[canonical] = latest[0]
+
+    def many(buf: bytes, pos: int, end: int, at: tuple[Any, ...], reading: Reading, whole: bool = False) -> list[Any]:
+        if at[0] > w.MAX_DEPTH:
+            raise MalformedError(f"documents nested deeper than {w.MAX_DEPTH}")
+        out: list[Any] = []
+        waiting: list[tuple[int, dict[str, Any]]] = []
+        outer, read = reading.is_exact, latest[0]
+        while read is not None:
+            latest[0] = read
+            pos, read = read(buf, pos, end, at, reading, whole, out, waiting)
+        if waiting:
+            finish(out, waiting, at, reading, whole)
+        reading.is_exact = outer
+        return out
+
+    def one(buf: bytes, pos: int, end: int, at: tuple[Any, ...], reading: Reading) -> Any:
+        return many(buf, pos, end, at, reading, True)[0]
+
+    return one, many
+
+
+def _compile_order(schema: Schema, order: tuple[str, ...], in_order: Callable[[tuple[str, ...]], Any]) -> Any:
+    """A reader of documents whose entries come in this order; a document in another order makes it hand over to that one's reader."""
     names: dict[str, Any] = {
         "varint": read_varint,
         "unpack": _unpack_double,
         "ONCE": _ONCE,
         "UNCHECKED": schema.is_unchecked,
         "CONSTRUCTIBLE": schema.is_constructible,
+        "ORDER": order,
         "by_entry": _by_entry(schema),
-        "finish": _finisher(schema),
+        "in_order": in_order,
         "skip": skip,
         "cut": _cut,
         "signed": r.signed32,
         "errors": (IndexError, UnicodeDecodeError, struct_error),
-        "deep": _refuse_depth,
-        "E": b"",
     }
     if schema.is_model:
         names.update(_model_names(schema))
     else:
         names["construct"] = construct(schema)
         names["steps"] = r.steps_of
-    exec(compile(_source(schema, names), f"<decoder of {schema.name}>", "exec"), names)
-    many = names["many"]
-
-    def one(buf: bytes, pos: int, end: int, at: tuple[Any, ...], reading: Reading) -> Any:
-        return many(buf, pos, end, at, reading, True)[0]  # type: ignore[no-any-return]
-
-    return one, many
+    exec(compile(_source(schema, order, names), f"<decoder of {schema.name}>", "exec"), names)
+    return names["read"]
 
 
 def _model_names(schema: Schema) -> dict[str, Any]:
@@ -95,12 +126,10 @@ def _model_names(schema: Schema) -> dict[str, Any]:
 
 # `whole`: the bytes are one document and not a list. `here()` is spelled out, for it is needed only where a value may nest documents.
 _HEAD: Final = """
-def many(buf, p, end, at, reading, whole=False):
-    if at[0] > 64: deep()
-    out, waiting = [], []
+def read(buf, p, end, at, reading, whole, out, waiting):
     starts = buf.startswith
     is_direct = UNCHECKED or (CONSTRUCTIBLE and reading.is_trusted)
-    outer, is_one = reading.is_exact, whole
+    is_one = whole and not out
     while p < end or is_one:
         if is_one:
             start, e, is_one = p, end, False
@@ -141,15 +170,16 @@ _TAIL: Final = """
         else:
             waiting.append((len(out), values))
             out.append(None)
-    if waiting: finish(out, waiting, at, reading, whole)
-    reading.is_exact = outer
-    return out
+        if tuple(values) != ORDER:
+            other = in_order(tuple(values))
+            if other is not None: return p, other
+    return p, None
 """
 _HERE: Final = "(at if whole else (at[0], at, len(out)))"
 
 
-def _source(schema: Schema, names: dict[str, Any]) -> str:
-    fields = sorted(schema.fields, key=lambda field: w.map_order(field.name))
+def _source(schema: Schema, order: tuple[str, ...], names: dict[str, Any]) -> str:
+    fields = [schema.by_name[name] for name in order]
     local = {field.name: f"v{at}" for at, field in enumerate(fields)}
     lines: list[str] = []
     for at, field in enumerate(fields):
@@ -486,7 +516,3 @@ def skip(buf: bytes, pos: int, end: int) -> tuple[int, int, int]:
 
 def _cut(pos: int) -> None:
     raise r.broken("a document runs over the end of its list", pos)
-
-
-def _refuse_depth() -> None:
-    raise MalformedError(f"documents nested deeper than {w.MAX_DEPTH}")
