@@ -13,10 +13,10 @@ While the transport cannot write (`pause_writing`), its owner stops reading too:
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any, Final
 
-from jina.wire import grpc_fields, http2
+from jina.wire import grpc_fields, hpack, http2
 from jina.wire.grpc_fields import Metadata, ReplyHead, RequestHead, request_block, timeout_field
 from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError, MessageReader, compress
 from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR, REFUSED_STREAM
@@ -97,6 +97,10 @@ class _Call:
         self.encoding = "identity"
 
 
+def _n_held(call: _Call | None) -> int:
+    return 0 if call is None or call.reader is None else call.reader.n_bytes
+
+
 class _Side:
     """What both roles share."""
 
@@ -116,8 +120,7 @@ class _Side:
     @property
     def n_buffered_bytes(self) -> int:
         """What incomplete messages, and messages that wait for the peer's windows, hold now."""
-        calls = [stream.call for stream in self._streams.values() if stream.call is not None]
-        return sum(call.reader.n_bytes for call in calls if call.reader) + sum(stream.n_queued for stream in self._streams.values())
+        return sum(stream.n_queued + _n_held(stream.call) for stream in self._streams.values())
 
     def take_output(self) -> bytes:
         """Give what is to be written, in one piece; empty if nothing is."""
@@ -211,7 +214,7 @@ class ServerConnection(_Side):
         self._unary_paths = unary_paths
         self._fresh: dict[int, http2.Stream] = {}
         self._found: list[Event] = []
-        self._handlers = {
+        self._handlers: dict[int, Callable[[Event], None]] = {
             http2.HEADERS: self._on_headers,
             http2.TRAILERS: self._on_trailers,
             http2.RESET: self._on_reset,
@@ -259,7 +262,7 @@ class ServerConnection(_Side):
         _, stream, is_end = event
         head: RequestHead = stream.head
         if head.refusal:
-            self._http2.send_headers(stream, grpc_fields.hpack.encode(((":status", str(head.refusal)),)), is_end=True)
+            self._http2.send_headers(stream, hpack.encode(((":status", str(head.refusal)),)), is_end=True)
         elif head.encoding not in ENCODINGS:
             text = f"grpc-encoding {head.encoding[:40]!r} is not known here; use one of {', '.join(ENCODINGS)}"
             self._refuse(stream, GrpcStatus.UNIMPLEMENTED, text)
@@ -406,7 +409,7 @@ class ClientConnection(_Side):
         connection = http2.Connection(is_client=True, limits=limits or Limits(), build_head=build, build_trailers=ReplyHead)
         super().__init__(connection, max_message_bytes)
         self._found: list[Event] = []
-        self._handlers = {
+        self._handlers: dict[int, Callable[[Event], None]] = {
             http2.HEADERS: self._on_headers,
             http2.DATA: self._on_data,
             http2.TRAILERS: self._on_trailers,

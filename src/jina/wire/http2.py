@@ -194,10 +194,8 @@ class Connection:
             start = position + 9
             position = start + size
             if position > end:
-                if not self._begin_partial(kind, flags, number, size, data, start):
-                    position = start - 9
-                else:
-                    position = end
+                is_begun = self._begin_partial(kind, flags, number, size, data, start)
+                position = end if is_begun else start - 9
                 break
             handler = handlers.get(kind)
             if handler is None:

@@ -1,0 +1,207 @@
+"""HTTP/2 against the `h2` library, and against what a peer may try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jina.wire import hpack, http2
+from jina.wire import http2_frames as frames
+from jina.wire.http2_limits import Limits
+
+REQUEST = [(":method", "POST"), (":scheme", "http"), (":path", "/a"), (":authority", "h"), ("content-type", "application/grpc")]
+BLOCK = hpack.encode(REQUEST)
+HELLO = frames.PREFACE + frames.settings({})
+
+
+def server(**limits: int) -> http2.Connection:
+    connection = http2.Connection(
+        is_client=False, limits=Limits(**limits), build_head=lambda fields, _: tuple(fields), build_trailers=lambda fields, _: tuple(fields)
+    )
+    connection.take_output()
+    return connection
+
+
+def headers(stream: int = 1, flags: int = frames.END_HEADERS, block: bytes = BLOCK) -> bytes:
+    return frames.frame(frames.HEADERS, flags, stream, block)
+
+
+def data(stream: int, payload: bytes, flags: int = 0) -> bytes:
+    return frames.frame(frames.DATA, flags, stream, payload)
+
+
+def outcome(sent: bytes, **limits: int) -> tuple[str, int] | None:
+    """Say what a server makes of bytes after the greeting: the connection's error, a stream's, or nothing."""
+    connection = server(**limits)
+    events = connection.receive(HELLO + sent)
+    for event in events:
+        if event[0] == http2.CLOSED:
+            return "connection", event[1]
+        if event[0] == http2.RESET and event[3]:
+            return "stream", event[2]
+    return None
+
+
+END = frames.END_STREAM
+FAULTS: list[tuple[str, bytes, tuple[str, int] | None]] = [
+    ("unknown frame type is ignored", frames.frame(0x20, 0xFF, 1, b"x"), None),
+    ("DATA on stream 0", data(0, b""), ("connection", frames.PROTOCOL_ERROR)),
+    ("DATA on an idle stream", data(1, b""), ("connection", frames.PROTOCOL_ERROR)),
+    ("DATA after END_STREAM", headers(flags=5) + data(1, b"x"), ("connection", frames.STREAM_CLOSED)),
+    ("DATA padded beyond its end", headers() + data(1, b"\x02ab"[:2], 8), ("connection", frames.PROTOCOL_ERROR)),
+    ("HEADERS on an even stream", headers(2), ("connection", frames.PROTOCOL_ERROR)),
+    ("HEADERS on a lower stream", headers(3) + headers(1), ("connection", frames.STREAM_CLOSED)),
+    ("HEADERS on stream 0", headers(0), ("connection", frames.PROTOCOL_ERROR)),
+    ("second HEADERS without END_STREAM", headers() + headers(block=b""), ("stream", frames.PROTOCOL_ERROR)),
+    ("a frame within a header block", headers(flags=0) + data(1, b""), ("connection", frames.PROTOCOL_ERROR)),
+    ("CONTINUATION alone", frames.frame(frames.CONTINUATION, 4, 1), ("connection", frames.PROTOCOL_ERROR)),
+    ("RST_STREAM on an idle stream", frames.rst_stream(1, 8), ("connection", frames.PROTOCOL_ERROR)),
+    ("RST_STREAM of 3 bytes", headers() + frames.frame(frames.RST_STREAM, 0, 1, b"abc"), ("connection", frames.FRAME_SIZE_ERROR)),
+    ("SETTINGS on a stream", frames.frame(frames.SETTINGS, 0, 1), ("connection", frames.PROTOCOL_ERROR)),
+    ("SETTINGS of 5 bytes", frames.frame(frames.SETTINGS, 0, 0, b"12345"), ("connection", frames.FRAME_SIZE_ERROR)),
+    ("SETTINGS ack with a payload", frames.frame(frames.SETTINGS, 1, 0, b"123456"), ("connection", frames.FRAME_SIZE_ERROR)),
+    ("ENABLE_PUSH 2", frames.settings({2: 2}), ("connection", frames.PROTOCOL_ERROR)),
+    ("INITIAL_WINDOW_SIZE too large", frames.settings({4: 1 << 31}), ("connection", frames.FLOW_CONTROL_ERROR)),
+    ("MAX_FRAME_SIZE too small", frames.settings({5: 100}), ("connection", frames.PROTOCOL_ERROR)),
+    ("PUSH_PROMISE", frames.frame(frames.PUSH_PROMISE, 4, 1, b"\0\0\0\2"), ("connection", frames.PROTOCOL_ERROR)),
+    ("PING on a stream", frames.frame(frames.PING, 0, 1, b"12345678"), ("connection", frames.PROTOCOL_ERROR)),
+    ("PING of 7 bytes", frames.frame(frames.PING, 0, 0, b"1234567"), ("connection", frames.FRAME_SIZE_ERROR)),
+    ("GOAWAY on a stream", frames.frame(frames.GOAWAY, 0, 1, b"\0" * 8), ("connection", frames.PROTOCOL_ERROR)),
+    ("WINDOW_UPDATE by 0", headers() + frames.window_update(1, 0), ("stream", frames.PROTOCOL_ERROR)),
+    ("WINDOW_UPDATE by 0 of the connection", frames.window_update(0, 0), ("connection", frames.PROTOCOL_ERROR)),
+    ("window overflow", headers() + frames.window_update(1, frames.MAX_WINDOW), ("stream", frames.FLOW_CONTROL_ERROR)),
+    ("window overflow of the connection", frames.window_update(0, frames.MAX_WINDOW), ("connection", frames.FLOW_CONTROL_ERROR)),
+    ("WINDOW_UPDATE on an idle stream", frames.window_update(1, 1), ("connection", frames.PROTOCOL_ERROR)),
+    ("a block that cannot be decoded", headers(block=b"\x80"), ("connection", frames.COMPRESSION_ERROR)),
+    ("an upper-case name", headers(block=BLOCK + b"\0\1A\1b"), ("stream", frames.PROTOCOL_ERROR)),
+    ("a newline in a value", headers(block=BLOCK + b"\0\1a\1\n"), ("stream", frames.PROTOCOL_ERROR)),
+    ("connection header", headers(block=BLOCK + hpack.encode_field("connection", "close")), ("stream", frames.PROTOCOL_ERROR)),
+    ("te other than trailers", headers(block=BLOCK + hpack.encode_field("te", "gzip")), ("stream", frames.PROTOCOL_ERROR)),
+    ("a pseudo-field after others", headers(block=BLOCK + b"\x83"), ("stream", frames.PROTOCOL_ERROR)),
+    ("an unknown pseudo-field", headers(block=hpack.encode([(":x", "1")]) + BLOCK), ("stream", frames.PROTOCOL_ERROR)),
+    ("a missing pseudo-field", headers(block=hpack.encode(REQUEST[1:])), ("stream", frames.PROTOCOL_ERROR)),
+    ("a response", headers(block=b"\x88"), ("stream", frames.PROTOCOL_ERROR)),
+    (
+        "content-length that is not met",
+        headers(block=BLOCK + hpack.encode_field("content-length", "3")) + data(1, b"ab", END),
+        ("stream", frames.PROTOCOL_ERROR),
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "expected"), [pytest.param(sent, expected, id=name) for name, sent, expected in FAULTS])
+def test_fault_of_the_peer_is_answered_as_the_rfc_says(sent: bytes, expected: tuple[str, int] | None) -> None:
+    """Each fault is an error of the right kind and code, and never an exception."""
+    assert outcome(sent) == expected
+
+
+FLOODS: list[tuple[str, bytes, dict[str, int]]] = [
+    ("resets", b"".join(headers(n) + frames.rst_stream(n, 8) for n in range(1, 60, 2)), {"max_resets": 20}),
+    ("pings", frames.frame(frames.PING, 0, 0, b"12345678") * 21, {"max_pings": 20}),
+    ("settings", frames.settings({}) * 21, {"max_settings": 20}),
+    ("empty DATA", headers() + data(1, b"") * 21, {"max_empty_frames": 20}),
+    ("CONTINUATION", headers(flags=0, block=b"") + frames.frame(frames.CONTINUATION, 0, 1) * 21, {"max_continuations": 20}),
+    ("header bomb", headers(block=BLOCK + b"\x82" * 500), {}),
+]
+
+
+@pytest.mark.parametrize(("sent", "limits"), [pytest.param(sent, limits, id=name) for name, sent, limits in FLOODS])
+def test_flood_ends_the_connection(sent: bytes, limits: dict[str, int]) -> None:
+    """Past its cap each flood gets ENHANCE_YOUR_CALM."""
+    assert outcome(sent, **limits) == ("connection", frames.ENHANCE_YOUR_CALM)
+
+
+def test_stream_over_the_limit_is_refused_and_the_others_live() -> None:
+    """One stream too many is REFUSED_STREAM; those before are untouched."""
+    connection = server(max_streams=2)
+    events = connection.receive(HELLO + headers(1) + headers(3) + headers(5) + data(5, b"ignored") + data(1, b"x", END))
+    assert [event[0] for event in events] == [http2.HEADERS, http2.HEADERS, http2.DATA]
+    assert frames.rst_stream(5, frames.REFUSED_STREAM) in connection.take_output()
+
+
+@given(st.binary(max_size=400), st.integers(1, 50))
+@settings(deadline=None, max_examples=300)
+def test_random_bytes_never_raise(noise: bytes, cut: int) -> None:
+    """Whatever comes, receive gives events; a closed connection says so once."""
+    connection, closed = server(), 0
+    sent = HELLO + headers(1) + noise
+    for at in range(0, len(sent), cut):
+        closed += sum(event[0] == http2.CLOSED for event in connection.receive(sent[at : at + cut]))
+    assert closed == connection.is_closed
+
+
+def bodies(events: list[http2.Event], into: dict[int, tuple[Any, bytes, bool]]) -> None:
+    """Join events to {stream: (head, body, is it complete)}."""
+    for event in events:
+        if event[0] == http2.HEADERS:
+            into[event[1].number] = (event[1].head, b"", event[2])
+        elif event[0] == http2.DATA:
+            head, body, _ = into[event[1].number]
+            into[event[1].number] = (head, body + bytes(event[2]), event[3])
+        elif event[0] == http2.TRAILERS:
+            into[event[1].number] = (*into[event[1].number][:2], True)
+
+
+@given(
+    st.lists(st.tuples(st.lists(st.binary(max_size=3000), max_size=4), st.booleans(), st.integers(0, 50)), min_size=1, max_size=6),
+    st.integers(1, 5000),
+)
+@settings(deadline=None, max_examples=60)
+def test_requests_of_h2_arrive_however_they_are_cut(requests: list[tuple[list[bytes], bool, int]], cut: int) -> None:
+    """h2's requests, padded or not, with trailers or not, come out the same; what we answer h2 takes."""
+    client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+    client.initiate_connection()
+    connection, found = server(), dict[int, tuple[Any, bytes, bool]]()
+    for parts, has_trailers, padding in requests:
+        stream = client.get_next_available_stream_id()
+        client.send_headers(stream, [*REQUEST, ("x-n", str(stream))])
+        for part in parts:
+            client.send_data(stream, part, pad_length=padding or None)
+        if has_trailers:
+            client.send_headers(stream, [("x-t", "1")], end_stream=True)
+        else:
+            client.end_stream(stream)
+    sent = client.data_to_send()
+    for at in range(0, len(sent), cut):
+        bodies(connection.receive(sent[at : at + cut]), found)
+    expected = {2 * n + 1: ((*REQUEST, ("x-n", str(2 * n + 1))), b"".join(parts), True) for n, (parts, _, _) in enumerate(requests)}
+    assert found == expected
+    client.receive_data(frames.settings({}))
+    for number, (_, body, _) in found.items():
+        connection.exchange(connection.streams[number], b"\x88", (body,), len(body), hpack.encode_field("x-s", "0"))
+    got: dict[int, bytes] = {}
+    for event in client.receive_data(connection.take_output()):
+        if isinstance(event, h2.events.DataReceived):
+            got[event.stream_id] = got.get(event.stream_id, b"") + event.data
+    assert {number: body for number, (_, body, _) in found.items() if body} == {number: body for number, body in got.items() if body}
+    assert not connection.streams
+
+
+def test_equal_blocks_share_one_head_and_a_changed_table_forgets() -> None:
+    """A block seen before gives the same object; after a change of the dynamic table an indexed block means what it now says."""
+    connection = server()
+    found: dict[int, tuple[Any, bytes, bool]] = {}
+    bodies(connection.receive(HELLO + headers(1) + headers(3) + headers(5)), found)
+    assert found[3][0] is found[5][0] or found[1][0] == found[3][0]
+    indexed = BLOCK + b"\xbe"
+    for n, letter in enumerate((b"a", b"b")):
+        first = 7 + 6 * n
+        bodies(
+            connection.receive(
+                b"".join(
+                    [
+                        headers(first, block=BLOCK + b"\x40\1x\1" + letter),
+                        headers(first + 2, block=indexed),
+                        headers(first + 4, block=indexed),
+                    ]
+                )
+            ),
+            found,
+        )
+        assert found[first + 2][0][-1] == found[first + 4][0][-1] == ("x", letter.decode())
