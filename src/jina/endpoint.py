@@ -5,7 +5,9 @@ What calling costs is decided here, not per call: which keyword arguments the me
 
 from __future__ import annotations
 
+import collections.abc
 import inspect
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -218,7 +220,7 @@ def read_endpoint(
     returned = iterated.item if iterated is not None else returned
     read = _read_batch if kind == "batch" else _read_one
     list_type, input_ = read(fn, "docs" if kind == "batch" else "doc", given)
-    is_declared = returned is not MISSING and returned is not type(None) and returned is not Any
+    is_declared = not _keeps_documents(returned)
     output_list, output = read(fn, "return", returned) if is_declared else (list_type, input_)
     model = parameters_class(hints.resolve(fn, "parameters", scopes)) if "parameters" in names else None
     return Endpoint(
@@ -237,6 +239,11 @@ def read_endpoint(
         is_write=is_write,
         keywords=frozenset(names & {"headers"} | set(KEYWORDS)) if takes_all else frozenset(names & {*KEYWORDS, "headers"}),
     )
+
+
+def _keeps_documents(returned: Any) -> bool:
+    """Tell whether a return annotation names no document class: none, `None`, `Any`, or a dict of results."""
+    return returned in (MISSING, type(None), Any, dict) or typing.get_origin(returned) in (dict, collections.abc.Mapping)
 
 
 def _read_batch(fn: Callable[..., Any], where: str, hint: Any) -> tuple[type, type]:

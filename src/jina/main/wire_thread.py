@@ -21,12 +21,11 @@ class WireThread:
         self._loop = new_loop()
         self._connections: set[HopServer] = set()
         self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
-        self._listening = threading.Event()
 
     def start(self) -> None:
         """Listen on the worker's socket; returns once it does."""
-        self._loop.run_until_complete(self._listen())
         self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
 
     def drain(self, grace_s: float) -> None:
         """Finish the calls that are held, for at most `grace_s`; called from another thread."""
