@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Union
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -52,7 +52,7 @@ class Wide(BaseDoc):
     nested: dict
     pair: tuple
     numbers: set
-    union: Union[int, str]
+    union: int | str
 
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -85,16 +85,30 @@ def _tensor(part: Type) -> Check:
     return lambda value: type(value) is cls and value.shape == shape
 
 
+def _all_of(cls: type, item: type) -> Check:
+    wanted = {item}
+
+    def check(value: Any) -> bool:
+        return type(value) is cls and wanted.issuperset(map(type, value))
+
+    return check
+
+
+def _all_that(cls: type, is_exact: Check) -> Check:
+    def check(value: Any) -> bool:
+        return type(value) is cls and all(map(is_exact, value))
+
+    return check
+
+
 def _items(cls: type) -> Callable[[Type], Check]:
     def make(part: Type) -> Check:
         if not part.args or part.args[0].kind == "any":
             return _is_a(cls)
         item = part.args[0]
         if item.kind in _CLASSES and not item.is_optional:
-            wanted = {_CLASSES[item.kind]}
-            return lambda value: type(value) is cls and wanted.issuperset(map(type, value))
-        check = check_of(item)
-        return lambda value: type(value) is cls and all(map(check, value))
+            return _all_of(cls, _CLASSES[item.kind])
+        return _all_that(cls, check_of(item))
 
     return make
 

@@ -29,7 +29,7 @@ from jina.codec.ids import document_id, path_of
 from jina.codec.proto_read import ANY, Reading
 from jina.codec.schema import Field, Schema, schema_of
 from jina.codec.validate import construct, validate
-from jina.codec.varint import read_varint
+from jina.codec.varint import read_varint, varint
 from jina.errors import MalformedError
 
 Reader = Callable[[bytes, int, int, tuple[Any, ...], Reading], Any]
@@ -284,7 +284,7 @@ _KINDS: Final[dict[str, Callable[[int, bytes, Field, dict[str, Any]], list[str]]
 def _entry_reader(field: Field, schema: Schema) -> Callable[[bytes, int, int, tuple[Any, ...], Reading], tuple[Any, int]]:
     """Reads the entry at a position if it is this field's, in usual form; the position behind it is -1 if it is not."""
     raw = field.name.encode()
-    prefix = b"\n" + w.varint(len(raw)) + raw + b"\x12"
+    prefix = b"\n" + varint(len(raw)) + raw + b"\x12"
     size, read = len(prefix), _node_reader(field, schema)
 
     def entry(buf: bytes, p: int, end: int, at: tuple[Any, ...], reading: Reading) -> tuple[Any, int]:
@@ -505,7 +505,7 @@ def _finisher(schema: Schema) -> Callable[[list[Any], list[tuple[int, dict[str, 
 
 
 def skip(buf: bytes, pos: int, end: int) -> tuple[int, int, int]:
-    """A field of a DocListProto that does not begin as usual: (start, start, stop) if it is a document, else (-1, position behind it, 0)."""
+    """A field of a DocListProto that begins unusually: (start, start, stop) if it is a document, else (-1, position behind it, 0)."""
     number, wire, start, stop = next(r.fields_of(buf, pos, end))
     if number != 1:
         return -1, stop, 0

@@ -239,7 +239,7 @@ def typed(value: Any, name: str, hint: Type, family: str, reading: Reading) -> A
 
 
 def may_construct(hint: Type, reading: Reading) -> bool:
-    """docarray's Urls check what they are given; all other typed strings and bytes take anything."""
+    """Whether making the value is all: docarray's Urls check what they are given; all other typed strings and bytes take anything."""
     return hint.is_plain_valued or hint.kind == "typed_bytes" or hint.wire_name == "id" or reading.is_trusted
 
 

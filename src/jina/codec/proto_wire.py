@@ -1,6 +1,6 @@
 """Constants of docarray's protobuf messages, and headers that need be made only once.
 
-Numbers of NodeProto's fields (see `docs/design`): text 1, integer 2, float 3, boolean 4, blob 5, ndarray 6, doc 7, doc_array 8, list 9, set 10,
+Numbers of NodeProto's fields: text 1, integer 2, float 3, boolean 4, blob 5, ndarray 6, doc 7, doc_array 8, list 9, set 10,
 tuple 11, dict 12, type 13. A document is a `map<string, NodeProto>`: entries `0A <length> 0A <key length> key 12 <node length> node`.
 
 Private type strings (our own dialect) all begin with `j.`; no registry of docarray's has such a name.

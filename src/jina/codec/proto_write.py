@@ -54,7 +54,7 @@ def delimited(tag: bytes, data: bytes) -> bytes:
 
 def write_map(items: Iterable[tuple[str, Any]], hints: Callable[[str], Type | None], is_ours: bool, depth: int) -> bytes:
     """A `map<string, NodeProto>`, sorted as deterministic protobuf sorts it."""
-    parts = []
+    parts: list[bytes] = []
     for key, value in sorted(items, key=lambda item: w.map_order(item[0])):
         node = write_node(value, hints(key), is_ours, depth)
         parts += (w.entry_header(key.encode(), len(node)), node)
@@ -306,11 +306,6 @@ def _writer_of(cls: type) -> Writer:
 
 
 def _enum_of_a_scalar(value: Any, hint: Type | None, is_ours: bool, depth: int) -> bytes:
-    """docarray sends a str or int that is also an enum as what it is; ours says that it was an enum."""
-    return (
-        _enum(value, hint, is_ours, depth)
-        if is_ours
-        else _text(value, None, False, depth)
-        if isinstance(value, str)
-        else _integer(value, None, False, depth)
-    )
+    """Write as docarray does, which sends a str or int that is also an enum as what it is; ours says that it was an enum."""
+    write = _enum if is_ours else _text if isinstance(value, str) else _integer
+    return write(value, None, is_ours, depth)

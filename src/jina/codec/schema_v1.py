@@ -33,8 +33,9 @@ def _convert(node: Any) -> Any:
     _forget_optional_required(made, node)
     if "prefixItems" in made:
         made["items"] = made.pop("prefixItems")
-    if isinstance(made.get("$ref"), str):
-        made["$ref"] = made["$ref"].replace(_NEW, _OLD)
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        made["$ref"] = reference.replace(_NEW, _OLD)
         if made.keys() - {"$ref", "$defs"}:
             made["allOf"] = [{"$ref": made.pop("$ref")}]
     if "default" in made and made["default"] is None:

@@ -103,6 +103,8 @@ def type_of(annotation: Any, family: str = "pydantic") -> Type:
         return Type("any", annotation, has_constraints=True)
     if origin in (typing.ClassVar, typing.Final, typing.Required, typing.NotRequired):
         return type_of(typing.get_args(annotation)[0], family)
+    if annotation is Any or annotation is object:
+        return Type("any", Any)
     base = origin or annotation
     if base in _CONTAINERS:
         return _container(annotation, _CONTAINERS[base], family)

@@ -11,7 +11,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from jina.codec.schema import Schema
-from jina.errors import InvalidInputError
+from jina.errors import ConfigError, InvalidInputError
 
 Details = list[dict[str, Any]]
 _ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
@@ -23,6 +23,7 @@ def validate(schema: Schema, values: list[dict[str, Any]], locs: Sequence[tuple[
     """Documents from their fields' values.
 
     Args:
+        schema: Their class.
         values: Each document's values by field name.
         locs: Where each document stands, to begin the findings' `loc` with.
 
@@ -71,7 +72,7 @@ def _dataclasses(schema: Schema, values: list[dict[str, Any]], locs: Sequence[tu
 
 
 def _structs(schema: Schema, values: list[dict[str, Any]], locs: Sequence[tuple[str | int, ...]]) -> list[Any]:
-    docs = []
+    docs: list[Any] = []
     for one, loc in zip(values, locs, strict=True):
         try:
             docs.append(msgspec.convert(one, schema.cls, dec_hook=_convert))
@@ -79,11 +80,13 @@ def _structs(schema: Schema, values: list[dict[str, Any]], locs: Sequence[tuple[
             text, path = _MSGSPEC_PATH.fullmatch(str(error)).groups()  # type: ignore[union-attr]
             steps = [name or int(index) for name, index in _MSGSPEC_STEP.findall(path or "")]
             raise invalid(schema, [{"loc": (*loc, *steps), "msg": text, "type": "validation_error"}]) from None
+        except TypeError as error:
+            raise ConfigError(f"Struct {schema.name!r} has a field that msgspec cannot validate: {error}") from error
     return docs
 
 
 def _convert(cls: Any, value: Any) -> Any:
-    """msgspec asks here for types that it does not know: whatever pydantic makes of them."""
+    """Validate what msgspec does not know; it asks here, and gets what pydantic makes of the value."""
     if cls not in _ADAPTERS:
         _ADAPTERS[cls] = TypeAdapter(cls, config=None if _has_config(cls) else {"arbitrary_types_allowed": True})
     return _ADAPTERS[cls].validate_python(value)
