@@ -1,3 +1,4 @@
+# mypy: disable-error-code="misc,name-defined,valid-type"
 """Real docarray's classes in JSON, and the repairs that they need."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="misc,type-arg,valid-type,arg-type,unused-ignore,name-defined,index,attr-defined"
 """Types of tensor fields."""
 
 from __future__ import annotations

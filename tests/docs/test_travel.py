@@ -1,3 +1,4 @@
+# mypy: disable-error-code="misc,import-untyped,type-arg,index,valid-type,name-defined"
 """Classes made by subscription are the same class in another process."""
 
 from __future__ import annotations

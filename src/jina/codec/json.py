@@ -101,7 +101,7 @@ class JsonCodec:
 
 
 def _as_list(docs: Any) -> list[Any]:
-    """docarray's DocVec has views of columns for documents, which cannot be written as such."""
+    """A DocVec of docarray has views of columns for documents, which cannot be written as such."""
     return list(docs.to_doc_list() if hasattr(docs, "to_doc_list") else docs)
 
 

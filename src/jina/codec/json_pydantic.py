@@ -170,7 +170,7 @@ def _by_own_class(cls: type) -> Any:
 
 
 def _docarray_list_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """docarray's list fields are a union of `the class itself` and a list of documents; JSON knows only the second."""
+    """List fields of docarray are a union of `the class itself` and a list of documents; JSON knows only the second."""
     is_instance, *others = schema["choices"]
     if not isinstance(is_instance, dict) or len(others) != 1 or is_instance.get("type") != "is-instance":
         return None

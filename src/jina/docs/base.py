@@ -111,7 +111,7 @@ class BaseDocWithoutId(BaseModel):
 class BaseDoc(BaseDocWithoutId):
     """A document: typed fields and an `id`, drawn at random unless it is given."""
 
-    id: ID = Field(default_factory=new_id, description="Names the document; drawn at random unless given.")  # type: ignore[assignment]
+    id: ID = Field(default_factory=new_id, description="Names the document; drawn at random unless given.")
 
 
 class AnyDoc(BaseDoc):

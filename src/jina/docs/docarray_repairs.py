@@ -73,18 +73,17 @@ def _has_subscription_fault() -> bool:
 
 def _mend_subscription() -> None:
     for base in _list_classes():
-        base.__class_getitem__ = classmethod(_again(base.__class_getitem__.__func__))
+        base.__class_getitem__ = classmethod(_again(base, base.__class_getitem__.__func__))
 
 
-def _again(subscribe: Any) -> Any:
-    """Let a list of X, subscripted with X, be itself."""
+def _again(base: Any, subscribe: Any) -> Any:
+    """Let the class behind `DocList[X]`, subscripted with X, be `DocList[X]`."""
 
     def repaired(cls: Any, item: Any) -> Any:
         if isinstance(item, tuple) and len(item) == 1:
             item = item[0]
-        if cls not in _list_classes() and getattr(cls, "doc_type", None) is item:
-            return cls
-        return subscribe(cls, item)
+        is_again = cls is not base and getattr(cls, "doc_type", None) is item
+        return subscribe(base if is_again else cls, item)
 
     return repaired
 

@@ -26,8 +26,8 @@ class _Content(BaseDoc):
         known: Any = handler.resolve_ref_schema(schema)
         if known["type"] == "model":  # in place, so that the reference which names the class in a JSON schema stays on the outside
             inner = {key: value for key, value in known.items() if key != "ref"}
-            python = core_schema.no_info_before_validator_function(cls._from_content, inner)  # type: ignore[arg-type]
-            outer = core_schema.json_or_python_schema(json_schema=inner, python_schema=python, ref=known.get("ref"))  # type: ignore[arg-type]
+            python = core_schema.no_info_before_validator_function(cls._from_content, inner)
+            outer = core_schema.json_or_python_schema(json_schema=inner, python_schema=python, ref=known.get("ref"))
             known.clear()
             known.update(outer)
         return schema

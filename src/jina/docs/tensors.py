@@ -12,7 +12,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import msgspec
 import numpy as np
@@ -235,90 +235,94 @@ class _TensorField:
         return _json_schema(cls)
 
 
-class NdArray(_TensorField, np.ndarray, metaclass=TensorType):
-    """A numpy array. Takes arrays, nested lists, numbers and torch tensors; a list gets the dtype that numpy infers."""
+if TYPE_CHECKING:  # values are plain arrays and tensors
+    NdArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    NdArrayEmbedding: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    ImageNdArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    AudioNdArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    VideoNdArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    TorchTensor: TypeAlias = Any
+    TorchEmbedding: TypeAlias = Any
+    ImageTorchTensor: TypeAlias = Any
+    AudioTorchTensor: TypeAlias = Any
+    VideoTorchTensor: TypeAlias = Any
+    AnyTensor: TypeAlias = Any
+    AnyEmbedding: TypeAlias = Any
+    ImageTensor: TypeAlias = Any
+    AudioTensor: TypeAlias = Any
+    VideoTensor: TypeAlias = Any
+else:
 
-    _kind: ClassVar[str] = "numpy"
+    class NdArray(_TensorField, np.ndarray, metaclass=TensorType):
+        """A numpy array. Takes arrays, nested lists, numbers and torch tensors; a list gets the dtype that numpy infers."""
 
+        _kind: ClassVar[str] = "numpy"
 
-class NdArrayEmbedding(NdArray):
-    """A numpy array that embeds its document."""
+    class NdArrayEmbedding(NdArray):
+        """A numpy array that embeds its document."""
 
-    _proto_type_name: ClassVar[str] = "ndarray_embedding"
+        _proto_type_name: ClassVar[str] = "ndarray_embedding"
 
+    class ImageNdArray(NdArray):
+        """The pixels of an image as a numpy array."""
 
-class ImageNdArray(NdArray):
-    """The pixels of an image as a numpy array."""
+        _proto_type_name: ClassVar[str] = "image_ndarray"
 
-    _proto_type_name: ClassVar[str] = "image_ndarray"
+    class AudioNdArray(NdArray):
+        """The samples of a sound as a numpy array."""
 
+        _proto_type_name: ClassVar[str] = "audio_ndarray"
 
-class AudioNdArray(NdArray):
-    """The samples of a sound as a numpy array."""
+    class VideoNdArray(NdArray):
+        """The frames of a video as a numpy array."""
 
-    _proto_type_name: ClassVar[str] = "audio_ndarray"
+        _proto_type_name: ClassVar[str] = "video_ndarray"
 
+    class TorchTensor(_TensorField, metaclass=TensorType):
+        """A torch tensor. Takes whatever `NdArray` takes and imports torch to convert it."""
 
-class VideoNdArray(NdArray):
-    """The frames of a video as a numpy array."""
+        _kind: ClassVar[str] = "torch"
+        _proto_type_name: ClassVar[str] = "torch_tensor"
 
-    _proto_type_name: ClassVar[str] = "video_ndarray"
+    class TorchEmbedding(TorchTensor):
+        """A torch tensor that embeds its document."""
 
+        _proto_type_name: ClassVar[str] = "torch_embedding"
 
-class TorchTensor(_TensorField, metaclass=TensorType):
-    """A torch tensor. Takes whatever `NdArray` takes and imports torch to convert it."""
+    class ImageTorchTensor(TorchTensor):
+        """The pixels of an image as a torch tensor."""
 
-    _kind: ClassVar[str] = "torch"
-    _proto_type_name: ClassVar[str] = "torch_tensor"
+        _proto_type_name: ClassVar[str] = "image_torch_tensor"
 
+    class AudioTorchTensor(TorchTensor):
+        """The samples of a sound as a torch tensor."""
 
-class TorchEmbedding(TorchTensor):
-    """A torch tensor that embeds its document."""
+        _proto_type_name: ClassVar[str] = "audio_torch_tensor"
 
-    _proto_type_name: ClassVar[str] = "torch_embedding"
+    class VideoTorchTensor(TorchTensor):
+        """The frames of a video as a torch tensor."""
 
+        _proto_type_name: ClassVar[str] = "video_torch_tensor"
 
-class ImageTorchTensor(TorchTensor):
-    """The pixels of an image as a torch tensor."""
+    class AnyTensor(_TensorField, metaclass=TensorType):
+        """A numpy array or a torch tensor, kept as it is; lists become numpy arrays."""
 
-    _proto_type_name: ClassVar[str] = "image_torch_tensor"
+    class AnyEmbedding(AnyTensor):
+        """A numpy array or a torch tensor that embeds its document."""
 
+        _proto_type_name: ClassVar[str] = "ndarray_embedding"
 
-class AudioTorchTensor(TorchTensor):
-    """The samples of a sound as a torch tensor."""
+    class ImageTensor(AnyTensor):
+        """The pixels of an image."""
 
-    _proto_type_name: ClassVar[str] = "audio_torch_tensor"
+        _proto_type_name: ClassVar[str] = "image_ndarray"
 
+    class AudioTensor(AnyTensor):
+        """The samples of a sound."""
 
-class VideoTorchTensor(TorchTensor):
-    """The frames of a video as a torch tensor."""
+        _proto_type_name: ClassVar[str] = "audio_ndarray"
 
-    _proto_type_name: ClassVar[str] = "video_torch_tensor"
+    class VideoTensor(AnyTensor):
+        """The frames of a video."""
 
-
-class AnyTensor(_TensorField, metaclass=TensorType):
-    """A numpy array or a torch tensor, kept as it is; lists become numpy arrays."""
-
-
-class AnyEmbedding(AnyTensor):
-    """A numpy array or a torch tensor that embeds its document."""
-
-    _proto_type_name: ClassVar[str] = "ndarray_embedding"
-
-
-class ImageTensor(AnyTensor):
-    """The pixels of an image."""
-
-    _proto_type_name: ClassVar[str] = "image_ndarray"
-
-
-class AudioTensor(AnyTensor):
-    """The samples of a sound."""
-
-    _proto_type_name: ClassVar[str] = "audio_ndarray"
-
-
-class VideoTensor(AnyTensor):
-    """The frames of a video."""
-
-    _proto_type_name: ClassVar[str] = "video_ndarray"
+        _proto_type_name: ClassVar[str] = "video_ndarray"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler
@@ -30,18 +30,22 @@ def _string_of(value: Any) -> str:
     raise PydanticCustomError("string_type", "Input should be a valid string")
 
 
-class ID(str):
-    """The type of `BaseDoc.id`: any string; ints and UUIDs are turned into one. Values are plain `str`."""
+if TYPE_CHECKING:
+    ID: TypeAlias = str
+else:
 
-    __slots__ = ()
-    _proto_type_name: ClassVar[str] = "id"
+    class ID(str):
+        """The type of `BaseDoc.id`: any string; ints and UUIDs are turned into one. Values are plain `str`."""
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        string = core_schema.str_schema(coerce_numbers_to_str=True)
-        converted = core_schema.no_info_plain_validator_function(_string_of)
-        python = core_schema.union_schema([string, converted], mode="left_to_right", custom_error_type="string_type")
-        return core_schema.json_or_python_schema(json_schema=string, python_schema=python)
+        __slots__ = ()
+        _proto_type_name: ClassVar[str] = "id"
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+            string = core_schema.str_schema(coerce_numbers_to_str=True)
+            converted = core_schema.no_info_plain_validator_function(_string_of)
+            python = core_schema.union_schema([string, converted], mode="left_to_right", custom_error_type="string_type")
+            return core_schema.json_or_python_schema(json_schema=string, python_schema=python)
 
 
 class AnyUrl(str):
