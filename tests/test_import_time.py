@@ -8,7 +8,21 @@ import sys
 
 import pytest
 
-HEAVY = set("asyncio cloudpickle docarray fastapi google grpc httptools msgspec numpy pydantic torch uvloop yaml".split())
+HEAVY = {
+    "asyncio",
+    "cloudpickle",
+    "docarray",
+    "fastapi",
+    "google",
+    "grpc",
+    "httptools",
+    "msgspec",
+    "numpy",
+    "pydantic",
+    "torch",
+    "uvloop",
+    "yaml",
+}
 
 
 def modules_after(code: str) -> set[str]:
