@@ -169,7 +169,13 @@ class GrpcConnection(asyncio.Protocol):
     def _handle(self, event: tuple[Any, ...]) -> None:
         kind = event[0]
         if kind == UNARY:
-            self._start(event[1], grpc_methods.UNARY[event[2].path](self, event[1], event[2], event[3]))
+            answer = grpc_methods.UNARY.get(event[2].path)
+            if answer is not None:
+                self._start(event[1], answer(self, event[1], event[2], event[3]))
+            else:  # a stream of one message, whole in one read
+                self._open(event[1], event[2])
+                self._handle((MESSAGE, event[1], event[3]))
+                self._handle((HALF_CLOSED, event[1]))
         elif kind == CALL_STARTED:
             self._open(event[1], event[2])
         elif kind == MESSAGE:
