@@ -85,18 +85,18 @@ def _tensor(part: Type) -> Check:
     return lambda value: type(value) is cls and value.shape == shape
 
 
-def _all_of(cls: type, item: type) -> Check:
+def _all_of(cls: Any, item: type) -> Check:
     wanted = {item}
 
     def check(value: Any) -> bool:
-        return type(value) is cls and wanted.issuperset(map(type, value))
+        return type(value) is cls and wanted.issuperset(type(item) for item in value)
 
     return check
 
 
-def _all_that(cls: type, is_exact: Check) -> Check:
+def _all_that(cls: Any, is_exact: Check) -> Check:
     def check(value: Any) -> bool:
-        return type(value) is cls and all(map(is_exact, value))
+        return type(value) is cls and all(is_exact(item) for item in value)
 
     return check
 

@@ -33,6 +33,8 @@ from jina.codec.varint import read_varint, varint
 from jina.errors import MalformedError
 
 Reader = Callable[[bytes, int, int, tuple[Any, ...], Reading], Any]
+EntryReader = Callable[[bytes, int, int, tuple[Any, ...], Reading], tuple[Any, int]]
+_LARGE: Final = 65536  # an array's bytes from here on are copied once rather than twice
 _MAX_FORMS: Final = 64  # forms of tensors remembered a field
 _MAX_ORDERS: Final = 8  # each peer's protobuf library has an order of its own, the same for all its documents of a class
 _ONCE: Final = (None,)
@@ -271,6 +273,37 @@ def _boolean(at: int, key: bytes, field: Field, names: dict[str, Any]) -> list[s
     return [*lines, f" v{at} = n == 1", f" p += {len(head) + 1}"]
 
 
+def _tensor(at: int, key: bytes, field: Field, names: dict[str, Any]) -> list[str]:
+    """Compares what stands around an array's bytes with forms seen before; mostly all documents of a service have one form."""
+    forms: dict[bytes, tuple[Any, ...]] = {}
+    names[f"f{at}"], names[f"entry{at}"] = forms.get, _remembering(names[f"entry{at}"], key, field, forms)
+    names["array"] = np.ndarray.__new__
+    lines = [f"head, n_head, n, tail, n_tail, cls, shape, dtype = f{at}(buf[p : p + 4]) or unseen", "q = p + n_head", "x = q + n"]
+    lines += ["if starts(head, p) and starts(tail, x):"]
+    names["unseen"] = (b"\xff\xff", 0, 0, b"", 0, None, (), None)
+    copied = f"bytearray(buf[q:x] if n < {_LARGE} else memoryview(buf)[q:x])"
+    return [*lines, f" v{at} = array(cls, shape, dtype, {copied})", " p = x + n_tail"]
+
+
+def _remembering(entry: EntryReader, key: bytes, field: Field, forms: dict[bytes, tuple[Any, ...]]) -> EntryReader:
+    """Notes the form of each array that fits its field exactly and came in the usual form."""
+    check = check_of(field.type)
+    parts: dict[str, w.TensorEntries] = {}
+
+    def read(buf: bytes, p: int, end: int, at: tuple[Any, ...], reading: Reading) -> tuple[Any, int]:
+        value, stop = entry(buf, p, end, at, reading)
+        if stop >= 0 and isinstance(value, np.ndarray) and value.nbytes and check(value):
+            name = getattr(value, "_proto_type_name", None) or field.type.wire_name or "ndarray"
+            head, tail = parts.setdefault(name, w.TensorEntries(key, name))[value.shape, value.dtype]
+            if p + len(head) + value.nbytes + len(tail) == stop and buf.startswith(head, p) and buf.endswith(tail, p, stop):
+                if len(forms) >= _MAX_FORMS:
+                    forms.clear()
+                forms[buf[p : p + 4]] = (head, len(head), value.nbytes, tail, len(tail), type(value), value.shape, value.dtype)
+        return value, stop
+
+    return read
+
+
 _KINDS: Final[dict[str, Callable[[int, bytes, Field, dict[str, Any]], list[str]]]] = {
     "str": _text,
     "typed_str": _typed_text,
@@ -278,10 +311,11 @@ _KINDS: Final[dict[str, Callable[[int, bytes, Field, dict[str, Any]], list[str]]
     "int": _integer,
     "float": _double,
     "bool": _boolean,
+    "tensor": _tensor,
 }
 
 
-def _entry_reader(field: Field, schema: Schema) -> Callable[[bytes, int, int, tuple[Any, ...], Reading], tuple[Any, int]]:
+def _entry_reader(field: Field, schema: Schema) -> EntryReader:
     """Reads the entry at a position if it is this field's, in usual form; the position behind it is -1 if it is not."""
     raw = field.name.encode()
     prefix = b"\n" + varint(len(raw)) + raw + b"\x12"
@@ -444,36 +478,6 @@ def _docs_node(field: Field, schema: Schema, anything: Reader) -> Reader:
     return read
 
 
-def _tensor_node(field: Field, schema: Schema, anything: Reader) -> Reader:
-    """Compares what stands around an array's bytes with forms seen before; mostly all documents of a service have one form."""
-    check = check_of(field.type)
-    forms: dict[bytes, tuple[Any, ...]] = {}
-    parts: dict[str, w.TensorParts] = {}
-
-    def read(buf: bytes, s: int, e: int, at: tuple[Any, ...], reading: Reading) -> Any:
-        form = forms.get(buf[s : s + 4])
-        if form is not None:
-            head, n_head, n_bytes, tail, n_all, cls, shape, dtype = form
-            if s + n_all == e and buf.startswith(head, s) and buf.startswith(tail, s + n_head + n_bytes):
-                s += n_head
-                return np.ndarray.__new__(cls, shape, dtype, bytearray(buf[s : s + n_bytes]))
-        value = anything(buf, s, e, at, reading)
-        if type(value) is not type(None) and isinstance(value, np.ndarray) and check(value) and value.nbytes:
-            remember(buf, s, e, value)
-        return value
-
-    def remember(buf: bytes, s: int, e: int, value: Any) -> None:
-        name = getattr(value, "_proto_type_name", None) or field.type.wire_name or "ndarray"
-        head, tail = parts.setdefault(name, w.TensorParts(name))[value.shape, value.dtype]
-        n_all = len(head) + value.nbytes + len(tail)
-        if s + n_all == e and buf.startswith(head, s) and buf.endswith(tail, s, e):
-            if len(forms) >= _MAX_FORMS:
-                forms.clear()
-            forms[buf[s : s + 4]] = (head, len(head), value.nbytes, tail, n_all, type(value), value.shape, value.dtype)
-
-    return read
-
-
 _READERS: Final[dict[str, Callable[[Field, Schema, Reader], Reader]]] = {
     "str": _text_node,
     "typed_str": _typed_text_node,
@@ -483,7 +487,6 @@ _READERS: Final[dict[str, Callable[[Field, Schema, Reader], Reader]]] = {
     "doc": _doc_node,
     "model": _doc_node,
     "doclist": _docs_node,
-    "tensor": _tensor_node,
 }
 
 
