@@ -1,0 +1,85 @@
+"""From a Reply, a failure or a page to the bytes of an HTTP response."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from jina.call import Reply, Status
+from jina.errors import Code
+from jina.wire.envelope import EnvelopeError
+from jina.wire.status import HTTP_STATUS
+
+encode = msgspec.json.encode
+_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+JSON = b"application/json"
+_RESERVED = frozenset({"content-length", "transfer-encoding", "connection", "content-type", "x-request-id", "date"})
+
+
+def status_line(status: int) -> bytes:
+    """The first line of a response."""
+    return _LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+
+
+def documents_body(reply: Reply, header: dict[str, Any] | None = None) -> bytes:
+    """Put the documents, which are JSON already, between the keys of a reply."""
+    payload = reply.payload
+    data = payload.data if payload is not None and payload.data else b"[]"
+    parameters = encode(reply.parameters) if reply.parameters else b"{}"
+    if header is None:
+        return b'{"data":%b,"parameters":%b}' % (data, parameters)
+    return b'{"data":%b,"parameters":%b,"header":%b}' % (data, parameters, encode(header))
+
+
+def detail_body(detail: Any) -> bytes:
+    """FastAPI's shape of a failure."""
+    return encode({"detail": detail})
+
+
+def failure(status: Status, prefix: tuple[str, ...] = ("body", "data")) -> tuple[int, bytes, bytes]:
+    """Give HTTP status, body and further header lines for a failed call.
+
+    Args:
+        status: Of the call.
+        prefix: Where the documents stand in what the caller sent.
+    """
+    number = status.http_status or HTTP_STATUS.get(status.code, 500)
+    detail: Any = status.description or status.code.value
+    if status.code is Code.INVALID_INPUT and status.details and status.http_status is None:
+        detail = [_located(finding, prefix) for finding in status.details]
+    lines = b""
+    if status.retry_after_s is not None and math.isfinite(status.retry_after_s):
+        lines = b"retry-after: %d\r\n" % max(1, math.ceil(status.retry_after_s))
+    elif number in (429, 503):
+        lines = b"retry-after: 1\r\n"
+    if number == 401:
+        lines += b"www-authenticate: Bearer\r\n"
+    return number, detail_body(detail), lines
+
+
+def envelope_failure(error: EnvelopeError) -> tuple[int, bytes]:
+    """Give HTTP status and body for a request that cannot be read."""
+    return error.status, detail_body(error.detail)
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Further header lines; names and values that would break the framing are left out."""
+    return b"".join(
+        f"{name}: {value}\r\n".encode("latin-1", "replace")
+        for name, value in headers.items()
+        if name.lower() not in _RESERVED and name.replace("-", "").replace("_", "").isalnum() and name.isascii() and _is_clean(value)
+    )
+
+
+def _is_clean(value: str) -> bool:
+    return not any(character in value for character in "\r\n\0")
+
+
+def _located(finding: Mapping[str, Any], prefix: tuple[str, ...]) -> dict[str, Any]:
+    loc = list(finding.get("loc", ()))
+    before = ["body"] if loc[:1] == ["parameters"] else list(prefix)
+    return {**finding, "loc": [*before, *loc]}

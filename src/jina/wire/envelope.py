@@ -1,0 +1,215 @@
+"""The envelope of a JSON request: reads `data`, `parameters` and `header` and leaves the documents as bytes.
+
+msgspec splits the top level into raw values in C. It takes duplicate keys (the last wins) and passes invalid UTF-8 inside raw values, so
+both are checked here: a body whose length is exactly that of its keys and values, written compactly, has no duplicate; any other
+is walked over its top level, value by value, with the lengths that are already known. Documents are never parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Sequence
+from typing import Any, Final
+
+import msgspec
+
+_TOP: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANY: Final = msgspec.json.Decoder()
+_DEEP: Final = "the nesting is too deep"
+_SPACE: Final = b" \t\r\n"
+_KEY: Final = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_AFTER: Final = re.compile(rb"[ \t\r\n]*([,}])")
+_REQUEST_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
+_ENVELOPE_KEYS: Final = frozenset({"data", "parameters", "header"})
+
+
+class EnvelopeError(Exception):
+    """The body is not a request.
+
+    Attributes:
+        status: HTTP status, 422 or 400.
+        detail: FastAPI's list of findings, or a text.
+    """
+
+    def __init__(self, detail: list[dict[str, Any]] | str, status: int = 422) -> None:
+        super().__init__(detail)
+        self.detail, self.status = detail, status
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """What a body holds.
+
+    Attributes:
+        data: A JSON array of documents, or one document where that was asked for.
+        parameters: Numbers are floats, as in protobuf's Struct.
+        is_bare: The body is the document itself.
+    """
+
+    data: bytes
+    parameters: dict[str, Any] = {}
+    request_id: str = ""
+    target_executor: str = ""
+    is_bare: bool = False
+
+
+def read_batch(body: bytes) -> Envelope:
+    """Read the body of a POST to an endpoint that takes a list of documents; one document becomes a list of one.
+
+    Raises:
+        EnvelopeError: Not JSON, not an object, a key twice, or a part of the wrong type.
+    """
+    top = _read_object(body)
+    raw = top.get("data")
+    if raw is None:
+        raise _finding(("body", "data"), "Field required", "missing")
+    data = bytes(raw)
+    first = data[:1]
+    if first == b"{":
+        data = b"[" + data + b"]"
+    elif first != b"[":
+        raise _finding(("body", "data"), "Input should be a document or a list of documents", "list_type")
+    return _fill(Envelope(data), top) if len(top) > 1 else Envelope(data)
+
+
+def read_one(body: bytes, properties: Container[str] = ()) -> Envelope:
+    """Read the body for a streaming endpoint: the bare document, or an envelope with one.
+
+    Args:
+        body: JSON.
+        properties: Field names of the document. A body that has only these is the document, whatever they are called.
+    """
+    top = _read_object(body)
+    is_envelope = "data" in top and top.keys() <= _ENVELOPE_KEYS and not all(key in properties for key in top)
+    if not is_envelope:
+        return Envelope(body.strip(_SPACE), is_bare=True)
+    data = bytes(top["data"])
+    if data[:1] != b"{":
+        raise _finding(("body", "data"), "Input should be one document", "model_type")
+    return _fill(Envelope(data), top)
+
+
+def read_parameters(raw: bytes | msgspec.Raw, loc: Sequence[str] = ("body", "parameters")) -> dict[str, Any]:
+    """Read a JSON object (or null) with its numbers as floats."""
+    value = _decode(raw, loc)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _finding(loc, "Input should be a valid dictionary", "dict_type")
+    try:
+        return {key: _with_floats(item) for key, item in value.items()}
+    except OverflowError:
+        raise _finding(loc, "Input should fit a 64-bit float", "float_type") from None
+    except RecursionError:
+        raise _finding(loc, _DEEP, "recursion") from None
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a caller's request id may be used: 1 to 128 visible ASCII characters."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
+# --- the top level ---------------------------------------------------------------------------------------------------------------------
+
+
+def _read_object(body: bytes) -> dict[str, msgspec.Raw]:
+    if not body.isascii():
+        _check_utf8(body)
+    try:
+        top = _TOP.decode(body)
+    except msgspec.ValidationError:
+        raise _finding(("body",), "Input should be a JSON object", "model_attributes_type") from None
+    except RecursionError:
+        raise _finding(("body",), _DEEP, "recursion") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if not body.strip(_SPACE):
+            raise _finding(("body",), "Field required", "missing") from None
+        raise _finding(("body",), f"JSON decode error: {error}", "json_invalid") from None
+    compact = 1 + sum(map(len, top)) + 4 * len(top) + sum(map(_length, top.values()))
+    if compact != len(body) and top:
+        _refuse_duplicates(body, top)
+    return top
+
+
+def _length(raw: msgspec.Raw) -> int:
+    return memoryview(raw).nbytes
+
+
+def _check_utf8(body: bytes) -> None:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise _finding(("body",), f"JSON decode error: invalid UTF-8 at byte {error.start}", "json_invalid") from None
+
+
+def _refuse_duplicates(body: bytes, top: dict[str, msgspec.Raw]) -> None:
+    """Walk over the members; a value other than the one that msgspec kept for its key has been overwritten by a later one."""
+    at, seen = body.index(b"{") + 1, set[str]()
+    while True:
+        match = _KEY.match(body, at)
+        if match is None:
+            raise _finding(("body",), "Input should be a JSON object", "json_invalid")
+        key, at = _ANY.decode(match[1]), match.end()
+        value = bytes(top[key])
+        after = _AFTER.match(body, at + len(value)) if key not in seen and body.startswith(value, at) else None
+        if after is None:
+            raise _finding(("body", key), f"key {key!r} is given twice", "duplicate_key")
+        seen.add(key)
+        if after[1] == b"}":
+            return
+        at = after.end()
+
+
+def _fill(envelope: Envelope, top: dict[str, msgspec.Raw]) -> Envelope:
+    raw = top.get("parameters")
+    if raw is not None:
+        envelope.parameters = read_parameters(raw)
+    raw = top.get("header")
+    if raw is not None:
+        _fill_header(envelope, _decode(raw, ("body", "header")))
+    return envelope
+
+
+def _fill_header(envelope: Envelope, header: Any) -> None:
+    if header is None:
+        return
+    if not isinstance(header, dict):
+        raise _finding(("body", "header"), "Input should be a valid dictionary", "dict_type")
+    request_id = _text(header, "requestId", "request_id")
+    if request_id is not None:
+        if not is_request_id(request_id):
+            raise EnvelopeError("header.requestId must have 1 to 128 visible ASCII characters", 400)
+        envelope.request_id = request_id
+    envelope.target_executor = _text(header, "targetExecutor", "target_executor") or ""
+
+
+def _text(header: dict[str, Any], camel: str, snake: str) -> str | None:
+    value = header.get(camel)
+    if value is None:
+        value = header.get(snake)
+    if value is not None and not isinstance(value, str):
+        raise _finding(("body", "header", camel), "Input should be a valid string", "string_type")
+    return value
+
+
+def _decode(raw: bytes | msgspec.Raw, loc: Sequence[str]) -> Any:
+    try:
+        return _ANY.decode(raw)
+    except RecursionError:
+        raise _finding(loc, _DEEP, "recursion") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _finding(loc, f"JSON decode error: {error}", "json_invalid") from None
+
+
+def _with_floats(value: Any) -> Any:
+    kind = type(value)
+    if kind is int:
+        return float(value)
+    if kind is dict:
+        return {key: _with_floats(item) for key, item in value.items()}
+    if kind is list:
+        return [_with_floats(item) for item in value]
+    return value
+
+
+def _finding(loc: Sequence[str | int], msg: str, kind: str) -> EnvelopeError:
+    return EnvelopeError([{"loc": list(loc), "msg": msg, "type": kind}])

@@ -1,0 +1,322 @@
+"""HTTP/1.1 for a server, without IO: bytes in, requests or one refusal out.
+
+llhttp (through httptools, in its strict mode) reads the grammar; this module holds what a grammar does not: limits in bytes and counts,
+which framing is refused, when the connection ends, and time limits, for which the caller passes `now` in. The core never answers: it
+gives `Request`s in the order they came, and at most one `Refusal`, after which it reads no more.
+
+Requests with the same headers share one `Head` (browsers and clients repeat theirs), content-length excepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import httptools
+
+_MAX_HEADS: Final = 256
+_MAX_HEAD_KEY_BYTES: Final = 4096
+_RATE_AFTER_S: Final = 5.0
+_SINGLETONS: Final = frozenset({"host", "content-length", "transfer-encoding", "content-type", "authorization", "expect"})
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one connection may ask for; None means no limit.
+
+    Attributes:
+        max_body_bytes: Of one request, after chunked coding is undone.
+        max_header_bytes: Names and values of one request together.
+        max_header_fields: Of one request, trailers included.
+        max_target_bytes: Path and query.
+        header_timeout_s: From the first byte of a request to the end of its headers.
+        idle_timeout_s: Between requests.
+        min_body_bytes_per_s: Asked for after 5 s of a body.
+    """
+
+    max_body_bytes: int | None = 100 << 20
+    max_header_bytes: int = 64 << 10
+    max_header_fields: int = 100
+    max_target_bytes: int = 64 << 10
+    header_timeout_s: float | None = 10.0
+    idle_timeout_s: float | None = 60.0
+    min_body_bytes_per_s: int | None = 1024
+
+
+class Head:
+    """Header fields of a request, shared by all requests that bring the same: treat it as frozen.
+
+    Attributes:
+        headers: Names in lower case; repeated fields joined with ", ".
+        problem: Why requests with these headers are refused, or an empty string.
+        note: For the front: what it made of the headers.
+    """
+
+    __slots__ = ("expects_continue", "has_host", "headers", "is_chunked", "note", "problem")
+
+    def __init__(self, fields: tuple[tuple[bytes, bytes], ...]) -> None:
+        headers: dict[str, str] = {}
+        self.problem = ""
+        for raw_name, raw_value in fields:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(" \t")
+            if name not in headers:
+                headers[name] = value
+            elif name in _SINGLETONS:
+                self.problem = f"header '{name}' is given twice"
+            else:
+                headers[name] += ("; " if name == "cookie" else ", ") + value
+        self.headers: Mapping[str, str] = headers
+        coding = headers.get("transfer-encoding")
+        self.is_chunked = coding is not None
+        if coding is not None and coding.lower() != "chunked":
+            self.problem = "only the transfer coding 'chunked' is understood"
+        expect = headers.get("expect", "").lower()
+        self.expects_continue = expect == "100-continue"
+        self.has_host = "host" in headers
+        self.note: object = None
+
+
+class Request:
+    """One whole request.
+
+    Attributes:
+        target: As sent (origin form), without scheme and authority.
+        keep_alive: The client wants the connection to stay.
+        is_http_10: Replies must not be chunked.
+    """
+
+    __slots__ = ("body", "head", "is_http_10", "keep_alive", "method", "target")
+
+    def __init__(self, method: bytes, target: bytes, head: Head, keep_alive: bool, is_http_10: bool) -> None:
+        self.method, self.target, self.head = method, target, head
+        self.keep_alive, self.is_http_10 = keep_alive, is_http_10
+        self.body: bytes = b""
+
+
+class Refusal:
+    """What came cannot be served, and nothing after it can be read: answer with `status` and close."""
+
+    __slots__ = ("detail", "status")
+
+    def __init__(self, status: int, detail: str) -> None:
+        self.status, self.detail = status, detail
+
+
+class _StopReading(Exception):
+    pass
+
+
+_IDLE, _HEAD, _BODY = range(3)
+
+
+class ServerConnection:
+    """One connection's reading side.
+
+    Attributes:
+        is_closed: No further request will come out: after a refusal, or a request that ends the connection.
+        wants_continue: The client waits for `100 Continue` before it sends its body; whoever sends it sets this to False.
+    """
+
+    def __init__(self, limits: Limits, heads: dict[tuple[tuple[bytes, bytes], ...], Head], now: float) -> None:
+        """Begin a connection.
+
+        Args:
+            limits: What the peer may ask for.
+            heads: Known heads; share one dict between the connections of a port.
+            now: Monotonic seconds, like every `now` here.
+        """
+        self._limits, self._heads = limits, heads
+        self._parser = httptools.HttpRequestParser(self)
+        self._events: list[Request | Refusal] = []
+        self._state, self._since = _IDLE, now
+        self._head_bytes = self._fields = self._field_bytes = 0
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._content_length: bytes | None = None
+        self._request: Request | None = None
+        self._body: bytes | bytearray = b""
+        self._body_bytes = 0
+        self.is_closed = self.wants_continue = False
+
+    def receive(self, data: bytes, now: float) -> list[Request | Refusal]:
+        """Take bytes in; give what is complete now, in order."""
+        if self.is_closed:
+            return []
+        if self._state == _IDLE:
+            self._since = now
+        self._now = now
+        events = self._events = []
+        try:
+            self._feed(data)
+        except _StopReading:
+            pass
+        except httptools.HttpParserCallbackError as error:
+            if not isinstance(error.__context__, _StopReading):
+                raise
+        except httptools.HttpParserError as error:
+            if not self.is_closed:
+                self._refuse(400, f"not an HTTP/1.1 request: {error}")
+        if self._state == _HEAD and not self.is_closed:
+            self._count_head(len(data))
+        return events
+
+    def check(self, now: float) -> Refusal | None:
+        """Give the refusal that is due because the peer is too slow, if one is; only for a connection without open requests."""
+        limits, waited = self._limits, now - self._since
+        if self._state == _HEAD:
+            if limits.header_timeout_s is not None and waited > limits.header_timeout_s:
+                return self._refuse(408, f"the headers took longer than header_timeout_s={limits.header_timeout_s}")
+        elif self._state == _BODY:
+            rate = limits.min_body_bytes_per_s
+            if rate is not None and waited > _RATE_AFTER_S and self._body_bytes < (waited - _RATE_AFTER_S) * rate:
+                return self._refuse(408, f"the body came slower than {rate} bytes/s")
+        return None
+
+    def is_idle_too_long(self, now: float) -> bool:
+        """Whether nothing of a request has come for longer than the limit."""
+        limit = self._limits.idle_timeout_s
+        return self._state == _IDLE and limit is not None and now - self._since > limit
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no part of a request is held."""
+        return self._state == _IDLE
+
+    def replied(self, now: float) -> None:
+        """Say that a reply was written: idle time starts from here."""
+        if self._state == _IDLE:
+            self._since = now
+
+    # --- reading -------------------------------------------------------------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> None:
+        while True:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                # We offer no upgrade: the request is answered as if it had not asked, what follows is the next one.
+                data = data[upgrade.args[0] :]
+                if not data:
+                    return
+
+    def _count_head(self, n_bytes: int) -> None:
+        self._head_bytes += n_bytes
+        if self._head_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes + 1024:
+            self._refuse(431, f"the headers exceed max_header_bytes={self._limits.max_header_bytes}")
+
+    def _refuse(self, status: int, detail: str) -> Refusal:
+        refusal = Refusal(status, detail)
+        self._events.append(refusal)
+        self.is_closed, self.wants_continue = True, False
+        self._body, self._headers = b"", []
+        return refusal
+
+    def _stop(self, status: int, detail: str) -> None:
+        self._refuse(status, detail)
+        raise _StopReading
+
+    # --- what httptools calls ----------------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self.is_closed:
+            raise _StopReading
+        self._state, self._since = _HEAD, self._now
+        self._head_bytes = self._fields = self._field_bytes = 0
+        self._url, self._headers, self._content_length = b"", [], None
+
+    def on_url(self, url: bytes) -> None:
+        self._url = self._url + url if self._url else url
+        if len(self._url) > self._limits.max_target_bytes:
+            self._stop(414, f"the target exceeds {self._limits.max_target_bytes} bytes")
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        value = value or b""
+        self._fields += 1
+        self._field_bytes += len(name) + len(value)
+        if self._fields > self._limits.max_header_fields:
+            self._stop(431, f"more header fields than max_header_fields={self._limits.max_header_fields}")
+        if self._field_bytes > self._limits.max_header_bytes:
+            self._stop(431, f"the headers exceed max_header_bytes={self._limits.max_header_bytes}")
+        if self._state == _BODY:
+            return  # a trailer: counted, not kept
+        if len(name) == 14 and name.lower() == b"content-length":
+            if self._content_length is not None:
+                self._stop(400, "header 'content-length' is given twice")
+            self._content_length = value
+        else:
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        fields = tuple(self._headers)
+        head = self._heads.get(fields)
+        if head is None:
+            head = Head(fields)
+            if self._field_bytes <= _MAX_HEAD_KEY_BYTES:
+                if len(self._heads) >= _MAX_HEADS:
+                    self._heads.clear()
+                self._heads[fields] = head
+        parser = self._parser
+        is_http_10 = parser.get_http_version() != "1.1"
+        self._check_head(head, is_http_10)
+        self._request = Request(parser.get_method(), self._origin_form(), head, parser.should_keep_alive(), is_http_10)
+        self._state, self._body, self._body_bytes = _BODY, b"", 0
+        if head.expects_continue and not is_http_10 and (head.is_chunked or (self._content_length or b"0").strip(b"0")):
+            self.wants_continue = True
+
+    def _check_head(self, head: Head, is_http_10: bool) -> None:
+        length, most = self._content_length, self._limits.max_body_bytes
+        if head.problem:
+            self._stop(400, head.problem)
+        if head.is_chunked and (length is not None or is_http_10):
+            self._stop(400, "'transfer-encoding' with 'content-length' or in HTTP/1.0")
+        if not head.has_host and not is_http_10:
+            self._stop(400, "header 'host' is missing")
+        if "expect" in head.headers and not head.expects_continue:
+            self._stop(417, "only '100-continue' may be expected")
+        if length is not None and most is not None and int(length) > most:
+            self._stop(413, _too_large(most))
+
+    def _origin_form(self) -> bytes:
+        url = self._url
+        if url[:1] == b"/" or url == b"*":
+            return url
+        scheme, separator, rest = url.partition(b"://")
+        if not separator or scheme.lower() not in (b"http", b"https"):
+            self._stop(400, "the target is neither a path nor an http URL")
+        for i, byte in enumerate(rest):
+            if byte == 0x2F:
+                return rest[i:]
+            if byte == 0x3F:
+                return b"/" + rest[i:]
+        return b"/"
+
+    def on_body(self, data: bytes) -> None:
+        self._body_bytes += len(data)
+        most = self._limits.max_body_bytes
+        if most is not None and self._body_bytes > most:
+            self._stop(413, _too_large(most))
+        self.wants_continue = False
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)  # many small chunks cost their bytes, not an object each
+            self._body += data
+
+    def on_message_complete(self) -> None:
+        request = self._request
+        assert request is not None
+        body = self._body
+        request.body = body if isinstance(body, bytes) else bytes(body)
+        self._events.append(request)
+        self._request, self._body, self._state, self._since = None, b"", _IDLE, self._now
+        self.wants_continue = False
+        if not request.keep_alive:
+            self.is_closed = True
+
+
+def _too_large(limit: int) -> str:
+    return f"the body exceeds {limit} bytes; max_body_bytes moves this limit"

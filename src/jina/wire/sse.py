@@ -1,0 +1,33 @@
+"""Server-sent events as Jina's clients read them: CRLF lines, `event:` before `data:`, a whole event in every write."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PING_EVERY_S: Final = 15.0
+END: Final = b"event: end\r\n\r\n"
+HEADERS: Final = (
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nconnection: keep-alive\r\nx-accel-buffering: no\r\n"
+)
+
+
+def update(document: bytes) -> bytes:
+    """Frame one document, given as JSON."""
+    return b"event: update\r\ndata: %b\r\n\r\n" % _one_line(document)
+
+
+def error(detail: bytes) -> bytes:
+    """Frame a failure, given as a JSON object."""
+    return b"event: error\r\ndata: %b\r\n\r\n" % _one_line(detail)
+
+
+def ping(timestamp: str) -> bytes:
+    """Frame the comment that keeps proxies from closing a quiet stream."""
+    return b": ping - %b\r\n\r\n" % timestamp.encode()
+
+
+def _one_line(json: bytes) -> bytes:
+    # Raw line ends occur in JSON only between tokens, so a space says the same.
+    if b"\n" in json or b"\r" in json:
+        return json.replace(b"\r", b" ").replace(b"\n", b" ")
+    return json

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jina.wire.envelope import EnvelopeError, read_batch, read_one
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+SPACES = st.sampled_from(["", " ", "\n\t", "\r\n  "])
+
+
+def refused(body, status=422):
+    with pytest.raises(EnvelopeError) as caught:
+        read_batch(body)
+    assert caught.value.status == status
+    return caught.value.detail
+
+
+@st.composite
+def members(draw):
+    """Members of an object as written, keys possibly twice or escaped, with spaces anywhere between tokens."""
+    pairs = draw(st.lists(st.tuples(st.sampled_from(["x", "parameter", 'q"u', "é", "a\\b"]) | st.text(max_size=3), VALUES), max_size=5))
+    pairs = [(key, value) for key, value in pairs if key not in ("data", "header", "parameters")]
+    pairs.insert(draw(st.integers(0, len(pairs))), ("data", draw(st.lists(VALUES, max_size=3))))
+    texts = []
+    for key, value in pairs:
+        written = json.dumps(key, ensure_ascii=draw(st.booleans()))
+        if draw(st.booleans()) and key:
+            written = '"' + "".join(f"\\u{ord(c):04x}" if ord(c) < 0x10000 else json.dumps(c)[1:-1] for c in key) + '"'
+        texts.append("".join([draw(SPACES), written, draw(SPACES), ":", draw(SPACES), json.dumps(value), draw(SPACES)]))
+    return [key for key, _ in pairs], draw(SPACES) + "{" + ",".join(texts) + "}" + draw(SPACES)
+
+
+@given(members())
+def test_the_envelope_reads_as_json_does_and_sees_every_duplicate(written):
+    keys, text = written
+    body = text.encode("utf-8", "surrogatepass")
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        refused(body)
+        return
+    if len(set(keys)) < len(keys):
+        assert refused(body)[0]["type"] == "duplicate_key"
+    else:
+        assert json.loads(read_batch(body).data) == json.loads(text)["data"]
+
+
+def test_one_document_becomes_a_list_of_one():
+    assert read_batch(b'{"data": {"a":1}}').data == b'[{"a":1}]'
+
+
+def test_missing_data_is_fastapis_finding():
+    assert refused(b'{"dta":[]}') == [{"loc": ["body", "data"], "msg": "Field required", "type": "missing"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "missing"),
+        (b"{", "json_invalid"),
+        (b'{"data":[NaN]}', "json_invalid"),
+        (b'{"data":["\xff"]}', "json_invalid"),
+        (b"[]", "model_attributes_type"),
+        (b'{"data":null}', "list_type"),
+        (b'{"data":3}', "list_type"),
+        (b'{"data":[],"parameters":[]}', "dict_type"),
+        (b'{"data":[],"header":3}', "dict_type"),
+        (b'{"data":[],"header":{"requestId":3}}', "string_type"),
+        (b'{"data":' + b"[" * 1000 + b"]" * 1000 + b"}", "recursion"),
+        (b'{"data":[],"parameters":{"a":' + b"[" * 1000 + b"]" * 1000 + b"}}", "recursion"),
+        (b'{"data":[1], "data":[1]}', "duplicate_key"),
+        (b'{"data":[1],"d\\u0061ta":[1]}', "duplicate_key"),
+        (b'{"data":[1],"parameters":{},"data":[12]}', "duplicate_key"),
+        (b'{"data":1,"data":12}', "duplicate_key"),
+    ],
+)
+def test_bad_bodies_are_findings(body, kind):
+    assert refused(body)[0]["type"] == kind
+
+
+def test_parameters_are_floats_as_through_protobuf():
+    parameters = read_batch(b'{"data":[],"parameters":{"a":1,"b":[2,{"c":3}],"d":true}}').parameters
+    assert parameters == {"a": 1.0, "b": [2.0, {"c": 3.0}], "d": True}
+    assert type(parameters["b"][1]["c"]) is float
+    assert parameters["d"] is True
+    assert read_batch(b'{"data":[],"parameters":null}').parameters == {}
+
+
+@pytest.mark.parametrize("name", [b"requestId", b"request_id"])
+def test_header_names_come_in_both_spellings(name):
+    assert read_batch(b'{"data":[],"header":{"%b":"r-1"}}' % name).request_id == "r-1"
+    assert read_batch(b'{"data":[],"header":{"target_executor":"e"}}').target_executor == "e"
+
+
+@pytest.mark.parametrize("text", ["", "a b", "\u00e9", "x" * 129])
+def test_request_ids_that_cannot_travel_are_400(text):
+    refused(json.dumps({"data": [], "header": {"requestId": text}}).encode(), 400)
+
+
+def test_a_streaming_body_is_the_document_unless_it_is_an_envelope_that_the_document_cannot_be():
+    assert read_one(b' {"text":"a"} ', {"text"}).data == b'{"text":"a"}'
+    found = read_one(b'{"data":{"text":"a"},"parameters":{"n":1}}', {"text"})
+    assert (found.data, found.parameters, found.is_bare) == (b'{"text":"a"}', {"n": 1.0}, False)
+    assert read_one(b'{"data":{"text":"a"}}', {"data"}).is_bare
+    assert read_one(b'{"data":{},"parameters":{}}', {"data", "parameters"}).is_bare

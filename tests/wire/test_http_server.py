@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jina.wire.http import Limits, Refusal, Request, ServerConnection
+
+GOOD = b"POST /a?b=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+CHUNKED = b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-A: 2\r\n\r\n"
+
+
+def connection(**limits):
+    return ServerConnection(Limits(**limits), {}, 0.0)
+
+
+def seen(events):
+    return [(e.method, e.target, e.body) if isinstance(e, Request) else e.status for e in events]
+
+
+def one_refusal(data, **limits):
+    (event,) = connection(**limits).receive(data, 0.0)
+    assert isinstance(event, Refusal), seen([event])
+    return event
+
+
+@given(st.lists(st.integers(0, len(GOOD + CHUNKED + GET)), max_size=8))
+def test_requests_are_the_same_however_their_bytes_are_cut(cuts):
+    data = GOOD + CHUNKED + GET
+    core, events = connection(), []
+    bounds = [0, *sorted(cuts), len(data)]
+    for begin, end in zip(bounds, bounds[1:], strict=False):
+        if begin != end:
+            events += core.receive(data[begin:end], 0.0)
+    assert seen(events) == [(b"POST", b"/a?b=1", b"abc"), (b"POST", b"/c", b"abc"), (b"GET", b"/", b"")]
+    assert events[2].head.headers == {"host": "x", "x-a": "1, 2"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01",
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: a\n\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\na",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\nab\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+        b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET ftp://x/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_or_could_smuggle_one_is_refused_with_400(data):
+    assert one_refusal(data).status == 400
+
+
+def test_a_body_one_byte_over_the_limit_is_413_and_names_the_option():
+    assert seen(connection(max_body_bytes=3).receive(GOOD, 0.0)) == [(b"POST", b"/a?b=1", b"abc")]
+    refusal = one_refusal(GOOD, max_body_bytes=2)
+    assert refusal.status == 413
+    assert "max_body_bytes" in refusal.detail
+
+
+def test_a_chunked_body_over_the_limit_is_413():
+    assert one_refusal(CHUNKED, max_body_bytes=2).status == 413
+
+
+def test_too_many_or_too_large_headers_are_431():
+    many = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"a%d: b\r\n" % i for i in range(100)) + b"\r\n"
+    assert one_refusal(many).status == 431
+    assert one_refusal(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 70000 + b"\r\n\r\n").status == 431
+
+
+def test_a_header_without_end_is_refused_before_it_fills_memory():
+    core = connection(max_header_bytes=1000, max_target_bytes=1000)
+    core.receive(b"GET / HTTP/1.1\r\nHost: x\r\nA: ", 0.0)
+    events = [event for _ in range(40) for event in core.receive(b"a" * 100, 0.0)]
+    assert seen(events) == [431]
+
+
+def test_a_long_target_is_414():
+    assert one_refusal(b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\nHost: x\r\n\r\n").status == 414
+
+
+def test_trailers_count_as_header_fields():
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    assert one_refusal(head + b"".join(b"a: b\r\n" for _ in range(100)) + b"\r\n").status == 431
+
+
+def test_good_requests_before_a_bad_one_still_come_out():
+    assert seen(connection().receive(GOOD + b"junk\r\n\r\n", 0.0)) == [(b"POST", b"/a?b=1", b"abc"), 400]
+
+
+def test_a_client_that_waits_for_continue_is_told_so_only_if_a_body_follows():
+    core = connection()
+    core.receive(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", 0.0)
+    assert core.wants_continue
+    assert seen(core.receive(b"abc", 0.0)) == [(b"POST", b"/", b"abc")]
+    assert not core.wants_continue
+    assert one_refusal(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nContent-Length: 3\r\n\r\n").status == 417
+
+
+def test_nothing_is_read_after_connection_close():
+    core = connection()
+    events = core.receive(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + GET, 0.0)
+    assert seen(events) == [(b"GET", b"/", b"")]
+    assert core.is_closed
+    assert core.receive(GET, 0.0) == []
+
+
+def test_an_upgrade_that_we_do_not_offer_is_an_ordinary_request():
+    events = connection().receive(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + GET, 0.0)
+    assert seen(events) == [(b"GET", b"/", b"")] * 2
+
+
+def test_absolute_form_targets_lose_scheme_and_host():
+    assert seen(connection().receive(b"GET http://h:1/a?b HTTP/1.1\r\nHost: h:1\r\n\r\n", 0.0)) == [(b"GET", b"/a?b", b"")]
+    assert seen(connection().receive(b"GET http://h?b HTTP/1.1\r\nHost: h\r\n\r\n", 0.0)) == [(b"GET", b"/?b", b"")]
+
+
+def test_slow_headers_slow_bodies_and_idleness_have_their_limits():
+    core = connection()
+    core.receive(b"GET / HT", 0.0)
+    assert core.check(10.0) is None
+    assert core.check(10.1).status == 408
+    core = connection()
+    core.receive(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"a" * 2048, 0.0)
+    assert core.check(7.0) is None
+    assert core.check(7.1).status == 408
+    core = connection()
+    assert not core.is_idle_too_long(60.0)
+    assert core.is_idle_too_long(60.1)
+
+
+def test_requests_with_equal_headers_share_one_head():
+    first, second = connection().receive(GOOD + GOOD.replace(b"3\r\n\r\nabc", b"2\r\n\r\nab"), 0.0)
+    assert first.head is second.head

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from jina.call import EndpointInfo
+from jina.wire.openapi import make_document
+
+TEXT = {"type": "object", "title": "Text", "properties": {"text": {"type": "string"}}}
+
+
+def nested(field):
+    return {
+        "type": "object",
+        "properties": {"inner": {"$ref": "#/$defs/Inner"}},
+        "$defs": {"Inner": {"type": "object", "properties": {field: {"type": "string"}}}},
+    }
+
+
+def document(*infos, **options):
+    return make_document(infos, **{"title": "T", "description": "D", "version": "1", **options})
+
+
+def info(path, kind="batch", **parts):
+    return EndpointInfo(path, kind, **{"input": TEXT, "output": TEXT, "input_name": "Text", "output_name": "Text", **parts})
+
+
+def references(value):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "$ref":
+                yield item
+            else:
+                yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def test_operations_and_components_are_named_as_jina_names_them():
+    made = document(info("/len"), info("/tell", "stream"))
+    assert made["paths"]["/len"]["post"]["operationId"] == "post_len_post"
+    assert made["paths"]["/len"]["post"]["summary"] == "Endpoint /len"
+    assert made["paths"]["/tell"]["get"]["operationId"] == "streaming_get_tell_get"
+    assert made["paths"]["/tell"]["get"]["summary"] == "Streaming Endpoint /tell"
+    names = {"len_input_model", "len_output_model", "Header", "Text", "HTTPValidationError", "ValidationError", "JinaHealthModel"}
+    assert names <= made["components"]["schemas"].keys()
+
+
+def test_definitions_of_the_same_name_but_other_content_stay_apart():
+    made = document(
+        info("/a", input=nested("x"), input_name="A", output=TEXT),
+        info("/b", input=nested("y"), input_name="B", output=TEXT),
+    )
+    schemas = made["components"]["schemas"]
+    targets = [schemas[ref.rpartition("/")[2]] for name in ("A", "B2") for ref in references(schemas[name])]
+    assert [list(target["properties"]) for target in targets] == [["x"], ["y"]]
+
+
+def test_every_reference_has_a_target():
+    made = document(info("/a", input=nested("x")), info("/b", "stream", input=nested("y")), info("/_jina_dry_run_"), has_header=True)
+    assert all(ref.rpartition("/")[2] in made["components"]["schemas"] for ref in references(made))
+    assert "/_jina_dry_run_" not in made["paths"]
