@@ -57,7 +57,7 @@ documents = st.builds(
     id=st.text(),
     text=st.text(),
     x=st.floats(allow_nan=False, allow_infinity=False),
-    b=st.text().map(str.encode),
+    b=st.text().filter(lambda text: not text.startswith("data:;base64,")).map(str.encode),  # ours alone
     t=st.none() | st.lists(st.floats(-1e6, 1e6)).map(np.array),
     url=st.none() | st.just("cat.png"),
     inner=st.none() | st.builds(Inner, n=st.integers(-(2**31), 2**31)),

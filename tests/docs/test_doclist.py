@@ -252,3 +252,15 @@ def test_mixed_documents_keep_their_fields() -> None:
         .to_json()
         .startswith('[{"id":"1","text":"a","count":0},{"id":"2","words":[]')
     )
+
+
+def test_a_field_may_hold_a_list_of_any_documents() -> None:
+    """They stay what they are; from JSON they are AnyDocs."""
+
+    class Mixed(BaseDoc):
+        parts: DocList = DocList()
+
+    mixed = Mixed(id="0", parts=[Word(id="1", text="a"), {"id": "2", "x": 1}])
+    assert [type(part) for part in mixed.parts] == [Word, AnyDoc]
+    assert mixed.to_json() == '{"id":"0","parts":[{"id":"1","text":"a","count":0},{"id":"2","x":1}]}'
+    assert Mixed.from_json(mixed.to_json()).parts.id == ["1", "2"]

@@ -93,8 +93,7 @@ class DocList(list[T], metaclass=DocListType):
 
     def __init__(self, docs: Iterable[T] = ()) -> None:
         super().__init__(docs)
-        doc_type = self.doc_type
-        if (doc_type is not AnyDoc and set(map(type, self)) - {doc_type}) or doc_type is AnyDoc:
+        if any(found is not self.doc_type for found in set(map(type, self))):
             for doc in self:
                 self._check(doc)
 
@@ -312,6 +311,10 @@ class DocList(list[T], metaclass=DocListType):
 
 def _core_schema(cls: Any, item: CoreSchema) -> CoreSchema:
     """Lists are read by pydantic's core; a list of ours is kept as the object it is."""
+    if cls.doc_type is AnyDoc:  # JSON says nothing of classes, Python objects do
+        kept = core_schema.is_instance_schema(BaseModel)
+        either = core_schema.union_schema([kept, item], mode="left_to_right")
+        item = core_schema.json_or_python_schema(json_schema=item, python_schema=either)
     read = core_schema.no_info_after_validator_function(cls.construct, core_schema.list_schema(item))
 
     def keep(value: Any, handler: Callable[[Any], Any]) -> Any:
