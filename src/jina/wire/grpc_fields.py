@@ -34,10 +34,8 @@ class _Head:
         self.fields, self.values = fields, values
         self._metadata: Pairs | None = None
         self._headers: dict[str, str] | None = None
-        for name in values:
-            if name[-4:] == "-bin":
-                self._metadata = read_metadata(fields)  # refuse bad base64 now, not when somebody looks
-                break
+        if "-bin" in " ".join(values):
+            self._metadata = read_metadata(fields)  # refuse bad base64 now, not when somebody looks
 
     @property
     def metadata(self) -> Pairs:
@@ -66,13 +64,13 @@ class RequestHead(_Head):
     __slots__ = ("encoding", "path", "refusal")
 
     def __init__(self, fields: list[Field], values: dict[str, str]) -> None:
-        super().__init__(fields, values)
+        _Head.__init__(self, fields, values)
         self.path = values.get(":path", "")
         self.encoding = values.get("grpc-encoding", "identity")
         self.refusal = 0
         if values[":method"] != "POST":
             self.refusal = 405
-        elif not is_grpc(values.get("content-type", "")):
+        elif values.get("content-type") != CONTENT_TYPE and not is_grpc(values.get("content-type", "")):
             self.refusal = 415
 
     @property

@@ -9,6 +9,7 @@ read: the decoder turns `is_suspect` for good at the first one that may not (or 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 from jina.wire import huffman
@@ -54,17 +55,12 @@ def is_value(value: str) -> bool:
     return not ("\0" in value or "\r" in value or "\n" in value or value != value.strip(" \t"))
 
 
-def _is_plain(name: str, value: str) -> bool:
-    """Tell at little cost whether a field is beyond doubt."""
-    return (not value or (value.isprintable() and value[0] != " " != value[-1])) and (name != "te" or value == "trailers")
-
-
 class Decoder:
     """One direction of one connection.
 
     Args:
         max_table_bytes: What our SETTINGS_HEADER_TABLE_SIZE says.
-        max_list_bytes, max_fields: A larger list raises HeaderListTooLargeError, four times as large HeaderBombError.
+        max_list_bytes, max_fields: A larger list raises HeaderListTooLargeError, four times as many fields HeaderBombError.
 
     Attributes:
         n_changes: Rises whenever the dynamic table changes: blocks decoded before mean something else after.
@@ -86,7 +82,9 @@ class Decoder:
             raise HpackError(f"not a header block: {error}") from error
 
     def _decode(self, block: bytes) -> list[Field]:
-        position, end, n_bytes, fields, entries = 0, len(block), 0, list[Field](), self._entries
+        position, end, entries, most = 0, len(block), self._entries, 4 * self._max_fields
+        is_long = end > most  # a field takes a byte at least
+        fields: list[Field] = []
         while position < end:
             byte = block[position]
             position += 1
@@ -101,7 +99,11 @@ class Decoder:
                 position = self._resize(block, byte, position, not fields)
                 continue
             else:
-                name, position = self._name(block, byte, position)
+                index = byte & (0x3F if byte >= 0x40 else 0x0F)
+                if index and index != 0x0F and index != 0x3F:
+                    name = STATIC[index][0] if index < 62 else entries[61 - index][0]
+                else:
+                    name, position = self._name(block, byte, position)
                 size = block[position]
                 position += 1
                 if size < 0x7F and position + size <= end:
@@ -111,21 +113,21 @@ class Decoder:
                     raw, position = _string(block, position - 1)
                     value = str(raw, "latin-1")
                 field = (name, value)
-                if not _is_plain(name, value):
-                    self.is_suspect = True
+                if not (value.isprintable() and value[:1] != " " != value[-1:]) or name == "te":
+                    self._look(name, value)
                 if byte >= 0x40:
                     self._add(field)
-            n_bytes += len(field[0]) + len(field[1]) + 32
             fields.append(field)
-            if n_bytes > self._max_list_bytes or len(fields) > self._max_fields:
-                self._note_excess(n_bytes, fields)
+            if is_long and len(fields) > most:
+                raise HeaderBombError(f"a header block of more than {most} fields, four times what is allowed")
+        n_bytes = sum(map(len, chain.from_iterable(fields))) + 32 * len(fields)
         if n_bytes > self._max_list_bytes or len(fields) > self._max_fields:
             raise HeaderListTooLargeError(f"{len(fields)} header fields of {n_bytes} bytes together")
         return fields
 
-    def _note_excess(self, n_bytes: int, fields: list[Field]) -> None:
-        if n_bytes > 4 * self._max_list_bytes or len(fields) > 4 * self._max_fields:
-            raise HeaderBombError("a header block unfolds to more than four times what is allowed")
+    def _look(self, name: str, value: str) -> None:
+        if not is_value(value) or (name == "te" and value != "trailers"):
+            self.is_suspect = True
 
     def _name(self, block: bytes, byte: int, position: int) -> tuple[str, int]:
         """Read the name of a literal field: an index, or a string of its own."""

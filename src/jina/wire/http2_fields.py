@@ -13,7 +13,7 @@ from typing import Any, Final
 from jina.wire.hpack import HOP_BY_HOP, PSEUDO, Decoder, Field, is_name, is_value
 
 _MAX_BLOCK_BYTES: Final = 1024
-_REQUEST: Final = frozenset((":method", ":scheme", ":path", ":authority"))
+_REQUEST: Final = PSEUDO - {":status"}
 
 
 class MalformedError(ValueError):
@@ -21,7 +21,11 @@ class MalformedError(ValueError):
 
 
 def check_request(fields: list[Field], values: dict[str, str]) -> None:
-    """Refuse what is not a request; `values` is `dict(fields)`."""
+    """Refuse what is not a request; `values` is `dict(fields)`.
+
+    Names that come twice or may not stand in HTTP/2 are seen to (`check_each`), so counting the pseudo-fields at the beginning tells
+    whether all of them stand there.
+    """
     method, path = values.get(":method"), values.get(":path")
     n_pseudo = _n_pseudo(fields)
     if method == "CONNECT":
@@ -31,7 +35,9 @@ def check_request(fields: list[Field], values: dict[str, str]) -> None:
         raise MalformedError("a request has :method, :scheme and :path")
     elif path[0] != "/" and (path != "*" or method != "OPTIONS"):
         raise MalformedError(f"the :path {path!r} does not begin with a slash")
-    elif n_pseudo - 3 != (":authority" in values):
+    elif n_pseudo != 3 + (":authority" in values):
+        raise MalformedError("a request has a pseudo-field that is not one of a request, or after other fields")
+    if ":status" in values or ":protocol" in values:
         raise MalformedError("a request has a pseudo-field that is not one of a request")
     host, authority = values.get("host"), values.get(":authority")
     if host is not None and authority is not None and host != authority:
@@ -41,13 +47,19 @@ def check_request(fields: list[Field], values: dict[str, str]) -> None:
 def check_response(fields: list[Field], values: dict[str, str]) -> None:
     """Refuse what is not a response."""
     status = values.get(":status", "")
-    if _n_pseudo(fields) != 1 or len(status) != 3 or not (status.isascii() and status.isdigit()) or status == "101":
+    if (
+        _n_pseudo(fields) != 1
+        or not _REQUEST.isdisjoint(values)
+        or len(status) != 3
+        or not (status.isascii() and status.isdigit())
+        or status == "101"
+    ):
         raise MalformedError(f"a response has one :status of three digits, got {status!r}")
 
 
 def check_trailers(fields: list[Field], values: dict[str, str]) -> None:
     """Refuse what are not trailers."""
-    if _n_pseudo(fields):
+    if not PSEUDO.isdisjoint(values):
         raise MalformedError("trailers have a pseudo-field")
 
 
@@ -75,11 +87,6 @@ def check_each(fields: list[Field]) -> None:
             seen.add(name)
         else:
             is_regular = True
-
-
-def _are_pseudo_first(fields: list[Field]) -> bool:
-    """Tell whether the last pseudo-field stands before all others; names are known to differ."""
-    return not any(name[0] == ":" for name, _ in fields[_n_pseudo(fields) :])
 
 
 def read_content_length(values: dict[str, str]) -> int | None:
@@ -137,8 +144,6 @@ class HeadReader:
         values = dict(fields)
         if self._decoder.is_suspect or len(values) != len(fields):
             check_each(fields)
-        elif not _are_pseudo_first(fields):
-            raise MalformedError("a pseudo-field comes after others")
         self._check(fields, values)
         return self._build(fields, values), read_content_length(values) if "content-length" in values else None
 
