@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jina.errors import InvalidInputError
-from jina.wire import grpc, grpc_fields
+from jina.wire import grpc, grpc_fields, hpack
+from jina.wire import http2_frames as frames
 from jina.wire.http2_limits import Limits
 
 SMALL = Limits(stream_window_bytes=100, connection_window_bytes=65535, max_queued_bytes=200)
@@ -237,3 +238,36 @@ def test_timeouts_are_written_so_that_they_come_back(seconds: float) -> None:
     found = grpc_fields.parse_timeout(grpc_fields.format_timeout(seconds))
     assert found is not None
     assert seconds - 1e-12 <= found <= seconds * 1.0001 + 1e-9
+
+
+def test_sixty_four_header_blocks_that_all_differ_keep_their_own_values() -> None:
+    """Each call has its own deadline and trace, also where equal blocks come between and twice."""
+    pair = Pair()
+    blocks = [grpc.request_block("/a.B/C", "h", [("traceparent", f"00-{n:032x}-01")], n + 1.0) for n in range(64)]
+    for block in blocks * 3:
+        pair.client.call(block, b"x")
+    pair.run()
+    heads = [event[2] for event in pair.take()[0]]
+    assert [(head.timeout_s, head.headers["traceparent"]) for head in heads] == [(n + 1.0, f"00-{n:032x}-01") for n in range(64)] * 3
+    assert heads[64] is heads[128]
+
+
+def test_what_is_not_grpc_gets_an_http_status() -> None:
+    """Another content type is 415, and no call."""
+    server = grpc.ServerConnection()
+    server.take_output()
+    fields = ((":method", "POST"), (":scheme", "http"), (":path", "/"), ("content-type", "text/plain"))
+    sent = frames.PREFACE + frames.settings({}) + frames.frame(frames.HEADERS, 5, 1, hpack.encode(fields))
+    assert server.receive(sent) == []
+    assert hpack.encode(((":status", "415"),)) in server.take_output()
+
+
+def test_incomplete_messages_are_counted() -> None:
+    """What a half-sent message holds shows in n_buffered_bytes, and goes with its call."""
+    pair = Pair()
+    stream = pair.client.start(BLOCK)
+    pair.client.send_message(stream, b"x" * 100_000)
+    pair.server.receive(pair.client.take_output()[:-50_000])
+    assert 40_000 < pair.server.n_buffered_bytes < 60_000
+    pair.server.reset(stream)
+    assert pair.server.n_buffered_bytes == 0

@@ -205,3 +205,14 @@ def test_equal_blocks_share_one_head_and_a_changed_table_forgets() -> None:
             found,
         )
         assert found[first + 2][0][-1] == found[first + 4][0][-1] == ("x", letter.decode())
+
+
+def test_large_frame_in_single_bytes_costs_no_more_than_its_bytes() -> None:
+    """A padded frame of 100 kB that trickles in is joined once, not at every byte."""
+    connection = server()
+    payload = b"\x03" + b"x" * 100_000 + b"\0" * 3
+    connection.receive(HELLO + headers(1))
+    sent, events = data(1, payload, END | frames.PADDED), list[http2.Event]()
+    for at in range(len(sent)):
+        events += connection.receive(sent[at : at + 1])
+    assert [event[2] for event in events] == [b"x" * 100_000]

@@ -123,7 +123,8 @@ class Connection:
         self._waiting: dict[int, Stream] = {}
         self._out: list[Bytes] = []
         self._events: list[Event] = []
-        self._rest, self._needs_preface, self._now = b"", not is_client, 0.0
+        self._rest: list[bytes] = []
+        self._n_missing, self._needs_preface, self._now = 0, not is_client, 0.0
         self._block: tuple[int, int, list[bytes]] | None = None  # (stream, flags, parts) of a header block under way
         self._partial: tuple[Stream | None, int, bool] | None = None  # (stream, bytes left, is_end) of a DATA frame under way
         self._must_shrink = False
@@ -177,9 +178,13 @@ class Connection:
 
     def _read(self, data: bytes) -> None:
         if self._rest:
-            data = self._rest + data
-            self._rest = b""
-        position, end = 0, len(data)
+            self._rest.append(data)
+            self._n_missing -= len(data)
+            if self._n_missing > 0:
+                return
+            data = b"".join(self._rest)
+            self._rest = []
+        position, end, size = 0, len(data), 0
         if self._needs_preface:
             position = self._read_preface(data)
             if position < 0:
@@ -213,13 +218,18 @@ class Connection:
                 self._spend(self._resets, "faulty streams")
                 self.reset(error.stream, error.code, error.reason)
         if position < end:
-            self._rest = data[position:]
+            self._wait(data, position, 9 if position > header_end else size + 9)
+
+    def _wait(self, data: bytes, position: int, n_needed: int) -> None:
+        """Keep the beginning of a frame; it is joined once, when all of it is there."""
+        self._rest = [data[position:]]
+        self._n_missing = n_needed - (len(data) - position)
 
     def _read_preface(self, data: bytes) -> int:
         """Give where the frames begin, or -1 while the preface is not complete."""
         if not data.startswith(frames.PREFACE):
             if frames.PREFACE.startswith(data):
-                self._rest = data
+                self._wait(data, 0, len(frames.PREFACE))
                 return -1
             raise ConnectionError2(frames.PROTOCOL_ERROR, "not HTTP/2: the connection preface is missing")
         self._needs_preface = False
@@ -615,7 +625,7 @@ class Connection:
             self._events.append((RESET, stream, code, False, reason))
         self.streams.clear()
         self._waiting.clear()
-        self._rest, self._block, self._partial = b"", None, None
+        self._rest, self._block, self._partial = [], None, None
         self._events.append((CLOSED, code, reason))
 
     def eof(self) -> list[Event]:
