@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +32,7 @@ def test_requests_are_the_same_however_their_bytes_are_cut(cuts):
     data = GOOD + CHUNKED + GET
     core, events = connection(), []
     bounds = [0, *sorted(cuts), len(data)]
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in pairwise(bounds):
         if begin != end:
             events += core.receive(data[begin:end], 0.0)
     assert seen(events) == [(b"POST", b"/a?b=1", b"abc"), (b"POST", b"/c", b"abc"), (b"GET", b"/", b"")]

@@ -6,7 +6,7 @@ from jina.wire import sse
 def test_events_are_framed_as_jinas_clients_cut_them():
     event = sse.update(b'{"text":"hi"}')
     assert event == b'event: update\r\ndata: {"text":"hi"}\r\n\r\n'
-    assert event.split(b"event: ")[1][14:] == b' {"text":"hi"}\r\n\r\n'
+    assert event.split(b"event: ")[1][14:] == b'{"text":"hi"}\r\n\r\n'
     assert sse.END == b"event: end\r\n\r\n"
 
 

@@ -72,7 +72,7 @@ def default_routes(endpoints: Sequence[EndpointInfo]) -> list[DefaultRoute]:
     """Give the routes of a service: what the front serves itself and what an app of the user's is given."""
     routes = [DefaultRoute("/", ("GET", "HEAD"), None)]
     for info in endpoints:
-        if not info.path.startswith("_"):
+        if not info.path.strip("/").startswith("_jina"):
             methods = ("GET", "POST") if info.kind == "stream" else ("POST",)
             routes.append(DefaultRoute("/" + info.path.strip("/"), methods, info))
     return routes

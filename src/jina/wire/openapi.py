@@ -48,7 +48,7 @@ def make_document(endpoints: Sequence[EndpointInfo], *, title: str, description:
     schemas = _Schemas()
     paths: Json = {"/": {"get": _health()}}
     for info in endpoints:
-        if not info.path.startswith("_"):
+        if not info.path.strip("/").startswith("_jina"):
             name = info.path.strip("/")
             is_stream = info.kind == "stream"
             paths["/" + name] = _streaming(info, name, schemas) if is_stream else {"post": _batch(info, name, schemas, has_header)}
