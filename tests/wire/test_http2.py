@@ -216,3 +216,17 @@ def test_large_frame_in_single_bytes_costs_no_more_than_its_bytes() -> None:
     for at in range(len(sent)):
         events += connection.receive(sent[at : at + 1])
     assert [event[2] for event in events] == [b"x" * 100_000]
+
+
+def test_empty_end_of_stream_needs_no_window() -> None:
+    """Where the peer shrank its windows below what was sent, the end of the stream still goes out, as it has no bytes."""
+    connection = server()
+    connection.receive(HELLO + headers(1))
+    stream = connection.streams[1]
+    connection.send_headers(stream, b"\x88")
+    connection.send_data(stream, (b"x" * 1000,))
+    connection.receive(frames.settings({frames.INITIAL_WINDOW_SIZE: 10}))
+    assert stream.window < 0
+    connection.send_data(stream, (), is_end=True)
+    assert data(1, b"", END) in connection.take_output()
+    assert not connection.streams

@@ -676,7 +676,7 @@ class Connection:
         if stream.state == STREAM_IS_CLOSED:
             return
         size = sum(map(len, parts))
-        if not stream.queue and size <= stream.window and size <= self._window and size <= self._peer_frame:
+        if not stream.queue and (not size or (size <= stream.window and size <= self._window and size <= self._peer_frame)):
             stream.window -= size
             self._window -= size
             self._out.append(frames.HEADER.pack(size << 8, 1 if is_end else 0, stream.number))
