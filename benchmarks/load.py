@@ -1,0 +1,183 @@
+"""Runs the load generators for some seconds against one server; each gives a rate (or seconds) and how many calls went wrong."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bodies import TEXTS, changed, data_request, grpc_message, json_body
+from frames import Generator
+from server import HERE
+
+UNARY = "/jina.JinaSingleDataRequestRPC/process_single_data"
+N_CONNECTIONS = 32
+N_STREAMS = 32
+
+
+@dataclass
+class Measured:
+    value: float
+    n_errors: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def require_tools() -> None:
+    """Stop with a word on how to get them when a load generator is missing."""
+    packages = {"wrk": "wrk", "h2load": "nghttp2-client"}
+    missing = {tool: package for tool, package in packages.items() if shutil.which(tool) is None}
+    if missing:
+        names = " and ".join(missing)
+        sys.exit(f"{names} not found; on Debian and Ubuntu: apt-get install {' '.join(missing.values())}")
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def wrk(port: int, seconds: float) -> Measured:
+    """HTTP requests a second over 32 connections; `wrk.lua` checks the answers."""
+    address = f"http://127.0.0.1:{port}"
+    out = run(["wrk", "-t1", f"-c{N_CONNECTIONS}", f"-d{round(seconds)}s", "-s", str(HERE / "wrk.lua"), address])
+    n, microseconds, wrong, broken, _ = (float(word) for word in re.search(r"^RESULT (.*)$", out, re.M)[1].split())
+    return Measured(n / microseconds * 1e6, int(wrong + broken))
+
+
+def h2load(port: int, seconds: float, path: str = UNARY) -> Measured:
+    """gRPC calls a second, 32 at a time on one connection. h2load sends one body and does not read gRPC's status: see `check_grpc`."""
+    return h2load_words(port, path, ["-D", str(round(seconds)), "--warm-up-time", "1"])
+
+
+def h2load_calls(port: int, n_calls: int, path: str = UNARY) -> Measured:
+    return h2load_words(port, path, ["-n", str(n_calls)])
+
+
+def h2load_words(port: int, path: str, words: list[str]) -> Measured:
+    with tempfile.NamedTemporaryFile(suffix=".bin") as body:
+        body.write(grpc_message(data_request(TEXTS[0])))
+        body.flush()
+        headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+        load = ["h2load", "-c1", f"-m{N_STREAMS}", "-t1", *words, *headers, "-d", body.name]
+        out = run([*load, f"http://127.0.0.1:{port}{path}"])
+    rate = float(re.search(r"finished in .*?, ([\d.]+) req/s", out)[1])
+    failed, errored, timed_out = (int(re.search(rf"(\d+) {word}", out)[1]) for word in ("failed", "errored", "timeout"))
+    return Measured(rate, failed + errored + timed_out)
+
+
+def expected(is_echo_of_bytes: bool) -> list[bytes]:
+    return [(text if is_echo_of_bytes else changed(text)).encode() for text in TEXTS]
+
+
+def generator(port: int, *, is_varying: bool, is_echo_of_bytes: bool) -> Generator:
+    messages = [grpc_message(data_request(text)) for text in TEXTS]
+    return Generator(port, UNARY, messages, expected(is_echo_of_bytes), is_varying=is_varying)
+
+
+def frames(port: int, seconds: float, *, is_varying: bool, is_echo_of_bytes: bool = False) -> Measured:
+    """gRPC calls a second, 32 at a time on one connection, 1,000 bodies in turn, every hundredth answer checked."""
+    with_calls = generator(port, is_varying=is_varying, is_echo_of_bytes=is_echo_of_bytes)
+    with_calls.run(seconds=0.5, n_streams=N_STREAMS)
+    outcome = with_calls.run(seconds=seconds, n_streams=N_STREAMS)
+    with_calls.close()
+    return Measured(outcome.per_second, outcome.n_errors, outcome.examples)
+
+
+def check_grpc(port: int, *, is_echo_of_bytes: bool = False) -> int:
+    """Send each body a hundred times less often than the load does and check; gives how many answers were wrong."""
+    calls = generator(port, is_varying=False, is_echo_of_bytes=is_echo_of_bytes)
+    outcome = calls.run(n_calls=len(TEXTS), n_streams=8)
+    calls.close()
+    return outcome.n_errors
+
+
+def grpc_latencies(port: int, n: int, *, is_echo_of_bytes: bool = False) -> list[float]:
+    """Seconds of unary gRPC calls, one at a time on one connection."""
+    calls = generator(port, is_varying=False, is_echo_of_bytes=is_echo_of_bytes)
+    calls.latencies(n // 5)
+    out = calls.latencies(n)
+    calls.close()
+    return out
+
+
+def http_latencies(port: int, n: int) -> list[float]:
+    """Seconds of HTTP requests, one at a time on one kept connection; each request is one write and, as a rule, each reply one read."""
+    head = b"POST /echo HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    requests = [head % len(body) + body for body in map(json_body, TEXTS)]
+    out = []
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for number in range(n + n // 5):
+            begun = time.perf_counter()
+            connection.sendall(requests[number % len(requests)])
+            reply = connection.recv(65536)
+            while not is_whole(reply):
+                reply += connection.recv(65536)
+            out.append(time.perf_counter() - begun)
+            if changed(TEXTS[number % len(TEXTS)]).encode() not in reply:
+                raise AssertionError(f"wrong answer: {reply!r}")
+    return out[n // 5 :]
+
+
+def is_whole(reply: bytes) -> bool:
+    head, gap, body = reply.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    return bool(gap) and (len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n"))
+
+
+def server_sent_events(port: int, seconds: float, n_items: int) -> Measured:
+    """Items a second of streams read one after the other by four readers (threads of one process: reading is nearly all waiting)."""
+    end = time.perf_counter() + seconds
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = [outcome.result() for outcome in [pool.submit(read_streams, port, end, n_items) for _ in range(4)]]
+    return Measured(sum(n for n, _ in outcomes) / (time.perf_counter() - begun), sum(wrong for _, wrong in outcomes))
+
+
+def read_streams(port: int, end: float, n_items: int) -> tuple[int, int]:
+    """Items read until `end`, and how many streams were not as they should be."""
+    n_read = n_wrong = 0
+    last = f"item {n_items - 1}".encode()
+    while time.perf_counter() < end:
+        text = read_stream(port)
+        n = text.count(b"event: update")
+        n_read += n
+        n_wrong += not text.startswith(b"HTTP/1.1 200") or n != n_items or last not in text
+    return n_read, n_wrong
+
+
+def read_stream(port: int) -> bytes:
+    """The bytes of one stream up to its last event; they are looked at when all are there, so that reading costs little."""
+    request = (
+        b"GET /stream HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n" + b'{"text":"item"}'
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request)
+        parts, tail = [], b""
+        while b"event: end" not in tail:
+            part = connection.recv(1 << 18)
+            if not part:
+                break
+            parts.append(part)
+            tail = (tail + part)[-(len(part) + 16) :]
+    return b"".join(parts)
+
+
+def wall_s(command: list[str]) -> float:
+    """Seconds from starting a process to its end."""
+    begun = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - begun
+
+
+def script(name: str) -> str:
+    return str(Path(HERE) / name)
