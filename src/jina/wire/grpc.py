@@ -539,25 +539,35 @@ class ClientConnection(_Side):
             self._finish(stream, GrpcStatus.UNAVAILABLE, "the server is going away and did not begin the call", None, is_unprocessed=True)
         self._found.append((GOAWAY, code, text))
 
-    def call(self, head_block: bytes, message: bytes) -> int:
-        """Begin an unary call and send its message; UNARY_REPLY or ENDED comes. `can_start` must be True."""
+    def call(self, head_block: bytes, message: bytes, encoding: str = "identity") -> int:
+        """Begin an unary call and send its message; UNARY_REPLY or ENDED comes. `can_start` must be True.
+
+        With an `encoding` the message is compressed; the block must name the same in `grpc-encoding`.
+        """
+        flag = 0
+        if encoding != "identity":
+            flag, message = 1, compress(message, encoding)
         size = len(message)
-        stream = self._http2.begin(head_block, (PREFIX.pack(0, size), message), size + 5)
+        stream = self._http2.begin(head_block, (PREFIX.pack(flag, size), message), size + 5)
         stream.call = _Call(is_unary=True)
         return stream.number
 
-    def start(self, head_block: bytes) -> int:
-        """Begin a call of any kind: HEAD, MESSAGE... and ENDED come. `can_start` must be True."""
+    def start(self, head_block: bytes, encoding: str = "identity") -> int:
+        """Begin a call of any kind: HEAD, MESSAGE... and ENDED come. `can_start` must be True.
+
+        With an `encoding` its messages are compressed; the block must name the same in `grpc-encoding`.
+        """
         stream = self._http2.start()
         self._http2.send_headers(stream, head_block)
         stream.call = _Call(is_unary=False)
+        stream.call.encoding = encoding
         return stream.number
 
     def send_message(self, stream: int, message: bytes) -> None:
         """Send one message; it queues here as far as the peer's windows are shut (see `is_writable`)."""
         found = self._streams.get(stream)
         if found is not None:
-            self._send_message(found, message, "identity")
+            self._send_message(found, message, "identity" if found.call is None else found.call.encoding)
 
     def half_close(self, stream: int) -> None:
         """Say that no more messages come."""
