@@ -1,0 +1,226 @@
+"""Keep-alive connections to one HTTP/1.1 service, and requests over them. Everything here belongs to one loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple, cast
+
+from jina.errors import TransportError
+from jina.transport.connect import Connect
+from jina.wire import http_client as wire
+from jina.wire.http_client import BadResponseError, ResponseReader, request_bytes
+
+_MAX_CONNECTIONS = 100
+_CONNECT_TIMEOUT_S = 20.0
+_HIGH_BYTES = 1 << 20
+
+
+class HttpResponse(NamedTuple):
+    """A whole response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class StaleConnectionError(TransportError):
+    """A kept connection was closed before any of the response came: the server had let go of it."""
+
+
+class HttpConnection(asyncio.Protocol):
+    """One connection; carries one request at a time.
+
+    Attributes:
+        is_open: It can carry a request.
+    """
+
+    def __init__(self, max_body_bytes: int | None) -> None:
+        self._reader = ResponseReader(max_body_bytes)
+        self._events: deque[wire.Event] = deque()
+        self._n_held = 0
+        self._wake: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+        self._is_asked = self._is_paused = self.is_open = False
+
+    async def ask(self, request: bytes) -> AsyncIterator[wire.Event]:
+        """Send a request and give the events of its response as they come; the last is END.
+
+        Raises:
+            TransportError: The connection broke, or what came is no response.
+        """
+        self._is_asked = True
+        self._transport.write(request)
+        while True:
+            while not self._events:
+                if self._error is not None:
+                    raise self._error
+                self._wake = asyncio.get_running_loop().create_future()
+                await self._wake
+            event = self._events.popleft()
+            if event[0] == wire.BODY:
+                self._n_held -= len(event[1])
+                self._resume()
+            if event[0] == wire.END:
+                self._is_asked = False
+                if not event[1]:
+                    self.close()
+                yield event
+                return
+            yield event
+
+    def close(self) -> None:
+        """End the connection."""
+        self.is_open = False
+        self._transport.close()
+
+    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        if not self._is_asked:
+            self.close()  # nobody asked for it: what follows cannot be told apart from an answer
+            return
+        try:
+            self._take(self._reader.feed(data))
+        except BadResponseError as error:
+            self._break(TransportError(str(error)))
+            self.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_open = False
+        if not self._is_asked:
+            return
+        if not self._reader.has_begun:
+            self._break(StaleConnectionError("the server closed the connection without an answer"))
+            return
+        try:
+            self._take(self._reader.eof())
+        except BadResponseError as problem:
+            self._break(TransportError(str(problem)))
+
+    def _take(self, events: list[wire.Event]) -> None:
+        self._events.extend(events)
+        self._n_held += sum(len(event[1]) for event in events if event[0] == wire.BODY)
+        if self._n_held > _HIGH_BYTES and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+        self._rouse()
+
+    def _resume(self) -> None:
+        if self._is_paused and self._n_held <= _HIGH_BYTES // 4:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def _break(self, error: Exception) -> None:
+        self._error = error
+        self._rouse()
+
+    def _rouse(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None and not wake.done():
+            wake.set_result(None)
+
+
+class HttpPool:
+    """Requests to one service over connections that are kept open between them."""
+
+    def __init__(self, connect: Connect, target: str, *, max_connections: int = _MAX_CONNECTIONS, max_body_bytes: int | None = None) -> None:
+        """Prepare; nothing is opened before the first request.
+
+        Args:
+            connect: Opens a connection.
+            target: What errors call the service.
+            max_connections: Requests at once; further ones wait.
+            max_body_bytes: Larger responses fail.
+        """
+        self._connect, self._target, self._max_body_bytes = connect, target, max_body_bytes
+        self._idle: deque[HttpConnection] = deque()
+        self._all: set[HttpConnection] = set()
+        self._free = asyncio.Semaphore(max_connections)
+
+    async def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpResponse:
+        """Send a request and wait for the whole response.
+
+        Raises:
+            TransportError: No connection, or it broke.
+            InvalidInputError: The request cannot be written.
+        """
+        status, found, parts = 0, dict[str, str](), list[bytes]()
+        async for event in self.stream(method, target, headers, body):
+            if event[0] == wire.HEAD:
+                status, found = event[1], event[2]
+            elif event[0] == wire.BODY:
+                parts.append(event[1])
+        return HttpResponse(status, found, b"".join(parts))
+
+    async def stream(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> AsyncIterator[wire.Event]:
+        """Send a request and give the events of the response as they come; closing the iterator leaves the request.
+
+        Raises:
+            TransportError: No connection, or it broke.
+            InvalidInputError: The request cannot be written.
+        """
+        data = request_bytes(method, target, headers, body)
+        async with self._free:
+            while True:
+                connection, is_kept = await self._take()
+                events = connection.ask(data)
+                try:
+                    first = await anext(events)
+                except StaleConnectionError:
+                    self._all.discard(connection)
+                    if is_kept:
+                        continue
+                    raise
+                except BaseException:
+                    self._drop(connection)
+                    raise
+                break
+            is_whole = False
+            try:
+                yield first
+                async for event in events:
+                    is_whole = event[0] == wire.END
+                    if is_whole:
+                        self._give_back(connection)
+                    yield event
+            finally:
+                if not is_whole:
+                    self._drop(connection)
+
+    def close(self) -> None:
+        """Close all connections; requests under way fail."""
+        for connection in list(self._all):
+            self._drop(connection)
+        self._idle.clear()
+
+    async def _take(self) -> tuple[HttpConnection, bool]:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection, True
+            self._all.discard(connection)
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                _, made = await self._connect(lambda: HttpConnection(self._max_body_bytes))
+        except TimeoutError:
+            raise TransportError(f"failed to connect to {self._target}: no answer within {_CONNECT_TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise TransportError(f"failed to connect to {self._target}: {error}") from error
+        self._all.add(made)
+        return made, False
+
+    def _give_back(self, connection: HttpConnection) -> None:
+        if connection.is_open:
+            self._idle.append(connection)
+        else:
+            self._all.discard(connection)
+
+    def _drop(self, connection: HttpConnection) -> None:
+        self._all.discard(connection)
+        connection.close()
