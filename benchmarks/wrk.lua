@@ -1,17 +1,20 @@
--- wrk: 1,000 different bodies in turn; every hundredth answer must hold a changed text, any answer must be a 200.
-local requests, sent, answered = {}, 0, 0
-wrong = 0 -- global: `done` reads it from each thread
+-- wrk's script. "echo": 1,000 different bodies in turn, every hundredth answer must hold a changed text. "stream": every answer must have
+-- all 200 events. Any answer must be a 200. The last line that is printed is for load.py.
+local requests, sent, answered, is_stream = {}, 0, 0, false
 local threads = {}
+wrong = 0 -- global: `done` reads it from each thread
 
 function setup(thread)
   table.insert(threads, thread)
 end
 
 function init(args)
-  wrong = 0
+  is_stream = args[1] == "stream"
   for number = 0, 999 do
-    local body = string.format('{"data":[{"text":"document number %04d says hello"}]}', number)
-    requests[number + 1] = wrk.format("POST", "/echo", { ["Content-Type"] = "application/json" }, body)
+    local text = string.format('{"text":"document number %04d says hello"}', number)
+    local headers = { ["Content-Type"] = "application/json" }
+    requests[number + 1] = is_stream and wrk.format("GET", "/stream", headers, text)
+      or wrk.format("POST", "/echo", headers, '{"data":[' .. text .. "]}")
   end
 end
 
@@ -20,9 +23,17 @@ function request()
   return requests[sent % 1000 + 1]
 end
 
+local function is_right(body)
+  if is_stream then
+    local _, n_events = body:gsub("event: update\r\n", "")
+    return n_events == 200 and body:find("says hello 199", 1, true) and body:find("event: end", 1, true)
+  end
+  return answered % 100 ~= 0 or body:find('"text":"document number %d%d%d%d says hello!"')
+end
+
 function response(status, headers, body)
   answered = answered + 1
-  if status ~= 200 or (answered % 100 == 0 and not body:find('"text":"document number %d%d%d%d says hello!"')) then
+  if status ~= 200 or not is_right(body) then
     wrong = wrong + 1
   end
 end
@@ -31,6 +42,6 @@ function done(summary, latency, requests)
   local total = 0
   for _, thread in ipairs(threads) do total = total + thread:get("wrong") end
   local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %.1f\n", summary.requests, summary.duration, total,
-    errors.connect + errors.read + errors.write + errors.timeout, latency:percentile(50)))
+  io.write(string.format("RESULT %d %d %d %d\n", summary.requests, summary.duration, total,
+    errors.connect + errors.read + errors.write + errors.timeout))
 end
