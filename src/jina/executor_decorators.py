@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from jina.endpoint import check_signature
+
+if TYPE_CHECKING:
+    import asyncio
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_ENDPOINT = "/default"
@@ -189,7 +191,7 @@ class WriteLock:
 
     def __init__(self) -> None:
         self._thread_lock = threading.Lock()
-        self._loop_lock = asyncio.Lock()  # one coroutine at a time asks for the other lock, so that waiting takes one thread at most
+        self._loop_lock: asyncio.Lock | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -208,7 +210,11 @@ class WriteLock:
         if id(self) in _holding.get():
             yield
             return
-        async with self._loop_lock:
+        import asyncio  # 30 ms that a process which only defines executors need not pay
+
+        if self._loop_lock is None:
+            self._loop_lock = asyncio.Lock()
+        async with self._loop_lock:  # one coroutine at a time asks for the other lock, so that waiting takes one thread at most
             await self._acquire()
             token = _holding.set(_holding.get() | {id(self)})
             try:
@@ -218,6 +224,8 @@ class WriteLock:
                 self._thread_lock.release()
 
     async def _acquire(self) -> None:
+        import asyncio
+
         if self._thread_lock.acquire(blocking=False):
             return
         waiting = asyncio.ensure_future(asyncio.to_thread(self._thread_lock.acquire))
