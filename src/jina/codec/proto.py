@@ -11,9 +11,8 @@ from struct import error as struct_error
 from typing import Any, NoReturn
 
 from jina.codec.locate import locate
-from jina.codec.proto_decode import decoders_of
 from jina.codec.proto_encode import encoders_of
-from jina.codec.proto_read import ROOT, Reading
+from jina.codec.proto_read import ROOT, Reading, decoders_of
 from jina.codec.schema import Schema
 from jina.errors import MalformedError, UnencodableError
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from jina.codec import proto_wire as w
 from jina.codec import proto_write
+from jina.codec.fields import map_order
 from jina.codec.proto_write import write_map, write_node
 from jina.codec.schema import Field, Schema, schema_of
 from jina.codec.types import is_document
@@ -77,7 +78,7 @@ def _compile(schema: Schema, is_ours: bool) -> tuple[EncodeOne, EncodeList]:
         "slow": lambda doc, depth: encode_by_name(doc, is_ours, depth),
         "deep": _refuse_depth,
     }
-    fields = sorted(schema.fields, key=lambda field: w.map_order(field.name))
+    fields = sorted(schema.fields, key=lambda field: map_order(field.name))
     body: list[str] = []
     pieces: list[str] = []
     for at, field in enumerate(fields):

@@ -8,7 +8,6 @@ Private type strings (our own dialect) all begin with `j.`; no registry of docar
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Final
 
 from jina.codec.varint import varint
@@ -45,11 +44,6 @@ def entry_header(key: bytes, n_node: int) -> bytes:
     """A map entry up to the first of its node's `n_node` bytes."""
     inner = b"\n" + varint(len(key)) + key + b"\x12" + varint(n_node)
     return b"\n" + varint(len(inner) + n_node) + inner
-
-
-def map_order(key: str) -> bytes:
-    """Sort key of protobuf's deterministic maps: bytewise, a longer key before its own prefix (UTF-8 never holds FF)."""
-    return key.encode("utf-8", "surrogatepass") + b"\xff"
 
 
 class Lengths(dict[int, bytes]):
@@ -163,9 +157,3 @@ class TensorEntries(TensorParts):
     def parts(self, shape: tuple[int, ...], dtype: bytes, n_bytes: int) -> tuple[bytes, bytes]:
         head, tail = super().parts(shape, dtype, n_bytes)
         return entry_header(self.key, len(head) + n_bytes + len(tail)) + head, tail
-
-
-def is_torch(value: Any) -> bool:
-    """Whether a value is a torch tensor; never imports torch."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)

@@ -7,10 +7,7 @@ The annotation is a hint for values that do not know their own type string: a pl
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import decimal
 import enum
-import uuid
 from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Any, Final
@@ -20,6 +17,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from jina.codec import proto_wire as w
+from jina.codec.fields import map_order
+from jina.codec.proto_private import TEXTS, complex_bytes
 from jina.codec.types import Type, is_base_doc
 from jina.codec.varint import varint
 from jina.errors import UnencodableError
@@ -27,8 +26,6 @@ from jina.errors import UnencodableError
 Writer = Callable[[Any, "Type | None", bool, int], bytes]
 
 _pack_double: Final = Struct("<d").pack
-_pack_complex: Final = Struct("<dd").pack
-_EMPTY: Final = b""
 _TENSORS: Final[dict[str | None, w.TensorParts]] = {}
 _ENCODERS: Final[list[Callable[[Any, bool, int], bytes]]] = []  # filled by proto_encode: documents know their own encoder
 
@@ -55,7 +52,7 @@ def delimited(tag: bytes, data: bytes) -> bytes:
 def write_map(items: Iterable[tuple[str, Any]], hints: Callable[[str], Type | None], is_ours: bool, depth: int) -> bytes:
     """A `map<string, NodeProto>`, sorted as deterministic protobuf sorts it."""
     parts: list[bytes] = []
-    for key, value in sorted(items, key=lambda item: w.map_order(item[0])):
+    for key, value in sorted(items, key=lambda item: map_order(item[0])):
         node = write_node(value, hints(key), is_ours, depth)
         parts += (w.entry_header(key.encode(), len(node)), node)
     return b"".join(parts)
@@ -201,19 +198,10 @@ def _private(name: str, to_text: Callable[[Any], str]) -> Writer:
     return write
 
 
-def _time_text(value: Any) -> str:
-    """ISO form and the fold, which ISO has no place for; a zone is kept as its offset."""
-    return f"{value.isoformat()}{'~' if value.fold else ''}"
-
-
-def _timedelta_text(value: datetime.timedelta) -> str:
-    return f"{value.days} {value.seconds} {value.microseconds}"
-
-
 def _complex(value: Any, hint: Type | None, is_ours: bool, depth: int) -> bytes:
     if not is_ours:
         raise _refused(value)
-    return delimited(b"\x2a", _pack_complex(value.real, value.imag)) + w.type_suffix(w.J_COMPLEX)
+    return delimited(b"\x2a", complex_bytes(value)) + w.type_suffix(w.J_COMPLEX)
 
 
 def _enum(value: Any, hint: Type | None, is_ours: bool, depth: int) -> bytes:
@@ -256,12 +244,7 @@ _WRITERS: Final[dict[type, Writer]] = {
     frozenset: _frozenset,
     np.ndarray: _array,
     complex: _complex,
-    datetime.datetime: _private(w.J_DATETIME, _time_text),
-    datetime.date: _private(w.J_DATE, datetime.date.isoformat),
-    datetime.time: _private(w.J_TIME, _time_text),
-    datetime.timedelta: _private(w.J_TIMEDELTA, _timedelta_text),
-    decimal.Decimal: _private(w.J_DECIMAL, str),
-    uuid.UUID: _private(w.J_UUID, str),
+    **{cls: _private(name, to_text) for cls, (name, to_text, _) in TEXTS.items()},
 }
 # In docarray's order: a str that is also an enum is text.
 _BASES: Final[tuple[tuple[Any, Writer], ...]] = (
@@ -278,12 +261,7 @@ _BASES: Final[tuple[tuple[Any, Writer], ...]] = (
     (frozenset, _frozenset),
     (enum.Enum, _enum),
     (bytearray, _blob),
-    (datetime.datetime, _WRITERS[datetime.datetime]),
-    (datetime.date, _WRITERS[datetime.date]),
-    (datetime.time, _WRITERS[datetime.time]),
-    (datetime.timedelta, _WRITERS[datetime.timedelta]),
-    (decimal.Decimal, _WRITERS[decimal.Decimal]),
-    (uuid.UUID, _WRITERS[uuid.UUID]),
+    *((cls, _WRITERS[cls]) for cls in TEXTS),
     (complex, _complex),
 )
 
