@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from jina.call import EndpointInfo
+from jina.errors import ConfigError
 from jina.options import DeploymentOptions
-from jina.plan import Listener, Node, Plan
+from jina.plan import Listener, Node, Plan, WebApp
 
 _GRAPH_NAME = "executor"
 """What routes, parameter prefixes and `target_executor` call the only node of a Deployment, whatever its name: Jina's rule."""
@@ -39,11 +40,14 @@ class Deployment:
     The constructor returns at once; ports are bound when they are first asked for or at `start`.
     """
 
-    def __init__(self, args: Any = None, **kwargs: Any) -> None:
+    def __init__(self, args: Any = None, *, app: Any = None, **kwargs: Any) -> None:
         """Take the arguments of a deployment.
 
         Args:
             args: A namespace of arguments (as the command line gives), instead of keywords.
+            app: A web app of your own that answers every HTTP request, in a process of its own (extra `openjina[fastapi]`): a FastAPI
+                or other ASGI app, which gets the default routes behind its own; a function that makes one, from nothing or from the
+                default app; or `"module:name"` of either.
             **kwargs: See `jina.options.DeploymentOptions`; unknown names are warned about and ignored.
 
         Raises:
@@ -51,6 +55,9 @@ class Deployment:
         """
         given = {**(vars(args) if args is not None else {}), **kwargs}
         self.options = DeploymentOptions.from_kwargs(**given)
+        self._app = app
+        if app is not None and not self._has_http:
+            raise ConfigError(f"app= answers HTTP requests, but protocol is {self.protocol!r}; add 'http'")
         self._engine: Any = None
         self._is_running = False
         self._listeners: list[Listener] = []
@@ -72,7 +79,7 @@ class Deployment:
         self._bind()
         self._closed.clear()
         try:
-            self._engine.start()
+            self._engine.start(self._web_app())
         except BaseException:
             self._engine, self._listeners = None, []
             raise
@@ -239,6 +246,21 @@ class Deployment:
             grace_s=options.timeout_ctrl,
             max_message_bytes=options.max_message_bytes,
         )
+
+    @property
+    def _has_http(self) -> bool:
+        return any(_protocol(value) == "http" for value in self.options.protocol)
+
+    def _web_app(self) -> WebApp | None:
+        """What the user wants to answer HTTP, if anything: read at start, as `jina.helper.extend_rest_interface` may be set late."""
+        from jina.process.web_app import custom_hook
+
+        hook = custom_hook()
+        if not self._has_http or (self._app is None and hook is None):
+            return None
+        options = self.options
+        names = ("ssl_certfile", "ssl_keyfile", "uvicorn_kwargs")
+        return WebApp(source=self._app, hook=hook, options={name: getattr(options, name) for name in names})
 
     def _runtime_args(self) -> dict[str, Any]:
         options = self.options

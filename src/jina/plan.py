@@ -42,6 +42,22 @@ class Listener:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WebApp:
+    """A web app of the user's, which answers HTTP in a process of its own instead of the front.
+
+    Attributes:
+        source: An ASGI app, a function that makes one (from nothing, or from the default app), or `module:name` of either; None for
+            the default app.
+        hook: Gets the app at last and gives the one to serve.
+        options: Plain values beside those of the front: TLS files, `uvicorn_kwargs`.
+    """
+
+    source: Any = None
+    hook: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Nodes behind one front.
 

@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from jina.call import EndpointInfo
-from jina.plan import Listener, Node, Plan
-from jina.process.messages import FrontSpec, Listen, WorkerSpec
+from jina.core.restart import RestartOptions, RestartPolicy
+from jina.plan import Listener, Node, Plan, WebApp
+from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
 from jina.process.ports import bind
 from jina.process.supervisor import Slot, Supervisor
 from jina.process.travel import pack
+from jina.process.web_app import check_extra, pack_app
+
+_APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
+"""An app that cannot start again is tried every few seconds: the port is its alone, and nobody else would answer there."""
 
 
 class LocalEngine:
@@ -47,8 +52,11 @@ class LocalEngine:
         pairs = zip(self._plan.listeners, self._sockets, strict=True)
         return [Listener(protocol=lis.protocol, host=lis.host, port=sock.getsockname()[1]) for lis, sock in pairs]
 
-    def start(self) -> None:
+    def start(self, web_app: WebApp | None = None) -> None:
         """Start the processes and wait until they serve.
+
+        Args:
+            web_app: Answers on the HTTP port, instead of the front.
 
         Raises:
             StartError, TimeoutError, PortAlreadyUsed, ConfigError: It cannot run; nothing stays behind.
@@ -58,7 +66,8 @@ class LocalEngine:
             self._folder = Path(tempfile.mkdtemp(prefix="openjina-"))
             executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.nodes}
             guard = pack(self._plan.guard, what="api_key") if self._plan.guard is not None else b""
-            self._supervisor = Supervisor(self._front_slot(guard), self._worker_slots(executors), log=self._log)
+            app = self._app_slot(web_app, guard) if web_app is not None else None
+            self._supervisor = Supervisor(self._front_slot(guard, app), self._worker_slots(executors), app=app, log=self._log)
             self._supervisor.start(self._plan.timeout_ready_s)
         except BaseException:
             self._supervisor = None
@@ -95,26 +104,62 @@ class LocalEngine:
                 shutil.rmtree(self._folder)
             self._folder = None
 
-    def _front_slot(self, guard: bytes) -> Slot:
+    def _listens(self) -> list[Listen]:
+        """The public sockets by protocol, under the numbers that children inherit."""
+        for sock in self._sockets:
+            sock.setblocking(False)
+        return [Listen(listener.protocol, sock.fileno()) for listener, sock in zip(self._plan.listeners, self._sockets, strict=True)]
+
+    def _front_slot(self, guard: bytes, app: Slot | None) -> Slot:
         plan, node = self._plan, self._plan.nodes[0]
-        fds = tuple(sock.fileno() for sock in self._sockets)
-        for fd in fds:
-            os.set_blocking(fd, False)
+        listens = [listen for listen in self._listens() if app is None or listen.fd not in app.pass_fds]
+        app_path = self._app_path if app is not None else ""
 
         def make_spec(_: int) -> FrontSpec:
             return FrontSpec(
                 name=f"{plan.name}/front",
-                listens=[Listen(listener.protocol, fd) for listener, fd in zip(plan.listeners, fds, strict=True)],
+                listens=listens,
                 node=node.graph_name,
                 aliases=[node.name],
                 options=dict(plan.front),
                 sys_path=_sys_path(),
                 cwd=str(Path.cwd()),
                 guard=guard,
+                app_path=app_path,
                 grace_s=plan.grace_s,
             )
 
+        fds = tuple(listen.fd for listen in listens)
         return Slot(role="front", make_spec=make_spec, env=_environment({}, f"{plan.name}/front"), pass_fds=fds)
+
+    @property
+    def _app_path(self) -> str:
+        assert self._folder is not None
+        return str(self._folder / "front.sock")
+
+    def _app_slot(self, web_app: WebApp, guard: bytes) -> Slot:
+        check_extra()
+        plan, path = self._plan, self._app_path
+        listen = next(listen for listen in self._listens() if listen.protocol == "http")
+        app = pack_app(web_app.source) if web_app.source is not None else b""
+        hook = pack(web_app.hook, what="jina.helper.extend_rest_interface") if web_app.hook is not None else b""
+
+        def make_spec(_: int) -> AppSpec:
+            return AppSpec(
+                name=f"{plan.name}/app",
+                listen=listen,
+                front_path=path,
+                options={**plan.front, **web_app.options},
+                sys_path=_sys_path(),
+                cwd=str(Path.cwd()),
+                app=app,
+                hook=hook,
+                guard=guard,
+                grace_s=plan.grace_s,
+            )
+
+        env = _environment(plan.nodes[0].env, f"{plan.name}/app")
+        return Slot(role="app", make_spec=make_spec, env=env, pass_fds=(listen.fd,), policy=RestartPolicy(_APP_PATIENCE))
 
     def _worker_slots(self, executors: Mapping[str, bytes]) -> list[Slot]:
         return [self._worker_slot(node, index, executors[node.name]) for node in self._plan.nodes for index in range(node.n_replicas)]

@@ -46,12 +46,15 @@ class _Front:
         self._tasks: set[asyncio.Task[None]] = set()
         self._fronts: list[Any] = []
         self._servers: list[asyncio.Server] = []
+        self._apps: Any = None
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
         loop.add_reader(self._parent.orders, self._read_orders)
+        if self._spec.app_path:
+            await self._listen_for_apps(self._spec.app_path)
         if self._parent.has_held:
             self._read_orders()
         grace_s = await self._stop
@@ -130,6 +133,12 @@ class _Front:
             sock = socket.socket(fileno=os.dup(listen.fd))
             self._servers.append(await self._loop.create_server(front.make_protocol, sock=sock, backlog=_BACKLOG))
 
+    async def _listen_for_apps(self, path: str) -> None:
+        from jina.transport.hop_handler import HopHandlerServer
+
+        self._apps = HopHandlerServer(self._node)
+        self._servers.append(await self._apps.listen(path))
+
     def _make_front(self, listen: Listen, up: ReplicaUp, guard: Any) -> Any:
         options = self._spec.options
         if listen.protocol == "http":
@@ -160,7 +169,7 @@ class _Front:
             server.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
-                await asyncio.gather(*(front.drain() for front in self._fronts))
+                await asyncio.gather(*(each.drain() for each in (*self._fronts, self._apps) if each is not None))
 
     def _kill_workers(self) -> None:
         for pid in self._groups.values():

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jina.process.messages import FrontSpec, Reader, ToChild, WorkerSpec, send
+from jina.process.messages import AppSpec, FrontSpec, Reader, ToChild, WorkerSpec, send
 
 _MAX_READ_BYTES = 1 << 18
 
@@ -49,7 +49,7 @@ class Child:
         return code
 
 
-def spawn(role: str, spec: WorkerSpec | FrontSpec, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> Child:
+def spawn(role: str, spec: WorkerSpec | FrontSpec | AppSpec, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> Child:
     """Start a child and hand it its specification.
 
     Args:

@@ -62,6 +62,7 @@ class FrontSpec(msgspec.Struct, tag="front"):
         aliases: Names that `target_executor` and parameter prefixes may also use for it.
         options: Plain values for the fronts (title, cors, limits, ...).
         guard: Travelling key or callable over the headers; empty for none.
+        app_path: Unix socket on which app processes call; empty if there is none.
     """
 
     name: str
@@ -71,6 +72,30 @@ class FrontSpec(msgspec.Struct, tag="front"):
     options: dict[str, Any]
     sys_path: list[str]
     cwd: str
+    guard: bytes = b""
+    app_path: str = ""
+    grace_s: float = 60.0
+
+
+class AppSpec(msgspec.Struct, tag="app"):
+    """What an app process needs.
+
+    Attributes:
+        listen: The public HTTP socket.
+        front_path: Unix socket on which the front takes its calls.
+        options: As in FrontSpec, and TLS files and `uvicorn_kwargs`.
+        app, hook: What the user gave, travelling; empty for none.
+        guard: As in FrontSpec.
+    """
+
+    name: str
+    listen: Listen
+    front_path: str
+    options: dict[str, Any]
+    sys_path: list[str]
+    cwd: str
+    app: bytes = b""
+    hook: bytes = b""
     guard: bytes = b""
     grace_s: float = 60.0
 
@@ -118,7 +143,7 @@ class Failed(msgspec.Struct, tag="failed"):
     traceback: str
 
 
-ToChild = WorkerSpec | FrontSpec | ReplicaUp | ReplicaDown | WorkerStarted | Stop
+ToChild = WorkerSpec | FrontSpec | AppSpec | ReplicaUp | ReplicaDown | WorkerStarted | Stop
 FromChild = Ready | Failed
 
 _encode = msgspec.msgpack.Encoder().encode

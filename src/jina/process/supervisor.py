@@ -1,4 +1,4 @@
-"""Starts one front and its workers, restarts what dies, stops what is asked to stop.
+"""Starts one front, its workers and perhaps a web app of the user's, restarts what dies, stops what is asked to stop.
 
 One thread owns all of it and reads one stream of events: what children report, that a pipe closed (a death), and what the owner
 asks (start, stop). It runs in the process of whoever uses us as a library, so it changes nothing global there: a daemon thread, no
@@ -7,6 +7,7 @@ signal handlers, no event loop.
     worker: starting --Ready--> ready --pipe closed--> (restarted at once) starting
             starting --Failed or pipe closed--> pauses grow --> given up
     front:  the same; a new front gets the same listening sockets, so the port never closes
+    app:    the same as the front, but it is never given up
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from jina.call import EndpointInfo
 from jina.core.restart import RestartPolicy
 from jina.errors import StartError
 from jina.process.child import Child, spawn
-from jina.process.messages import Failed, FrontSpec, Ready, ReplicaDown, ReplicaUp, Stop, WorkerSpec, WorkerStarted
+from jina.process.messages import AppSpec, Failed, FrontSpec, Ready, ReplicaDown, ReplicaUp, Stop, WorkerSpec, WorkerStarted
 
 Spawn = Callable[..., Child]
 Log = Callable[[str], None]
@@ -40,13 +41,13 @@ class Slot:
     """A place that should always hold a running child."""
 
     role: str
-    make_spec: Callable[[int], WorkerSpec | FrontSpec]
+    make_spec: Callable[[int], WorkerSpec | FrontSpec | AppSpec]
     env: Mapping[str, str]
     pass_fds: tuple[int, ...] = ()
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     n_started: int = 0
     child: Child | None = None
-    spec: WorkerSpec | FrontSpec | None = None
+    spec: WorkerSpec | FrontSpec | AppSpec | None = None
     ready: Ready | None = None
     start_at: float | None = None
     stop_by: float | None = None
@@ -59,18 +60,20 @@ class Slot:
 
 
 class Supervisor:
-    """Keeps one front and its workers running."""
+    """Keeps one front, its workers and the app (if there is one) running."""
 
     def __init__(
         self,
         front: Slot,
         workers: list[Slot],
         *,
+        app: Slot | None = None,
         log: Log,
         spawn: Spawn = spawn,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._front, self._workers = front, workers
+        self._front, self._workers, self._app = front, workers, app
+        self._slots = [front, *workers, *([app] if app is not None else [])]
         self._log, self._spawn, self._clock = log, spawn, clock
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
@@ -124,21 +127,21 @@ class Supervisor:
     @property
     def pids(self) -> dict[str, int]:
         """Process ids of the running children by name."""
-        return {slot.name: slot.child.pid for slot in (self._front, *self._workers) if slot.child is not None}
+        return {slot.name: slot.child.pid for slot in self._slots if slot.child is not None}
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
             os.write(self._wake_write, b"!")
 
     def _awaited(self) -> str:
-        names = [slot.name for slot in (*self._workers, self._front) if slot.ready is None]
+        names = [slot.name for slot in (*self._slots[1:], self._front) if slot.ready is None]
         return ", ".join(names) or "the service"
 
     # --- the thread --------------------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            for slot in (self._front, *self._workers):
+            for slot in self._slots:
                 self._start(slot)
             while self._turn():
                 pass
@@ -160,7 +163,7 @@ class Supervisor:
         now = self._clock()
         if self._stop_grace_s is not None:
             return self._continue_stopping(now, self._stop_grace_s)
-        for slot in (self._front, *self._workers):
+        for slot in self._slots:
             if slot.start_at is not None and slot.start_at <= now:
                 self._start(slot)
         if not self._was_ready and now >= self._note_at:
@@ -169,8 +172,8 @@ class Supervisor:
         return True
 
     def _patience(self) -> float | None:
-        times = [slot.start_at for slot in (self._front, *self._workers) if slot.start_at is not None]
-        times += [slot.stop_by for slot in (self._front, *self._workers) if slot.stop_by is not None and slot.child is not None]
+        times = [slot.start_at for slot in self._slots if slot.start_at is not None]
+        times += [slot.stop_by for slot in self._slots if slot.stop_by is not None and slot.child is not None]
         if not self._was_ready:
             times.append(self._note_at)
         return max(0.0, min(times) - self._clock()) if times else None
@@ -182,20 +185,23 @@ class Supervisor:
         slot.child = self._spawn(slot.role, slot.spec, slot.env, slot.pass_fds)
         self._selector.register(slot.child.events, selectors.EVENT_READ, slot)
         if slot is self._front:
-            for worker in self._workers:
-                self._introduce(worker)
+            for other in self._slots[1:]:
+                self._introduce(other, slot)
         elif self._front.child is not None:
             self._front.child.send(WorkerStarted(slot.name, slot.child.pid))
+        if slot is self._app:
+            for worker in self._workers:
+                self._introduce(worker, slot)
 
-    def _introduce(self, worker: Slot) -> None:
-        """Tell the front what it must know of a worker."""
-        front = self._front.child
-        if front is None or worker.child is None:
+    def _introduce(self, other: Slot, to: Slot | None) -> None:
+        """Tell the front, or the app, what it must know of another child."""
+        if to is None or to.child is None or other.child is None:
             return
-        front.send(WorkerStarted(worker.name, worker.child.pid))
-        if worker.ready is not None and isinstance(worker.spec, WorkerSpec):
-            spec = worker.spec
-            front.send(ReplicaUp(spec.name, spec.socket_path, spec.begun_path, worker.child.pid, worker.ready.endpoints))
+        if to is self._front:
+            to.child.send(WorkerStarted(other.name, other.child.pid))
+        if other.ready is not None and isinstance(other.spec, WorkerSpec):
+            spec = other.spec
+            to.child.send(ReplicaUp(spec.name, spec.socket_path, spec.begun_path, other.child.pid, other.ready.endpoints))
 
     def _read(self, slot: Slot) -> None:
         assert slot.child is not None
@@ -212,9 +218,10 @@ class Supervisor:
     def _became_ready(self, slot: Slot, event: Ready) -> None:
         slot.ready = event
         slot.policy.became_ready()
-        if slot is not self._front:
-            self._introduce(slot)
-        if self._front.ready is not None and all(worker.ready is not None for worker in self._workers):
+        if isinstance(slot.spec, WorkerSpec):
+            self._introduce(slot, self._front)
+            self._introduce(slot, self._app)
+        if all(each.ready is not None for each in self._slots):
             self._was_ready = True
             self._started.set()
 
@@ -234,7 +241,7 @@ class Supervisor:
         gave_up = slot.start_at is None
         what = "is not started again" if gave_up else "is started again"
         self._log(f"{slot.last_error}{'' if was_ready else ' before it was ready'}; it {what}")
-        if slot is self._front:
+        if slot is self._front or slot is self._app:
             if gave_up:
                 self._stop_grace_s = 0.0
         elif self._front.child is not None:
@@ -248,8 +255,10 @@ class Supervisor:
     # --- stopping ----------------------------------------------------------------------------------------------------------------
 
     def _continue_stopping(self, now: float, grace_s: float) -> bool:
-        if self._front.child is not None:
-            self._ask_to_stop(self._front, now, grace_s)
+        public = [slot for slot in (self._front, self._app) if slot is not None and slot.child is not None]
+        for slot in public:  # the front waits for the app, which still calls it
+            self._ask_to_stop(slot, now, grace_s)
+        if public:
             return True
         running = [slot for slot in self._workers if slot.child is not None]
         for slot in running:
@@ -266,7 +275,7 @@ class Supervisor:
             slot.stop_by = now + 60.0
 
     def _kill_all(self) -> None:
-        for slot in (self._front, *self._workers):
+        for slot in self._slots:
             if slot.child is not None:
                 slot.child.reap()
                 slot.child = None

@@ -25,6 +25,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined,unused-ig
             subscription = _subscription(obj)
             if subscription is not None:
                 return operator.getitem, subscription
+        elif type(obj).__name__ == "State" and type(obj).__module__ == "starlette.datastructures":
+            return type(obj), (vars(obj)["_state"],)  # of a web app; its own __getattr__ never ends on an object without attributes
         return super().reducer_override(obj)
 
 
@@ -69,6 +71,17 @@ def pack(value: Any, *, what: str) -> bytes:
 def unpack(data: bytes) -> Any:
     """Give back what `pack` took; only for bytes from our own parent."""
     return pickle.loads(data)
+
+
+def importable_name(value: Any) -> str | None:
+    """Give `module:name` of an object that stands in a module which a fresh interpreter can import; None if there is none."""
+    for module_name, module in list(sys.modules.items()):
+        if module_name == "__main__":
+            continue
+        for name, held in list(getattr(module, "__dict__", {}).items()):
+            if held is value and _is_importable(module_name):
+                return f"{module_name}:{name}"
+    return None
 
 
 def _register_by_value(value: Any) -> list[ModuleType]:

@@ -1,0 +1,78 @@
+"""uvicorn, as an app process uses it: no signal handlers, no logging set-up, and word of when it serves or why it cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import uvicorn
+
+_BACKLOG = 4096
+_FOREVER_S = 10**9
+_OURS = ("app", "host", "port", "uds", "fd", "workers", "reload", "factory", "interface", "loop")
+_FAILED = "lifespan.startup.failed"
+
+
+class StartupError(Exception):
+    """The app's own start-up (its lifespan) failed; the text is its traceback, `summary` the last line of it."""
+
+    @property
+    def summary(self) -> str:
+        """What failed, in a line."""
+        lines = str(self).strip().splitlines()
+        return f"the app's startup failed: {lines[-1] if lines else 'it did not say why'}"
+
+
+class Lifespan:
+    """An ASGI app around the user's, which keeps the reason why its start-up failed."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.error: StartupError | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def note(message: Any) -> None:
+            if message["type"] == _FAILED:
+                self.error = StartupError(message.get("message", ""))
+            await send(message)
+
+        await self._app(scope, receive, note)
+
+
+class Server(uvicorn.Server):
+    """Tells when it takes requests; leaves signals to whoever runs it."""
+
+    def __init__(self, config: uvicorn.Config, *, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+        yield
+
+
+def make_config(app: Any, options: Mapping[str, Any]) -> uvicorn.Config:
+    """Give uvicorn's options: ours, then the user's `uvicorn_kwargs` where they do not say where to listen."""
+    idle_s = options.get("idle_timeout_s")
+    settings: dict[str, Any] = {
+        "http": "httptools",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": _FOREVER_S if idle_s is None else idle_s,
+        "ssl_certfile": options.get("ssl_certfile"),
+        "ssl_keyfile": options.get("ssl_keyfile"),
+    }
+    given = options.get("uvicorn_kwargs") or {}
+    settings.update((name, value) for name, value in given.items() if name not in _OURS)
+    return uvicorn.Config(app, interface="asgi3", backlog=_BACKLOG, **settings)
