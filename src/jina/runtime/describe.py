@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from jina.call import EndpointInfo
+from jina.codec.schema_v1 import to_v1
 from jina.endpoint import Endpoint
 from jina.executor import BaseExecutor
 
@@ -63,10 +63,3 @@ def _struct_schema(model: type) -> dict[str, Any]:
     definitions: dict[str, Any] = schema.get("$defs", {})
     top: dict[str, Any] = definitions.pop(schema.get("$ref", "").rpartition("/")[2], schema)
     return {**top, **({"$defs": definitions} if definitions else {})}
-
-
-def to_v1(schema: dict[str, Any]) -> dict[str, Any]:
-    """Rename what pydantic 1 called otherwise: `definitions` and the references to them."""
-    text = json.dumps(schema).replace('"#/$defs/', '"#/definitions/').replace('"$defs":', '"definitions":')
-    renamed: dict[str, Any] = json.loads(text)
-    return renamed
