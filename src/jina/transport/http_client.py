@@ -129,7 +129,9 @@ class HttpConnection(asyncio.Protocol):
 class HttpPool:
     """Requests to one service over connections that are kept open between them."""
 
-    def __init__(self, connect: Connect, target: str, *, max_connections: int = _MAX_CONNECTIONS, max_body_bytes: int | None = None) -> None:
+    def __init__(
+        self, connect: Connect, target: str, *, max_connections: int = _MAX_CONNECTIONS, max_body_bytes: int | None = None
+    ) -> None:
         """Prepare; nothing is opened before the first request.
 
         Args:

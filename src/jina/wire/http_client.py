@@ -45,7 +45,7 @@ def request_bytes(method: str, target: str, headers: Mapping[str, str], body: by
     head = [f"{method} {target} HTTP/1.1\r\n"]
     for name, value in headers.items():
         if _TOKEN(name) is None or any(character in value for character in "\r\n\0"):
-            raise InvalidInputError(f"header {name[:80]!r} with value {value[:80]!r} cannot be sent: line ends and odd names are not allowed")
+            raise InvalidInputError(f"header {name[:80]!r} with value {value[:80]!r} cannot be sent: no line ends, no odd names")
         head.append(f"{name}: {value}\r\n")
     if body is not None:
         head.append(f"content-length: {len(body)}\r\n")

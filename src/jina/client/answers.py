@@ -1,0 +1,178 @@
+"""A reply as a client sees it: its documents, its Response object, whether it tells of a failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jina.client.documents import ReturnType
+from jina.client.failures import FailedReply, HttpError, NoEndpointError, RefusedError, RpcError, UnreachableError, failure
+from jina.codec.messages import Envelope, StatusParts, read_status
+from jina.transport.http_client import HttpResponse
+from jina.wire.status import GrpcStatus
+
+
+class Answer:
+    """The reply to one request.
+
+    Attributes:
+        is_error: An executor failed, or did not get what it takes: callbacks may take it.
+    """
+
+    is_error: bool = False
+
+    def docs(self, wanted: ReturnType) -> list[Any]:
+        """The documents.
+
+        Raises:
+            MalformedError, InvalidInputError: They are not of that class.
+        """
+        raise NotImplementedError
+
+    def response(self, wanted: ReturnType) -> Any:
+        """The reply as a `jina.types.request.data.Response`."""
+        raise NotImplementedError
+
+    def error(self, wanted: ReturnType) -> Exception:
+        """What to raise where nobody takes the failure."""
+        raise NotImplementedError
+
+
+class GrpcAnswer(Answer):
+    """A DataRequestProto."""
+
+    def __init__(self, data: bytes, envelope: Envelope) -> None:
+        self._data, self._envelope = data, envelope
+        self.is_error = bool(envelope.status) and read_status(envelope.status).is_error
+        self._response: Any = None
+
+    def docs(self, wanted: ReturnType) -> list[Any]:
+        envelope = self._envelope
+        if self._response is not None or envelope.docs_bytes is not None:
+            return list(self.response(wanted).docs)
+        return wanted.codec.decode_proto(envelope.docs) if envelope.docs else []
+
+    def response(self, wanted: ReturnType) -> Any:
+        if self._response is None:
+            from jina.types.request.data import Response
+
+            self._response = Response(self._data)
+            self._response.document_array_cls = _response_class(wanted)
+        return self._response
+
+    def error(self, wanted: ReturnType) -> Exception:
+        return failed_reply(self.response(wanted).header, read_status(self._envelope.status))
+
+
+class _Body(msgspec.Struct):
+    """What a service answers over HTTP."""
+
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    parameters: dict[str, Any] | None = None
+    header: dict[str, Any] | None = None
+    routes: list[Any] | None = None
+
+
+_read_body = msgspec.json.Decoder(_Body).decode
+
+
+class HttpAnswer(Answer):
+    """A response to a POST. 500, 400 and 422 are an executor's failures; other statuses are raised as they come."""
+
+    def __init__(self, response: HttpResponse, path: str, request_id: str) -> None:
+        self._status, self._content, self._request_id = response.status, response.body, request_id
+        self.is_error = response.status in (400, 422, 500)
+        if not self.is_error and not 200 <= response.status <= 300:
+            raise http_failure(response.status, response.body, path)
+        self._body = _Body()
+        if not self.is_error:
+            try:
+                self._body = _read_body(response.body)
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise failure(HttpError, _json_or_text(response.body), details=f"the answer is not a reply: {error}") from None
+        self._path = path
+        self._response: Any = None
+
+    def docs(self, wanted: ReturnType) -> list[Any]:
+        data = bytes(self._body.data)
+        return wanted.codec.decode_json(b"[" + data + b"]" if data[:1] == b"{" else data) if data not in (b"[]", b"null") else []
+
+    def response(self, wanted: ReturnType) -> Any:
+        if self._response is None:
+            from jina.types.request.data import Response
+
+            self._response = made = Response(self._message())
+            made.document_array_cls = _response_class(wanted)
+            made.direct_docs = wanted.make(self.docs(wanted))
+            if self.is_error:
+                made.header.status.code, made.header.status.description = 1, _detail(self._content)
+        return self._response
+
+    def _message(self) -> dict[str, Any]:
+        body = self._body
+        header = {"request_id": self._request_id, **_snake(body.header or {})}
+        return {"header": header, "parameters": body.parameters or {}, **({"routes": body.routes} if body.routes else {})}
+
+    def error(self, wanted: ReturnType) -> Exception:
+        return http_failure(self._status, self._content, self._path)
+
+
+def _response_class(wanted: ReturnType) -> Any:
+    return wanted.item if wanted.list_type is list else wanted.list_type
+
+
+def _snake(header: dict[str, Any]) -> dict[str, Any]:
+    names = {"requestId": "request_id", "targetExecutor": "target_executor", "execEndpoint": "exec_endpoint"}
+    return {names.get(name, name): value for name, value in header.items() if value is not None}
+
+
+def failed_reply(header: Any, status: StatusParts) -> RpcError:
+    """Make the error for a reply whose header tells of a failure."""
+    return failure(FailedReply, header, status=GrpcStatus.UNKNOWN, details=status.description)
+
+
+def http_failure(status: int, content: bytes, path: str) -> RpcError:
+    """Make the error for an HTTP status that is no success."""
+    body = _json_or_text(content)
+    detail = _detail(content)
+    number = _GRPC_OF_HTTP.get(status, GrpcStatus.UNKNOWN)
+    error: RpcError
+    if status == 404:
+        error = failure(NoEndpointError, f"no such endpoint {path}", status=number, details=detail)
+    elif status in (503, 504):
+        described = isinstance(body, dict) and "description" in ((body.get("header") or {}).get("status") or {})
+        error = failure(UnreachableError if described else RefusedError, detail if described else body, status=number, details=detail)
+    else:
+        error = failure(HttpError, body, status=number, details=detail)
+    error.http_status = status
+    return error
+
+
+_GRPC_OF_HTTP: dict[int, int] = {
+    400: GrpcStatus.INVALID_ARGUMENT,
+    401: GrpcStatus.UNAUTHENTICATED,
+    403: GrpcStatus.PERMISSION_DENIED,
+    404: GrpcStatus.NOT_FOUND,
+    405: GrpcStatus.UNIMPLEMENTED,
+    413: GrpcStatus.RESOURCE_EXHAUSTED,
+    422: GrpcStatus.INVALID_ARGUMENT,
+    429: GrpcStatus.RESOURCE_EXHAUSTED,
+    503: GrpcStatus.UNAVAILABLE,
+    504: GrpcStatus.DEADLINE_EXCEEDED,
+}
+
+
+def _json_or_text(content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        return content.decode("utf-8", "replace")
+
+
+def _detail(content: bytes) -> str:
+    body = _json_or_text(content)
+    if isinstance(body, dict):
+        status = (body.get("header") or {}).get("status") or {}
+        body = status.get("description") or body.get("detail", body)
+    return body if isinstance(body, str) else msgspec.json.encode(body).decode()

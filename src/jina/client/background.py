@@ -1,0 +1,79 @@
+"""The loop behind the sync API: one daemon thread a process, started by the first call. User code never runs on it.
+
+After a fork the child has a loop and connections of its own; the parent's are never touched there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from jina.transport.loops import new_loop
+
+T = TypeVar("T")
+
+
+class Background:
+    """A loop that runs in a thread of its own."""
+
+    def __init__(self, name: str = "jina-client") -> None:
+        self.loop = new_loop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+        atexit.register(self.stop)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def call(self, function: Callable[..., object], *args: Any) -> None:
+        """Have a function called on the loop soon; does not wait. Nothing happens after `stop`."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(function, *args)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and wait for its result; an interrupted wait cancels it."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """End the thread: what runs on the loop is cancelled. Harmless when it has ended."""
+        atexit.unregister(self.stop)
+        if self.loop.is_closed() or not self._thread.is_alive():
+            return
+        asyncio.run_coroutine_threadsafe(self._finish(), self.loop)
+        self._thread.join(2)
+        if not self._thread.is_alive():
+            self.loop.close()
+
+    async def _finish(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.loop.shutdown_asyncgens()
+        self.loop.call_soon(self.loop.call_soon, self.loop.stop)  # closed transports need a turn to say so
+
+
+_of_process: dict[int, Background] = {}
+_locks: dict[int, threading.Lock] = {}
+
+
+def background() -> Background:
+    """Give this process's loop, started by the first call."""
+    pid = os.getpid()
+    found = _of_process.get(pid)
+    if found is None:
+        with _locks.setdefault(pid, threading.Lock()):
+            found = _of_process.get(pid)
+            if found is None:
+                found = _of_process[pid] = Background()
+    return found

@@ -1,0 +1,132 @@
+"""Documents to bytes and back for a client: the class decides the codec. Nothing of pydantic or numpy is imported before a document is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jina.client.inputs import Batch, checked
+from jina.errors import BadClientInput, ConfigError, JinaError
+from jina.hints import is_document_class, list_of
+
+
+def encode_proto(batch: Batch) -> bytes | None:
+    """Give a batch as a serialised DocListProto; None for no documents at all.
+
+    Raises:
+        BadClientInput: A value that the wire cannot carry.
+    """
+    if batch is None:
+        return None
+    return b"".join(_encoded(batch, "encode_proto"))
+
+
+def encode_json(batch: Batch) -> bytes:
+    """Give a batch as a JSON array.
+
+    Raises:
+        BadClientInput: A value that JSON cannot carry.
+    """
+    parts = [part[1:-1] for part in _encoded(batch, "encode_json")] if batch is not None else []
+    return b"[" + b",".join(part for part in parts if part) + b"]"
+
+
+def _encoded(batch: Batch, method: str) -> list[bytes]:
+    from jina.codec import codec_for
+
+    kind: Any = getattr(batch, "doc_type", None)
+    is_typed = kind is not None and kind.__name__ != "AnyDoc"
+    if not is_typed:
+        batch = checked(batch)
+    kinds: set[Any] = {kind} if is_typed else set(map(type, batch))
+    try:
+        if len(kinds) == 1:
+            return [bytes(getattr(codec_for(kinds.pop()), method)(batch))]
+        return [bytes(getattr(codec_for(type(doc)), method)([doc])) for doc in batch]
+    except JinaError as error:
+        raise BadClientInput(str(error)) from error
+
+
+def encode_one_proto(doc: Any) -> bytes:
+    """Give one document as a serialised DocProto."""
+    return _encode_one(doc, "encode_proto_one")
+
+
+def encode_one_json(doc: Any) -> bytes:
+    """Give one document as a JSON object."""
+    return _encode_one(doc, "encode_json_one")
+
+
+def _encode_one(doc: Any, method: str) -> bytes:
+    from jina.codec import codec_for
+
+    doc = checked([doc])[0]
+    try:
+        return bytes(getattr(codec_for(type(doc)), method)(doc))
+    except JinaError as error:
+        raise BadClientInput(str(error)) from error
+
+
+class ReturnType:
+    """What replies become.
+
+    Attributes:
+        list_type: A DocList class, ours or docarray's, or `list`.
+        item: The class of one document.
+        is_single: A lone document comes without a list around it.
+    """
+
+    list_type: Any
+    item: Any
+
+    def __init__(self, wanted: Any = None) -> None:
+        """Read `return_type`.
+
+        Args:
+            wanted: `DocList[X]`, `list[X]`, or a document class; None for documents of any fields.
+
+        Raises:
+            BadClientInput: Something else.
+        """
+        from jina.docs import AnyDoc, BaseDoc, DocList
+
+        if wanted is None or wanted is DocList:
+            self.list_type, self.item, self.is_single = DocList, AnyDoc, False
+            return
+        found = list_of(wanted)
+        if found is not None:
+            self.list_type, self.item = found
+            self.is_single = False
+        elif is_document_class(wanted):
+            self.item, self.is_single = wanted, True
+            self.list_type = _subscript(DocList, AnyDoc if wanted is BaseDoc else wanted)
+            if hasattr(wanted, "__fields__") and any(base.__module__ == "docarray.base_doc.doc" for base in wanted.__mro__):
+                import docarray
+
+                self.list_type = _subscript(docarray.DocList, wanted)
+        else:
+            raise BadClientInput(f"return_type must be a document class, DocList[...] or list[...] of one, got {wanted!r}")
+        if self.item is BaseDoc or self.item.__name__ == "AnyDoc":
+            self.item = AnyDoc
+
+    @property
+    def codec(self) -> Any:
+        """Reads one document class."""
+        from jina.codec import codec_for
+
+        try:
+            return codec_for(self.item)
+        except ConfigError as error:
+            raise BadClientInput(f"return_type: {error}") from error
+
+    def make(self, docs: list[Any]) -> Any:
+        """Make the list that the caller wants."""
+        kind = self.list_type
+        return docs if kind is list else kind.construct(docs) if hasattr(kind, "construct") else kind(docs)
+
+    def result(self, docs: list[Any]) -> Any:
+        """Make what `post` gives: the list, or the one document."""
+        return docs[0] if self.is_single and len(docs) == 1 else self.make(docs)
+
+
+def _subscript(kind: Any, item: Any) -> Any:
+    return kind[item]

@@ -1,0 +1,172 @@
+"""What a call raises: Jina's classes, with `code()` and `details()` as grpcio's errors have.
+
+RpcError (also grpc.RpcError, where `grpc` is imported)
+├── UnreachableError     also ConnectionError; UNAVAILABLE, NOT_FOUND, DEADLINE_EXCEEDED, and HTTP 503 and 504 with a description
+│   └── RefusedError         also ValueError; HTTP 503 and 504 without one
+├── InternalRpcError     also grpc.aio.AioRpcError; INTERNAL
+├── RefusedInputError    also BadClientInput
+├── ServiceError         also BadServerFlow; all other gRPC statuses
+├── HttpError            also ValueError; other HTTP statuses that are no success
+├── NoEndpointError      also BadClient; HTTP 404
+├── LateError            also TimeoutError; an HTTP request whose time was up
+└── FailedReply          also BadServer; an executor failed, `args[0]` is the reply's header
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from jina.errors import BadClient, BadClientInput, BadServer, BadServerFlow
+from jina.transport.grpc_client import CallEnd
+from jina.wire.status import GrpcStatus
+
+Pairs = tuple[tuple[str, str | bytes], ...]
+
+
+class RpcError(Exception):
+    """A call failed.
+
+    Attributes:
+        status: gRPC's status number; of HTTP's the nearest.
+        http_status: HTTP's status number, None over gRPC.
+    """
+
+    status: int = GrpcStatus.UNKNOWN
+    http_status: int | None = None
+    _details: str = ""
+    _metadata: Pairs = ()
+
+    def code(self) -> Any:
+        """The status: `grpc.StatusCode` where `grpc` is imported, else a GrpcStatus; both have `name`."""
+        status = GrpcStatus(self.status)
+        grpc = sys.modules.get("grpc")
+        return getattr(grpc.StatusCode, status.name) if grpc is not None else status
+
+    def details(self) -> str:
+        """What the server said."""
+        return self._details
+
+    def trailing_metadata(self) -> Pairs:
+        """What came after the reply; with several attempts `jina-client-attempts` is their number."""
+        return self._metadata
+
+    def initial_metadata(self) -> Pairs:
+        """Nothing; there for code that expects grpcio's errors."""
+        return ()
+
+    def debug_error_string(self) -> str:
+        """The text of the error."""
+        return str(self)
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (_plain(type(self)), self.args, self.__dict__)
+
+
+class UnreachableError(RpcError, ConnectionError):
+    """The service cannot be reached, is overloaded, or did not answer in time."""
+
+    status = GrpcStatus.UNAVAILABLE
+
+
+class RefusedError(UnreachableError, ValueError):
+    """The service is there, but takes no calls now."""
+
+
+class InternalRpcError(RpcError):
+    """The server failed inside."""
+
+    status = GrpcStatus.INTERNAL
+
+
+class RefusedInputError(RpcError, BadClientInput):
+    """The inputs made the server give up."""
+
+
+class ServiceError(RpcError, BadServerFlow):
+    """The service answered with an error of its own."""
+
+
+class HttpError(RpcError, ValueError):
+    """An HTTP status that is no success; `args[0]` is the response's body."""
+
+
+class NoEndpointError(RpcError, BadClient):
+    """The service has no such endpoint."""
+
+    status = GrpcStatus.NOT_FOUND
+
+
+class LateError(RpcError, TimeoutError):
+    """The time given was up."""
+
+    status = GrpcStatus.DEADLINE_EXCEEDED
+
+
+class FailedReply(RpcError, BadServer):
+    """An executor failed; `args[0]` is the reply's header."""
+
+
+def failure(kind: type[RpcError], *args: Any, status: int | None = None, details: str = "", metadata: Pairs = ()) -> RpcError:
+    """Make an error of one of the classes above, with grpcio's class among its bases where that is imported."""
+    error = _class_for(kind)(*args)
+    error._details, error._metadata = details, metadata
+    if status is not None:
+        error.status = status
+    return error
+
+
+def failure_of(end: CallEnd, n_attempts: int = 1) -> RpcError:
+    """Make the error for a gRPC call that ended with a status other than OK."""
+    metadata: Pairs = end.metadata if n_attempts < 2 else (*end.metadata, ("jina-client-attempts", str(n_attempts)))
+    name = GrpcStatus(end.status).name if end.status in _KNOWN else str(end.status)
+    text = f"gRPC error: {name} {end.message}"
+    if metadata:
+        text += "\n" + "\n".join(f"{key}: {value!r}" for key, value in metadata)
+    status = end.status if end.status in _KNOWN else GrpcStatus.UNKNOWN
+    kind = _KINDS.get(status, ServiceError)
+    if status == GrpcStatus.UNKNOWN and "asyncio.exceptions.TimeoutError" in end.message:
+        kind = RefusedInputError
+    return failure(kind, text, status=status, details=end.message, metadata=metadata)
+
+
+_KNOWN = frozenset(GrpcStatus)
+_KINDS: dict[int, type[RpcError]] = {
+    GrpcStatus.UNAVAILABLE: UnreachableError,
+    GrpcStatus.NOT_FOUND: UnreachableError,
+    GrpcStatus.DEADLINE_EXCEEDED: UnreachableError,
+    GrpcStatus.INTERNAL: InternalRpcError,
+}
+
+
+_classes: dict[type[RpcError], type[RpcError]] = {}
+
+
+def _class_for(kind: type[RpcError]) -> type[RpcError]:
+    """Give the class, with grpcio's among its bases where `grpc` is imported."""
+    grpc: Any = sys.modules.get("grpc")
+    if grpc is None:
+        return kind
+    made = _classes.get(kind)
+    if made is None:
+        base = grpc.aio.AioRpcError if kind is InternalRpcError else grpc.RpcError
+        init = {"__init__": lambda self, *args: Exception.__init__(self, *args), "__module__": kind.__module__, "_plain": kind}
+        made = _classes[kind] = type(kind.__name__, (kind, base), init)
+    return made
+
+
+def _plain(kind: type) -> type:
+    return getattr(kind, "_plain", kind)
+
+
+def _rebuild(kind: type[RpcError], args: Sequence[Any], state: dict[str, Any]) -> RpcError:
+    error = failure(kind, *args)
+    error.__dict__.update(state)
+    return error

@@ -1,0 +1,276 @@
+"""A client over HTTP/1.1: which path a request goes to, its body, and what the response means. One core belongs to one loop.
+
+An endpoint `/x` is a POST to `/x`. Only where that does not exist the service's `/openapi.json` is read, once, and Jina's rule decides:
+`/default` if the service has it, else `/post`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from jina.client import documents
+from jina.client.answers import Answer, HttpAnswer, failed_reply, http_failure
+from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange, SeparateExchange
+from jina.client.failures import HttpError, LateError, RpcError, UnreachableError, failure
+from jina.client.inputs import Batch
+from jina.client.post import Post
+from jina.client.sse import EventReader
+from jina.codec.messages import StatusParts
+from jina.errors import BadClientInput, TransportError
+from jina.transport.http_client import HttpPool, HttpResponse
+from jina.wire import http_client as wire
+from jina.wire.grpc import Metadata
+from jina.wire.ids import RequestIds
+from jina.wire.status import GrpcStatus
+
+_ABSENT = frozenset((404, 405))
+_RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
+_HIGH_BYTES = 1 << 20
+_REQUEST_ID = re.compile(r"[!-~]{1,128}").fullmatch
+
+
+class RequestWriter:
+    """Writes the bodies of one post, in the thread that has the documents."""
+
+    def __init__(self, post: Post) -> None:
+        self._ids = RequestIds()
+        named = [("parameters", post.parameters)] if post.parameters else []
+        header = {"targetExecutor": post.target_executor} if post.target_executor else {}
+        try:
+            self._parameters = b"".join(b',"%b":%b' % (name.encode(), _json(value)) for name, value in named)
+            self._header = b",".join((b"", *(b'"%b":%b' % (name.encode(), _json(value)) for name, value in header.items())))
+            self._rest = b',"execEndpoint":%b}' % _json(post.on)
+        except (TypeError, ValueError) as error:
+            raise BadClientInput(f"parameters must be JSON values: {error}") from error
+
+    def write(self, batch: Batch) -> tuple[str, bytes]:
+        """Give a new request id, and the body."""
+        request_id = self._ids.request_id()
+        header = b',"header":{"requestId":"%b"%b}' % (request_id.encode(), self._header)
+        return request_id, b"".join((b'{"data":', documents.encode_json(batch), self._parameters, header, self._rest))
+
+    def write_document(self, doc: Any) -> tuple[str, bytes]:
+        """The same for a streaming endpoint: the bare document, if there is nothing else to say."""
+        data = documents.encode_one_json(doc)
+        body = b'{"data":%b%b}' % (data, self._parameters) if self._parameters else data
+        return self._ids.request_id(), body
+
+
+_json = msgspec.json.encode
+
+
+class HttpCore:
+    """What a client does over one pool of connections."""
+
+    writer = RequestWriter
+
+    def __init__(self, pool: HttpPool, authority: str) -> None:
+        self.pool, self._authority = pool, authority
+        self._paths: dict[str, str] = {}
+        self._known: frozenset[str] | None = None
+
+    def exchange(self, post: Post, deliver: Deliver) -> Exchange:
+        """Begin a post."""
+
+        async def answer(request_id: str, message: bytes) -> tuple[int, Answer]:
+            n_attempts = 0
+            while True:
+                n_attempts += 1
+                is_last = n_attempts >= post.retries.max_attempts
+                try:
+                    path, response = await self._in_time(self._send(post, request_id, message), post)
+                    if is_last or response.status not in _RETRYABLE:
+                        return len(response.body), HttpAnswer(response, path, request_id)
+                except TransportError as error:
+                    if is_last:
+                        raise failure(UnreachableError, str(error), details=str(error)) from error
+                await asyncio.sleep(post.retries.pause_s(n_attempts))
+
+        return SeparateExchange(answer, deliver, in_order=post.results_in_order)
+
+    def stream_doc(self, post: Post, deliver: Deliver) -> Exchange:
+        """Begin a call of a streaming endpoint: `submit` it, once."""
+        return _DocumentStream(self, post, deliver)
+
+    async def dry_run(self, timeout_s: float | None, metadata: Metadata) -> str:
+        """Ask whether the service would take calls; gives the reason why not, else an empty string."""
+        headers = self.headers(tuple(metadata))
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self.pool.request("GET", "/dry_run", headers)
+                if response.status == 404:  # a service of one executor has none
+                    response = await self.pool.request("GET", "/", headers)
+        except (TransportError, TimeoutError) as error:
+            return str(error) or "no answer in time"
+        if response.status != 200:
+            return f"HTTP status {response.status}"
+        return "the dry run failed" if re.search(rb'"code"\s*:\s*1\b', response.body) else ""
+
+    def close(self) -> None:
+        """Close the connections; on the core's loop."""
+        self.pool.close()
+
+    def headers(self, metadata: tuple[tuple[str, str | bytes], ...], *, is_json: bool = False) -> dict[str, str]:
+        """Give the header fields of a request."""
+        found = {"host": self._authority, "accept": "application/json"}
+        if is_json:
+            found["content-type"] = "application/json"
+        for name, value in metadata:
+            found[name] = value if isinstance(value, str) else value.decode("latin-1")
+        return found
+
+    async def _in_time(self, sending: Any, post: Post) -> Any:
+        try:
+            async with asyncio.timeout(post.timeout_s):
+                return await sending
+        except TimeoutError:
+            text = f"no answer from {self._authority} within {post.timeout_s:g} s"
+            raise failure(LateError, text, status=GrpcStatus.DEADLINE_EXCEEDED, details=text) from None
+
+    async def _send(self, post: Post, request_id: str, body: bytes) -> tuple[str, HttpResponse]:
+        headers = self.headers(post.metadata, is_json=True)
+        if post.timeout_s is not None:
+            headers.setdefault("x-request-timeout", f"{post.timeout_s:g}")
+        own = "/" + quote(post.on.strip("/"), safe="/!$&'()*+,;=:@%")
+        path = self._paths.get(own)
+        if path is not None:
+            return path, await self.pool.request("POST", path, headers, body)
+        if own != "/":
+            response = await self.pool.request("POST", own, headers, body)
+            if response.status not in _ABSENT:
+                self._paths[own] = own
+                return own, response
+            await self._learn(headers)
+            if own in (self._known or ()):
+                self._paths[own] = own
+                return own, response
+        else:
+            await self._learn(headers)
+        path = "/default" if "/default" in (self._known or ()) else "/post"
+        response = await self.pool.request("POST", path, headers, body)
+        if response.status not in _ABSENT:
+            self._paths[own] = path
+        return own, response
+
+    async def _learn(self, headers: dict[str, str]) -> None:
+        """Read once which paths take a POST."""
+        if self._known is not None:
+            return
+        response = await self.pool.request("GET", "/openapi.json", headers)
+        try:
+            paths = msgspec.json.decode(response.body)["paths"]
+            self._known = frozenset("/" + path.strip("/") for path, methods in paths.items() if "post" in methods)
+        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+            self._known = frozenset()
+
+    async def events(self, post: Post, request_id: str, body: bytes) -> AsyncIterator[tuple[str, bytes]]:
+        """Call a streaming endpoint and give its events.
+
+        Raises:
+            RpcError: The service does not stream.
+            TransportError: The connection broke.
+        """
+        headers = self.headers(post.metadata, is_json=True) | {"accept": "text/event-stream"}
+        headers.setdefault("x-request-id", request_id)
+        path = "/" + quote(post.on.strip("/"), safe="/!$&'()*+,;=:@%")
+        reader, status, content = EventReader(), 0, b""
+        is_events = False
+        async for event in self.pool.stream("POST" if post.parameters else "GET", path, headers, body):
+            if event[0] == wire.HEAD:
+                status = event[1]
+                is_events = status == 200 and event[2].get("content-type", "").startswith("text/event-stream")
+            elif event[0] == wire.BODY and is_events:
+                for found in reader.feed(event[1]):
+                    yield found
+            elif event[0] == wire.BODY:
+                content += event[1]
+        if not is_events:
+            raise http_failure(status, content, path) if status != 200 else failure(HttpError, f"{path} does not stream", details=path)
+
+
+class StreamedJson(Answer):
+    """One document of a stream."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def docs(self, wanted: documents.ReturnType) -> list[Any]:
+        return [wanted.codec.decode_json_one(self._data)]
+
+
+class StreamedFailure(Answer):
+    """The failure that ends a stream."""
+
+    is_error = True
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def docs(self, wanted: documents.ReturnType) -> list[Any]:
+        return []
+
+    def error(self, wanted: documents.ReturnType) -> Exception:
+        from jina.types.request.data import SingleDocumentRequest
+
+        detail = HttpAnswer(HttpResponse(500, {}, self._data), "", "").error(wanted)
+        assert isinstance(detail, RpcError)
+        request = SingleDocumentRequest()
+        request.header.status.code, request.header.status.description = 1, detail.details()
+        return failed_reply(request.header, StatusParts(True, detail.details(), "", [], [], ""))
+
+
+class _DocumentStream(Exchange):
+    """A streaming endpoint's events."""
+
+    def __init__(self, core: HttpCore, post: Post, deliver: Deliver) -> None:
+        self._core, self._post, self._deliver = core, post, deliver
+        self._task: asyncio.Task[None] | None = None
+        self._n_held = 0
+        self._may_go_on = asyncio.Event()
+
+    def submit(self, request_id: str, message: bytes) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(request_id, message))
+
+    def consumed(self, n_bytes: int) -> None:
+        self._n_held -= n_bytes
+        if self._n_held < _HIGH_BYTES:
+            self._may_go_on.set()
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, request_id: str, body: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._post.timeout_s):
+                await self._read(request_id, body)
+            self._deliver((END,))
+        except TimeoutError:
+            text = f"the stream did not end within {self._post.timeout_s:g} s"
+            self._deliver((FAILED, failure(LateError, text, status=GrpcStatus.DEADLINE_EXCEEDED, details=text)))
+        except TransportError as error:
+            self._deliver((FAILED, failure(UnreachableError, str(error), details=str(error))))
+        except Exception as error:
+            self._deliver((FAILED, error))
+
+    async def _read(self, request_id: str, body: bytes) -> None:
+        events = self._core.events(self._post, request_id, body)
+        has_ended = False
+        async for name, data in events:
+            if name == "end":
+                has_ended = True
+            elif name in ("update", "error"):
+                has_ended = name == "error"
+                self._deliver((ANSWER, 0, len(data), StreamedJson(data) if name == "update" else StreamedFailure(data)))
+                self._n_held += len(data)
+            if self._n_held > _HIGH_BYTES:
+                self._may_go_on.clear()
+                await self._may_go_on.wait()
+        if not has_ended:
+            raise TransportError("the server closed the stream before its end")

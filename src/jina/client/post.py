@@ -1,0 +1,179 @@
+"""What one `post` is told, checked and in one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import warnings
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jina.errors import BadClientInput, ConfigError
+
+RESULTS = "__results__"
+COMPRESSIONS = {"nocompression": "identity", "deflate": "deflate", "gzip": "gzip"}
+Callback = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retries:
+    """How often, and with which pauses, a request is sent again.
+
+    The pause before the second attempt is `initial_backoff` seconds; before the n-th a random part of
+    `initial_backoff * backoff_multiplier ** (n - 2)`, at most of `max_backoff`.
+    """
+
+    max_attempts: int = 1
+    initial_backoff: float = 0.5
+    max_backoff: float = 2.0
+    backoff_multiplier: float = 1.5
+
+    def __post_init__(self) -> None:
+        for name in ("initial_backoff", "max_backoff", "backoff_multiplier"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)}")
+
+    def pause_s(self, n_attempts: int) -> float:
+        """Seconds to wait after that many attempts failed."""
+        if n_attempts == 1:
+            return self.initial_backoff
+        highest: float = self.initial_backoff * self.backoff_multiplier ** (n_attempts - 1)
+        return random.uniform(0.0, min(highest, self.max_backoff))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """The arguments of `post` but for its inputs; see `Client.post`.
+
+    Attributes:
+        metadata: Header fields, names in lower case.
+        encoding: What gRPC messages are compressed with.
+    """
+
+    on: str
+    target_executor: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    request_size: int = 100
+    show_progress: bool = False
+    continue_on_error: bool = False
+    return_responses: bool = False
+    results_in_order: bool = False
+    stream: bool = True
+    prefetch: int = 1000
+    is_prefetch_given: bool = False
+    return_type: Any = None
+    timeout_s: float | None = None
+    encoding: str = "identity"
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
+    retries: Retries = field(default_factory=Retries)
+    on_done: Callback | None = None
+    on_error: Callback | None = None
+    on_always: Callback | None = None
+
+    @property
+    def has_result(self) -> bool:
+        """The documents are given back: no callback takes them."""
+        return self.on_done is None and self.on_always is None
+
+
+def read_post(on: str, given: dict[str, Any], *, prefetch: int) -> Post:
+    """Make a Post of keyword arguments.
+
+    Args:
+        on: The endpoint.
+        given: The other arguments of `post`.
+        prefetch: The client's own, for a post without one.
+
+    Raises:
+        ConfigError, BadClientInput: An argument that cannot work; the text names it.
+    """
+    if not isinstance(on, str):
+        raise BadClientInput(f"on must be the name of an endpoint such as '/embed', got {on!r}")
+    given = {name: value for name, value in given.items() if value is not None}
+    retries = {name: given.pop(name) for name in tuple(given) if name in _RETRIES}
+    metadata = read_metadata(given)
+    asked = given.pop("prefetch", None)
+    limit = prefetch if asked is None else int(asked)
+    timeout_s = given.pop("timeout", None)
+    encoding = _encoding(given.pop("compression", None))
+    parameters = read_parameters(given.pop("parameters", None))
+    unknown = [name for name in given if name not in _NAMES]
+    for name in unknown:
+        del given[name]
+    if unknown:
+        warnings.warn(f"post ignores {', '.join(map(repr, unknown))}: no such argument", stacklevel=4)
+    retries["max_attempts"] = max(1, retries.get("max_attempts", 1))
+    return Post(
+        on=on,
+        parameters=parameters,
+        prefetch=limit if limit > 0 else 1 << 30,
+        is_prefetch_given=bool(asked),
+        timeout_s=timeout_s,
+        encoding=encoding,
+        metadata=metadata,
+        retries=Retries(**retries),
+        **given,
+    )
+
+
+_RETRIES = frozenset(entry.name for entry in dataclasses.fields(Retries))
+_NAMES = frozenset(entry.name for entry in dataclasses.fields(Post)) - {"retries", "encoding", "timeout_s", "is_prefetch_given"}
+
+
+def read_parameters(value: Any) -> dict[str, Any]:
+    """Give parameters as a dict: they may be a mapping, a pydantic model, a dataclass or a msgspec.Struct."""
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        found = dict(value)
+    elif hasattr(value, "model_dump"):
+        found = value.model_dump(mode="json")
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        found = dataclasses.asdict(value)
+    elif hasattr(value, "__struct_fields__"):
+        import msgspec
+
+        found = msgspec.to_builtins(value)
+    else:
+        raise BadClientInput(f"parameters must be a dict or a model, got {value!r} of type {type(value).__name__}")
+    if RESULTS in found and not isinstance(found[RESULTS], dict):
+        warnings.warn(f"parameters have the reserved key {RESULTS!r}; its value is dropped", stacklevel=5)
+        found[RESULTS] = {}
+    return found
+
+
+def read_metadata(given: dict[str, Any]) -> tuple[tuple[str, str | bytes], ...]:
+    """Take `metadata`, `headers`, `auth` and `cookies` out of the arguments, and give the header fields that they mean."""
+    refuse_credentials(given)
+    pairs: list[tuple[str, Any]] = []
+    for name in ("metadata", "headers"):
+        value = given.pop(name, None) or ()
+        pairs += value.items() if isinstance(value, Mapping) else value
+    auth, cookies = given.pop("auth", None), given.pop("cookies", None)
+    if auth is not None:
+        login, password = (auth.login, auth.password) if hasattr(auth, "login") else auth
+        pairs.append(("authorization", "Basic " + b64encode(f"{login}:{password}".encode()).decode()))
+    if cookies:
+        pairs.append(("cookie", "; ".join(f"{name}={value}" for name, value in dict(cookies).items())))
+    return tuple((str(name).lower(), value if isinstance(value, bytes) else str(value)) for name, value in pairs)
+
+
+def refuse_credentials(given: dict[str, Any]) -> None:
+    """Say what to use instead of grpcio's credentials.
+
+    Raises:
+        ConfigError: They are among the arguments.
+    """
+    if given.pop("credentials", None) is not None:
+        raise ConfigError("credentials= is grpcio's and has no meaning here: use tls=True, and metadata=(('authorization', ...),) for keys")
+
+
+def _encoding(compression: Any) -> str:
+    if compression is None:
+        return "identity"
+    found = COMPRESSIONS.get(str(compression).lower())
+    if found is None:
+        raise ConfigError(f"compression must be 'NoCompression', 'Deflate' or 'Gzip', got {compression!r}")
+    return found

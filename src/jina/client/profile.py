@@ -1,0 +1,32 @@
+"""Where the time of one call goes, from the routes of its reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def profile_of(response: Any, elapsed_s: float) -> dict[str, float]:
+    """Give milliseconds by stop: the round trip, the network to the server, the server, what it spends between executors, each executor."""
+    routes = list(response.routes)
+    spans = [(route.executor, (_seconds(route.end_time) - _seconds(route.start_time)) * 1000) for route in routes]
+    server = spans[0][1] if spans else 0.0
+    executors = dict(spans[1:])
+    total = elapsed_s * 1000
+    return {
+        "Roundtrip": total,
+        "Client-server network": total - server,
+        "Server": server,
+        "Gateway-executors network": server - sum(executors.values()),
+        **executors,
+    }
+
+
+def table(profile: dict[str, float]) -> str:
+    """Give the profile as lines for people."""
+    total = profile["Roundtrip"] or 1.0
+    width = max(map(len, profile))
+    return "\n".join(f"{name:<{width}}  {value:8.2f} ms  {value / total:4.0%}" for name, value in profile.items())
+
+
+def _seconds(timestamp: Any) -> float:
+    return float(timestamp.seconds) + float(timestamp.nanos) / 1e9
