@@ -26,7 +26,7 @@ SENTENCES = [
     "It will rain in the mountains tomorrow.",
     "Hikers should expect a wet day at altitude.",
 ]
-QUESTION = "Where does the pet rest?"
+QUESTION = "Where is the cat?"
 
 
 def post_json(url: str, body: object) -> urllib.request.Request:
@@ -64,9 +64,10 @@ async def stream_over_grpc(port: int) -> list[tuple[str, float]]:
 
 def print_similarities(vectors: np.ndarray) -> None:
     similarity = vectors @ vectors.T
-    print(f"{'':44}" + "".join(f"{number:>7}" for number in range(1, len(SENTENCES) + 1)))
+    width = max(map(len, SENTENCES)) + 1
+    print(" " * (width + 3) + "".join(f"{number:>7}" for number in range(1, len(SENTENCES) + 1)))
     for number, (text, row) in enumerate(zip(SENTENCES, similarity, strict=True), 1):
-        print(f"{number}  {text:<41}" + "".join(f"{value:7.2f}" for value in row))
+        print(f"{number}  {text:<{width}}" + "".join(f"{value:7.2f}" for value in row))
 
 
 def check(vectors: np.ndarray, over_grpc: np.ndarray, streamed: list[tuple[str, float]]) -> str:
@@ -84,7 +85,7 @@ def check(vectors: np.ndarray, over_grpc: np.ndarray, streamed: list[tuple[str, 
 def main() -> int:
     begun = time.perf_counter()
     print("loading MiniLM ...", flush=True)
-    with Deployment(uses=MiniLM, protocol=["http", "grpc"], port=[0, 0]) as deployment:
+    with Deployment(uses=MiniLM, protocol=["http", "grpc"], port=[0, 0], quiet=True) as deployment:
         http_port, grpc_port = deployment.ports
         address = f"http://127.0.0.1:{http_port}"
         print(
