@@ -99,7 +99,7 @@ class ReturnType:
         elif is_document_class(wanted):
             self.item, self.is_single = wanted, True
             self.list_type = _subscript(DocList, AnyDoc if wanted is BaseDoc else wanted)
-            if hasattr(wanted, "__fields__") and any(base.__module__ == "docarray.base_doc.doc" for base in wanted.__mro__):
+            if any(base.__module__ == "docarray.base_doc.doc" for base in wanted.__mro__):
                 import docarray
 
                 self.list_type = _subscript(docarray.DocList, wanted)

@@ -6,8 +6,11 @@ from typing import Any
 
 
 def profile_of(response: Any, elapsed_s: float) -> dict[str, float]:
-    """Give milliseconds by stop: the round trip, the network to the server, the server, what it spends between executors, each executor."""
-    routes = list(response.routes)
+    """Give milliseconds by stop: the round trip, the network to the server, the server, what it spends between executors, each executor.
+
+    Without a response all of it is network.
+    """
+    routes = [] if response is None else list(response.routes)
     spans = [(route.executor, (_seconds(route.end_time) - _seconds(route.start_time)) * 1000) for route in routes]
     server = spans[0][1] if spans else 0.0
     executors = dict(spans[1:])
