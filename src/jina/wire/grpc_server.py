@@ -1,0 +1,207 @@
+"""gRPC's server side, sans-IO; see `grpc.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any, Final
+
+from jina.wire import grpc_fields, hpack, http2
+from jina.wire.grpc_events import CALL_STARTED, CANCELLED, GOAWAY, HALF_CLOSED, MESSAGE, UNARY, Event
+from jina.wire.grpc_fields import Metadata, RequestHead
+from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError
+from jina.wire.grpc_side import Call, Side
+from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR
+from jina.wire.http2_limits import Limits
+from jina.wire.status import GrpcStatus
+
+_REPLY: Final = grpc_fields.reply_block()
+_OK: Final = grpc_fields.trailers_block(0)
+
+
+class ServerConnection(Side):
+    """One client's connection.
+
+    Args:
+        limits: An `http2_limits.Limits`.
+        max_message_bytes: A larger message (as sent, or decompressed) ends its call with RESOURCE_EXHAUSTED; None for no limit.
+        unary_paths: Paths of methods that take exactly one message: their calls come as UNARY only, however they were cut, and what
+            is not exactly one message is answered here.
+
+    Attributes:
+        is_closed: After CLOSED.
+        is_drained: `goaway()` was called, and every call that the client may still hope for has ended: close the transport.
+        n_streams: Calls that have not ended.
+        n_buffered_bytes: What incomplete messages hold now.
+    """
+
+    def __init__(self, *, limits: Limits | None = None, max_message_bytes: int | None = 1 << 30, unary_paths: Container[str] = ()) -> None:
+        connection = http2.Connection(
+            is_client=False, limits=limits or Limits(), build_head=RequestHead, build_trailers=lambda fields, values: None
+        )
+        super().__init__(connection, max_message_bytes)
+        self._unary_paths = unary_paths
+        self._fresh: dict[int, http2.Stream] = {}
+        self._handlers |= {
+            http2.HEADERS: self._on_headers,
+            http2.TRAILERS: self._on_trailers,
+            http2.RESET: self._on_reset,
+            http2.TOO_LARGE: self._on_too_large,
+            http2.GOAWAY: lambda event: self._found.append((GOAWAY, event[2], event[3])),
+        }
+
+    @property
+    def is_drained(self) -> bool:
+        """`goaway()` was called, and every call that the client may still hope for has ended: close the transport."""
+        return self._http2.is_drained
+
+    def _translate(self, events: list[Event]) -> list[Event]:
+        found = self._found = []
+        fresh, limit = self._fresh, self._max_message_bytes
+        for event in events:
+            kind = event[0]
+            if kind != http2.DATA:
+                self._handlers[kind](event)
+                continue
+            _, stream, data, is_end = event
+            if is_end and stream.call is None and stream.number in fresh:
+                size = len(data) - 5
+                if size >= 0 and PREFIX.unpack_from(data) == (0, size) and (limit is None or size <= limit):
+                    del fresh[stream.number]
+                    found.append((UNARY, stream.number, stream.head, bytes(data[5:])))
+                    continue
+            self._on_data(stream, data, is_end)
+        if fresh:
+            self._announce_fresh()
+        return found
+
+    def _on_headers(self, event: Event) -> None:
+        _, stream, is_end = event
+        head: RequestHead = stream.head
+        if head.refusal:
+            self._http2.send_headers(stream, hpack.encode(((":status", str(head.refusal)),)), is_end=True)
+        elif head.encoding not in ENCODINGS:
+            text = f"grpc-encoding {head.encoding[:40]!r} is not known here; use one of {', '.join(ENCODINGS)}"
+            self._refuse(stream, GrpcStatus.UNIMPLEMENTED, text)
+        else:
+            self._fresh[stream.number] = stream
+            if is_end:
+                self._call_of(stream).is_ended = True
+
+    def _call_of(self, stream: http2.Stream) -> Call:
+        call: Call | None = stream.call
+        if call is None:
+            call = stream.call = Call(is_unary=stream.head.path in self._unary_paths)
+        return call
+
+    def _on_data(self, stream: http2.Stream, data: Any, is_end: bool) -> None:
+        if isinstance(stream.head, Exception) or stream.head.refusal or (stream.call is not None and stream.call.is_done):
+            return
+        call = self._call_of(stream)
+        try:
+            messages = self._feed(stream, call, stream.head.encoding, data) if len(data) else []
+        except MessageError as error:
+            self._end(stream, call, error.status, error.text)
+            return
+        if call.is_announced:
+            self._found.extend((MESSAGE, stream.number, message) for message in messages)
+        else:
+            call.messages += messages
+            self._fresh[stream.number] = stream
+        if is_end:
+            self._on_end(stream, call)
+
+    def _on_trailers(self, event: Event) -> None:
+        """Handle what ends a request as well: fields after the messages."""
+        self._on_data(event[1], b"", True)
+
+    def _on_end(self, stream: http2.Stream, call: Call) -> None:
+        call.is_ended = True
+        if call.reader is not None and call.reader.n_bytes:
+            self._end(stream, call, GrpcStatus.INTERNAL, "the request ends within a message")
+        elif call.is_announced:
+            self._found.append((HALF_CLOSED, stream.number))
+
+    def _end(self, stream: http2.Stream, call: Call, status: GrpcStatus, text: str) -> None:
+        """End a call that the peer got wrong; its handler, if there is one, hears that nobody waits."""
+        call.is_done = True
+        self._refuse(stream, status, text)
+        if call.is_announced:
+            self._found.append((CANCELLED, stream.number, INTERNAL_ERROR))
+
+    def _refuse(self, stream: http2.Stream, status: GrpcStatus, text: str) -> None:
+        self._fresh.pop(stream.number, None)
+        self.send_status(stream.number, status, text)
+
+    def _announce_fresh(self) -> None:
+        for number, stream in list(self._fresh.items()):
+            call = self._call_of(stream)
+            if call.is_ended and call.n_messages == 1:
+                self._found.append((UNARY, number, stream.head, call.messages[0]))
+                call.messages = []
+            elif call.is_unary:
+                if call.is_ended or call.n_messages > 1:
+                    text = f"method {stream.head.path!r} takes exactly one message, got {call.n_messages}"
+                    self._end(stream, call, GrpcStatus.UNIMPLEMENTED, text)
+                continue
+            else:
+                self._found.append((CALL_STARTED, number, stream.head))
+                self._found.extend((MESSAGE, number, message) for message in call.messages)
+                call.messages = []
+                if call.is_ended:
+                    self._found.append((HALF_CLOSED, number))
+            call.is_announced = True
+        self._fresh.clear()
+
+    def _on_reset(self, event: Event) -> None:
+        _, stream, code, _, _ = event
+        if self._fresh.pop(stream.number, None) is not None and stream.call is None:
+            return
+        call = stream.call
+        is_unary_under_way = call is None  # it came whole in one read: UNARY was given
+        if stream.head is not None and not isinstance(stream.head, Exception) and (is_unary_under_way or call.is_announced):
+            self._found.append((CANCELLED, stream.number, code))
+
+    def _on_too_large(self, event: Event) -> None:
+        text = f"the request's metadata passes the limits (max_header_list_bytes, max_header_fields): {event[1].head}"
+        self._refuse(event[1], GrpcStatus.RESOURCE_EXHAUSTED, text)
+
+    def reply(self, stream: int, message: bytes, metadata: Metadata = ()) -> None:
+        """Answer an unary call: headers, the message, status OK with trailing `metadata`."""
+        found = self._streams.get(stream)
+        if found is None:
+            return
+        trailers = grpc_fields.trailers_block(0, "", metadata) if metadata else _OK
+        if found.is_begun:
+            self.send_message(stream, message)
+            self._http2.send_headers(found, trailers, is_end=True)
+        else:
+            size = len(message)
+            self._http2.exchange(found, _REPLY, (PREFIX.pack(0, size), message), size + 5, trailers)
+
+    def send_headers(self, stream: int, metadata: Metadata = (), *, encoding: str = "identity") -> None:
+        """Send initial metadata now (else the first message or the status does); later messages are compressed with `encoding`."""
+        found = self._streams.get(stream)
+        if found is not None and not found.is_begun:
+            self._http2.send_headers(found, grpc_fields.reply_block(metadata, encoding) if metadata or encoding != "identity" else _REPLY)
+            if encoding != "identity":
+                self._call_of(found).encoding = encoding
+
+    def send_message(self, stream: int, message: bytes) -> None:
+        """Send one message; it queues here as far as the peer's windows are shut (see `is_writable`)."""
+        found = self._streams.get(stream)
+        if found is not None:
+            if not found.is_begun:
+                self._http2.send_headers(found, _REPLY)
+            self._send_message(found, message, "identity" if found.call is None else found.call.encoding)
+
+    def send_status(self, stream: int, status: int, message: str = "", metadata: Metadata = ()) -> None:
+        """End a call. Where nothing was sent yet, this is a reply of trailers only."""
+        found = self._streams.get(stream)
+        if found is not None:
+            trailers = grpc_fields.trailers_block(status, message, metadata) if status or message or metadata else _OK
+            self._http2.send_headers(found, trailers if found.is_begun else _REPLY + trailers, is_end=True)
+
+    def reset(self, stream: int, code: int = CANCEL) -> None:
+        """End a call at once, without a status."""
+        if stream in self._streams:
+            self._http2.reset(stream, code)

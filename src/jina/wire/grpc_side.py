@@ -1,0 +1,130 @@
+"""What the two roles of a gRPC connection share: streams by their numbers, windows, messages in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from jina.wire import http2
+from jina.wire.grpc_events import CLOSED, PING_ACK, WRITABLE, Event
+from jina.wire.grpc_messages import PREFIX, MessageReader, compress
+
+_HELD: Final = 1 << 40
+
+
+class Call:
+    """What a stream that is more than one read of a unary request needs."""
+
+    __slots__ = ("encoding", "is_announced", "is_done", "is_ended", "is_manual", "is_unary", "messages", "n_messages", "reader")
+
+    def __init__(self, *, is_unary: bool) -> None:
+        self.is_unary = is_unary
+        self.is_announced = self.is_ended = self.is_manual = self.is_done = False
+        self.reader: MessageReader | None = None
+        self.messages: list[bytes] = []
+        self.n_messages = 0
+        self.encoding = "identity"
+
+
+def _n_held(call: Call | None) -> int:
+    return 0 if call is None or call.reader is None else call.reader.n_bytes
+
+
+class Side:
+    """What both roles share."""
+
+    def __init__(self, connection: http2.Connection, max_message_bytes: int | None) -> None:
+        self._http2, self._streams, self._max_message_bytes = connection, connection.streams, max_message_bytes
+        self._found: list[Event] = []
+        self._handlers: dict[int, Callable[[Event], None]] = {
+            http2.WRITABLE: lambda event: self._found.append((WRITABLE, event[1].number)),
+            http2.PING_ACK: lambda event: self._found.append((PING_ACK, event[1])),
+            http2.CLOSED: lambda event: self._found.append((CLOSED, event[1], event[2])),
+        }
+
+    def receive(self, data: bytes, now: float = 0.0) -> list[Event]:
+        """Take what was read. `now` (monotonic seconds) lets the caps on floods recover; without it they count over the whole life."""
+        return self._translate(self._http2.receive(data, now))
+
+    def eof(self) -> list[Event]:
+        """The transport is gone: CANCELLED (server) or ENDED with UNAVAILABLE (client) for every call under way, then CLOSED."""
+        return self._translate(self._http2.eof())
+
+    def _translate(self, events: list[Event]) -> list[Event]:
+        found = self._found = []
+        for event in events:
+            self._handlers[event[0]](event)
+        return found
+
+    @property
+    def is_closed(self) -> bool:
+        """After CLOSED."""
+        return self._http2.is_closed
+
+    @property
+    def n_streams(self) -> int:
+        """Calls that have not ended."""
+        return len(self._streams)
+
+    @property
+    def n_buffered_bytes(self) -> int:
+        """What incomplete messages, and messages that wait for the peer's windows, hold now."""
+        return sum(stream.n_queued + _n_held(stream.call) for stream in self._streams.values())
+
+    def take_output(self) -> bytes:
+        """Give what is to be written, in one piece; empty if nothing is."""
+        return self._http2.take_output()
+
+    def is_writable(self, stream: int) -> bool:
+        """Whether little is queued for the stream. If False, WRITABLE comes, or the call's end. True for a stream that is gone."""
+        found = self._streams.get(stream)
+        return found is None or self._http2.is_writable(found)
+
+    def hold(self, stream: int) -> None:
+        """From now on the messages of this stream count against its window until `consumed`: a slow reader stops the sender."""
+        found = self._streams.get(stream)
+        if found is not None and found.call is not None:
+            found.call.is_manual = True
+
+    def consumed(self, stream: int, n_bytes: int) -> None:
+        """Give back the window of messages of `n_bytes` together, after `hold`."""
+        found = self._streams.get(stream)
+        if found is not None:
+            self._http2.hold(found, -n_bytes)
+
+    def pause(self, stream: int) -> None:
+        """Open the stream's window no further until `resume`. Once a call."""
+        found = self._streams.get(stream)
+        if found is not None and found.held < _HELD:
+            self._http2.hold(found, _HELD)
+
+    def resume(self, stream: int) -> None:
+        """End `pause`."""
+        found = self._streams.get(stream)
+        if found is not None and found.held >= _HELD:
+            self._http2.hold(found, -_HELD)
+
+    def goaway(self) -> None:
+        """Take no new calls, finish those under way; then `is_drained`. A client tells the server that it is leaving."""
+        self._http2.goaway()
+
+    def ping(self, data: bytes = b"\0" * 8) -> None:
+        """Ask for PING_ACK; 8 bytes."""
+        assert len(data) == 8
+        self._http2.ping(data)
+
+    def _feed(self, stream: http2.Stream, call: Call, encoding: str, data: Any) -> list[bytes]:
+        """Give the messages that are complete now; raises MessageError."""
+        if call.reader is None:
+            call.reader = MessageReader(encoding, self._max_message_bytes)
+        messages = call.reader.feed(data)
+        call.n_messages += len(messages)
+        if call.is_manual:
+            self._http2.hold(stream, sum(map(len, messages)))
+        return messages
+
+    def _send_message(self, stream: http2.Stream, message: bytes, encoding: str, *, is_end: bool = False) -> None:
+        flag = 0
+        if encoding != "identity":
+            flag, message = 1, compress(message, encoding)
+        self._http2.send_data(stream, (PREFIX.pack(flag, len(message)), message), is_end=is_end)
