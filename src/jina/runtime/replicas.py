@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 
 from jina.call import Call, Item, Reply, Status
 from jina.errors import Code
-from jina.transport.hop import Channel, ChannelLost, HopStream
+from jina.transport.hop import Channel, ChannelLost, HopError, HopStream
 from jina.transport.hop_messages import read_item, read_reply, write_call
 
 
@@ -42,6 +42,7 @@ class Replicas:
         self._is_held = False
         self._changed = asyncio.Event()
         self._given_up: dict[str, str] = {}
+        self._renewals: set[asyncio.Task[None]] = set()
 
     # --- what the front tells ----------------------------------------------------------------------------------------------------
 
@@ -49,6 +50,7 @@ class Replicas:
         """A replica is ready for calls over this channel."""
         self._channels[pod] = channel
         channel.on_idle = self._changed.set
+        channel.on_worn = self._renew_soon
         self._given_up.pop(pod, None)
         self._refresh()
 
@@ -63,6 +65,23 @@ class Replicas:
         """This connection is lost; a newer one of the same replica stays."""
         if self._channels.get(channel.pod) is channel:
             self.remove(channel.pod)
+
+    def _renew_soon(self, channel: Channel) -> None:
+        task = asyncio.get_running_loop().create_task(self._renew(channel))
+        self._renewals.add(task)
+        task.add_done_callback(self._renewals.discard)
+
+    async def _renew(self, worn: Channel) -> None:
+        """Put a fresh connection in the place of one whose stream numbers run out; calls on the old one end there."""
+        try:
+            fresh = await worn.reopen()
+        except OSError:
+            return  # the worker died, which is told in another way
+        if self._channels.get(worn.pod) is worn:
+            self.add(worn.pod, fresh)
+            worn.close_when_idle()
+        else:
+            fresh.close()
 
     @property
     def is_up(self) -> bool:
@@ -84,13 +103,15 @@ class Replicas:
         if call.is_stream:
             return await self._stream(call)
         message = write_call(call)
-        if call.deadline is None:
-            return await self._send(call, message)
         try:
+            if call.deadline is None:
+                return await self._send(call, message)
             async with asyncio.timeout_at(call.deadline):
                 return await self._send(call, message)
         except TimeoutError:
-            return Reply(Status(Code.DEADLINE, f"deployment {self._name!r} did not answer before the call's deadline"))
+            return Reply(self._too_late())
+        except HopError as error:
+            return Reply(Status(Code.INTERNAL, str(error)))
 
     async def _send(self, call: Call, message: bytes) -> Reply:
         for _ in range(1000):
@@ -180,6 +201,9 @@ class Replicas:
     def _too_long(self) -> Reply:
         return Reply(Status(Code.UNAVAILABLE, f"no replica of {self._name!r} came up within {self._max_wait_s} s", retry_after_s=1.0))
 
+    def _too_late(self) -> Status:
+        return Status(Code.DEADLINE, f"deployment {self._name!r} did not answer before the call's deadline")
+
     def _killed(self, text: str, lost: ChannelLost) -> Reply:
         return Reply(Status(Code.UNAVAILABLE, f"{text}; {lost}"))
 
@@ -188,6 +212,15 @@ class Replicas:
     async def _stream(self, call: Call) -> Reply:
         """Open a stream and wait for its first item, so that what fails before it is a failed call, not a broken stream."""
         message = write_call(call)
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                return await self._open(call, message)
+        except TimeoutError:
+            return Reply(self._too_late())
+        except HopError as error:
+            return Reply(Status(Code.INTERNAL, str(error)))
+
+    async def _open(self, call: Call, message: bytes) -> Reply:
         n_deaths = 0
         while True:
             if not self._up:
@@ -195,32 +228,47 @@ class Replicas:
                 if refusal is not None:
                     return refusal
                 continue
-            stream = self._up[0].stream(message)
+            channel = min(self._up, key=_load)
+            stream = channel.stream(message)
             try:
                 first = await stream.next()
+                item = None if first is None else read_item(first)
+                if item is None or item.status is None:
+                    return Reply(items=self._items(stream, item, None, call))
+                second = await stream.next()  # is it this item that failed, or the call?
             except ChannelLost as lost:
                 n_deaths += lost.has_begun
                 if n_deaths > 1 or (lost.has_begun and call.endpoint in self.writes):
-                    return self._killed(f"the call to {call.endpoint!r} ended its replica", lost)
+                    return self._killed(f"the call to {call.endpoint!r} ended {n_deaths} of its replicas, so it is not tried again", lost)
                 continue
             except BaseException:
                 stream.cancel()
                 raise
-            return Reply(items=_items(stream, first, call))
+            return Reply(item.status) if second is None else Reply(items=self._items(stream, item, read_item(second), call))
+
+    async def _items(self, stream: HopStream, first: Item | None, second: Item | None, call: Call) -> AsyncIterator[Item]:
+        """Pass items on as they come; what breaks the stream off, a death or the deadline, is its last item."""
+        timer = None
+        if call.deadline is not None:
+            timer = asyncio.get_running_loop().call_at(call.deadline, stream.expire)
+        try:
+            if first is not None:
+                yield first
+            if second is not None:
+                yield second
+            while (message := await stream.next()) is not None:
+                yield read_item(message)
+        except ChannelLost as lost:
+            yield Item(status=Status(Code.UNAVAILABLE, f"the stream of {call.endpoint!r} broke off: {lost}"))
+        except TimeoutError:
+            yield Item(status=Status(Code.DEADLINE, f"the stream of {call.endpoint!r} did not end before the call's deadline"))
+        except HopError as error:
+            yield Item(status=Status(Code.INTERNAL, f"the stream of {call.endpoint!r} broke off: {error}"))
+        finally:
+            stream.cancel()
+            if timer is not None:
+                timer.cancel()
 
 
 def _load(channel: Channel) -> int:
     return channel.n_in_flight
-
-
-async def _items(stream: HopStream, first: bytes | None, call: Call) -> AsyncIterator[Item]:
-    """Pass items on as they come; a replica that dies in the middle ends the stream with a failed item."""
-    message = first
-    try:
-        while message is not None:
-            yield read_item(message)
-            message = await stream.next()
-    except ChannelLost as lost:
-        yield Item(status=Status(Code.UNAVAILABLE, f"the stream of {call.endpoint!r} broke off: {lost}"))
-    finally:
-        stream.cancel()

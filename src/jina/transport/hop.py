@@ -21,6 +21,9 @@ _STREAM_BLOCK = grpc.request_block(STREAM, "worker")
 HOP_LIMITS = Limits(max_streams=1_000_000)
 """Between our own processes the fronts' limits count, not these."""
 
+RENEW_AT = (1 << 31) - (1 << 24)
+"""HTTP/2 numbers streams up to 2^31 and never again: from this number on a fresh connection is asked for."""
+
 
 class ChannelLost(TransportError):
     """The worker went away while it held a call; `has_begun` says whether the user's code had begun to run it."""
@@ -40,16 +43,19 @@ class Channel(asyncio.Protocol):
     Attributes:
         pod: The replica's name, e.g. `executor/rep-0`.
         on_idle: Called whenever the last call in flight has ended.
+        on_worn: Called once, when the connection should be replaced by a fresh one (see `reopen`); it still takes calls for long.
     """
 
-    def __init__(self, pod: str, begun_path: str, on_lost: Callable[[Channel], None]) -> None:
-        self.pod, self._begun_path, self._on_lost = pod, begun_path, on_lost
+    def __init__(self, pod: str, socket_path: str, begun_path: str, on_lost: Callable[[Channel], None], renew_at: int = RENEW_AT) -> None:
+        self.pod, self._socket_path, self._begun_path, self._on_lost = pod, socket_path, begun_path, on_lost
+        self._renew_at, self._wears_at = renew_at, renew_at
         self._connection = ClientConnection(limits=HOP_LIMITS, max_message_bytes=None)
         self._calls: dict[int, asyncio.Future[bytes]] = {}
         self._streams: dict[int, HopStream] = {}
         self._is_flush_due = False
-        self.is_lost = False
+        self.is_lost = self._is_closing = False
         self.on_idle: Callable[[], None] | None = None
+        self.on_worn: Callable[[Channel], None] | None = None
 
     @property
     def n_in_flight(self) -> int:
@@ -65,9 +71,11 @@ class Channel(asyncio.Protocol):
             ChannelLost: The worker went away before it answered.
             HopError: The worker refused the message.
         """
-        if self.is_lost:
+        if self.is_lost or not self._connection.can_start:
             raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
         stream = self._connection.call(_CALL_BLOCK, message)
+        if stream >= self._wears_at:
+            self._wear()
         future: asyncio.Future[bytes] = self._loop.create_future()
         self._calls[stream] = future
         self._flush_soon()
@@ -82,9 +90,11 @@ class Channel(asyncio.Protocol):
 
     def stream(self, message: bytes) -> HopStream:
         """Open a stream of messages; it must be read to its end or cancelled."""
-        if self.is_lost:
+        if self.is_lost or not self._connection.can_start:
             raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
         number = self._connection.start(_STREAM_BLOCK)
+        if number >= self._wears_at:
+            self._wear()
         self._connection.hold(number)
         self._connection.send_message(number, message)
         self._connection.half_close(number)
@@ -107,6 +117,24 @@ class Channel(asyncio.Protocol):
     def close(self) -> None:
         """End the connection; what is in flight is lost."""
         self._transport.close()
+
+    def close_when_idle(self) -> None:
+        """End the connection once what is in flight has ended."""
+        self._is_closing = True
+        self._ended()
+
+    async def reopen(self) -> Channel:
+        """Give a fresh connection to the same worker; this one stays as it is.
+
+        Raises:
+            OSError: It does not listen (any more).
+        """
+        return await connect(self.pod, self._socket_path, self._begun_path, on_lost=self._on_lost, renew_at=self._renew_at)
+
+    def _wear(self) -> None:
+        self._wears_at = 1 << 31
+        if self.on_worn is not None:
+            self.on_worn(self)
 
     # --- asyncio's side --------------------------------------------------------------------------------------------------------------
 
@@ -132,7 +160,9 @@ class Channel(asyncio.Protocol):
                 if stream is not None:
                     stream.feed(event[2])
             elif kind == ENDED:
-                self._end(event[1], event[2], event[3])
+                self._end(event[1], event[2], event[3], is_unprocessed=event[5])
+            elif kind == grpc.GOAWAY:
+                self._on_lost(self)  # it takes no new calls; those that it holds are still answered
             elif kind == grpc.CLOSED:
                 self._transport.close()
         if not calls:
@@ -148,16 +178,18 @@ class Channel(asyncio.Protocol):
         streams, self._streams = self._streams, {}
         for number, future in calls.items():
             if not future.done():
-                future.set_exception(self._lost(number in begun))
+                future.set_exception(self._lost(has_begun=number in begun))
         for number, stream in streams.items():
-            stream.end(self._lost(number in begun))
+            stream.end(self._lost(has_begun=number in begun))
         self._on_lost(self)
 
-    def _lost(self, has_begun: bool) -> ChannelLost:
+    def _lost(self, *, has_begun: bool) -> ChannelLost:
         return ChannelLost(f"{self.pod} went away", has_begun=has_begun)
 
-    def _end(self, number: int, status: int, message: str) -> None:
-        error = HopError(f"{self.pod} answered with gRPC status {status}: {message}") if status else None
+    def _end(self, number: int, status: int, message: str, *, is_unprocessed: bool) -> None:
+        error: Exception | None = HopError(f"{self.pod} answered with gRPC status {status}: {message}") if status else None
+        if is_unprocessed:
+            error = self._lost(has_begun=False)
         future = self._calls.pop(number, None)
         if future is not None and not future.done():
             future.set_exception(error or HopError(f"{self.pod} ended a call without a reply"))
@@ -166,8 +198,11 @@ class Channel(asyncio.Protocol):
             stream.end(error)
 
     def _ended(self) -> None:
-        if self.on_idle is not None and not self._calls and not self._streams:
-            self.on_idle()
+        if not self._calls and not self._streams:
+            if self.on_idle is not None:
+                self.on_idle()
+            if self._is_closing:
+                self._transport.close()
 
     def _flush_soon(self) -> None:
         if not self._is_flush_due:
@@ -196,6 +231,7 @@ class HopStream:
 
         Raises:
             ChannelLost, HopError: The stream broke off; messages that came before have been given.
+            TimeoutError: It has expired; what came and was not read yet is dropped.
         """
         while not self._messages:
             if self._has_ended:
@@ -211,6 +247,13 @@ class HopStream:
     def cancel(self) -> None:
         """Stop reading; the worker stops making. Harmless after the end."""
         self._channel.cancel_stream(self._number)
+
+    def expire(self) -> None:
+        """End the stream now: its time is up. Harmless after the end."""
+        if not (self._has_ended and not self._messages):
+            self._messages.clear()
+            self.cancel()
+            self.end(TimeoutError())
 
     def feed(self, message: bytes) -> None:
         """Take a message that has come."""
@@ -228,13 +271,20 @@ class HopStream:
             wake.set_result(None)
 
 
-async def connect(pod: str, socket_path: str, begun_path: str, *, on_lost: Callable[[Channel], None]) -> Channel:
+async def connect(pod: str, socket_path: str, begun_path: str, *, on_lost: Callable[[Channel], None], renew_at: int = RENEW_AT) -> Channel:
     """Connect to a worker that listens.
+
+    Args:
+        pod: The replica's name.
+        socket_path: Where it listens.
+        begun_path: Where it notes the calls that it has begun.
+        on_lost: Called when the connection is lost, and when the worker says that it takes no new calls.
+        renew_at: The stream number from which on the channel counts as worn.
 
     Raises:
         OSError: It does not listen (any more).
     """
     loop = asyncio.get_running_loop()
-    _, channel = await loop.create_unix_connection(lambda: Channel(pod, begun_path, on_lost), socket_path)
+    _, channel = await loop.create_unix_connection(lambda: Channel(pod, socket_path, begun_path, on_lost, renew_at), socket_path)
     await channel.ready
     return channel
