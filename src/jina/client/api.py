@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import time
@@ -257,10 +258,8 @@ class SyncClient(BaseClient):
         from jina.docs import BaseDoc
 
         started_s, response = time.perf_counter(), None
-        try:
+        with contextlib.suppress(BadClient):  # over HTTP a service may have no default endpoint: the way there and back remains
             response = self.post("/", BaseDoc(), return_responses=True)[0]
-        except BadClient:  # over HTTP, a service without a default endpoint: the way there and back is what can be measured
-            pass
         profile = profile_of(response, time.perf_counter() - started_s)
         if show_table:
             print(table(profile))
@@ -400,11 +399,8 @@ class AsyncClient(BaseClient):
         from jina.docs import BaseDoc
 
         started_s, response = time.perf_counter(), None
-        try:
-            async for response in self.post("/", BaseDoc(), return_responses=True):
-                pass
-        except BadClient:
-            pass
+        with contextlib.suppress(BadClient):
+            response = await anext(self.post("/", BaseDoc(), return_responses=True))
         profile = profile_of(response, time.perf_counter() - started_s)
         if show_table:
             print(table(profile))

@@ -113,6 +113,15 @@ class SeparateExchange(Exchange):
             self._deliver((END,))
 
 
+def refused_size(message: bytes, channel: GrpcChannel) -> CallEnd | None:
+    """Give the end of a call whose message is larger than may be sent, else None."""
+    limit = channel.options.max_send_bytes
+    if limit is None or len(message) <= limit:
+        return None
+    text = f"sent message larger than max ({len(message)} vs. {limit}); grpc.max_send_message_length moves the limit"
+    return CallEnd(GrpcStatus.RESOURCE_EXHAUSTED, text)
+
+
 class _Call(StreamCall):
     """The call under a StreamExchange; after a failure that allows it the exchange makes another."""
 
@@ -140,6 +149,9 @@ class StreamExchange(Exchange):
 
     def submit(self, request_id: str, message: bytes) -> None:
         if self._is_over:
+            return
+        if (end := refused_size(message, self._channel)) is not None:
+            self._finish((FAILED, failure_of(end)))
             return
         self._unanswered[request_id] = message
         if self._call is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jina.client import documents
 from jina.client.answers import Answer, GrpcAnswer, failed_reply
-from jina.client.exchange import ANSWER, END, FAILED, RETRYABLE, Deliver, Exchange, SeparateExchange, StreamExchange
+from jina.client.exchange import ANSWER, END, FAILED, RETRYABLE, Deliver, Exchange, SeparateExchange, StreamExchange, refused_size
 from jina.client.failures import failure_of
 from jina.client.inputs import Batch
 from jina.client.post import Post
@@ -119,6 +119,8 @@ class GrpcCore:
             await asyncio.sleep(post.retries.pause_s(n_attempts))
 
     async def _once(self, block: bytes, message: bytes, timeout_s: float | None, encoding: str) -> tuple[bytes | None, CallEnd]:
+        if (refused := refused_size(message, self.channel)) is not None:
+            return None, refused
         future: asyncio.Future[tuple[bytes | None, CallEnd]] = asyncio.get_running_loop().create_future()
 
         def done(data: bytes | None, end: CallEnd) -> None:

@@ -11,7 +11,7 @@ def profile_of(response: Any, elapsed_s: float) -> dict[str, float]:
     Without a response all of it is network.
     """
     routes = [] if response is None else list(response.routes)
-    spans = [(route.executor, (_seconds(route.end_time) - _seconds(route.start_time)) * 1000) for route in routes]
+    spans = [(route.executor, max(0.0, seconds(route.end_time) - seconds(route.start_time)) * 1000) for route in routes]
     server = spans[0][1] if spans else 0.0
     executors = dict(spans[1:])
     total = elapsed_s * 1000
@@ -31,5 +31,6 @@ def table(profile: dict[str, float]) -> str:
     return "\n".join(f"{name:<{width}}  {value:8.2f} ms  {value / total:4.0%}" for name, value in profile.items())
 
 
-def _seconds(timestamp: Any) -> float:
+def seconds(timestamp: Any) -> float:
+    """Give a protobuf Timestamp as Unix seconds."""
     return float(timestamp.seconds) + float(timestamp.nanos) / 1e9
