@@ -105,7 +105,9 @@ FLOODS: list[tuple[str, bytes, dict[str, int]]] = [
     ("resets", b"".join(headers(n) + frames.rst_stream(n, 8) for n in range(1, 60, 2)), {"max_resets": 20}),
     ("pings", frames.frame(frames.PING, 0, 0, b"12345678") * 21, {"max_pings": 20}),
     ("settings", frames.settings({}) * 21, {"max_settings": 20}),
+    ("window updates", frames.window_update(0, 1) * 21, {"max_empty_frames": 20}),
     ("empty DATA", headers() + data(1, b"") * 21, {"max_empty_frames": 20}),
+    ("small WINDOW_UPDATE", headers() + frames.window_update(1, 1) * 21, {"max_empty_frames": 20}),
     ("CONTINUATION", headers(flags=0, block=b"") + frames.frame(frames.CONTINUATION, 0, 1) * 21, {"max_continuations": 20}),
     ("header bomb", headers(block=BLOCK + b"\x82" * 500), {}),
 ]
@@ -115,6 +117,36 @@ FLOODS: list[tuple[str, bytes, dict[str, int]]] = [
 def test_flood_ends_the_connection(sent: bytes, limits: dict[str, int]) -> None:
     """Past its cap each flood gets ENHANCE_YOUR_CALM."""
     assert outcome(sent, **limits) == ("connection", frames.ENHANCE_YOUR_CALM)
+
+
+def test_reader_of_small_messages_may_answer_each_one() -> None:
+    """grpcio gives windows back message by message, and grpc-go measures each with a PING: no flood as long as we send."""
+    connection = server(max_pings=20, max_empty_frames=20)
+    (event,) = connection.receive(HELLO + headers())
+    stream = event[1]
+    connection.send_headers(stream, b"\x88")
+    for _ in range(300):
+        connection.send_data(stream, (b"token",))
+        answer = frames.window_update(1, 5) + frames.window_update(0, 5) + frames.frame(frames.PING, 0, 0, b"12345678")
+        assert connection.receive(answer) == []
+    for _ in range(100):
+        connection.receive(frames.window_update(0, 5) * 20)
+    assert connection.is_closed
+
+
+def test_small_messages_may_be_returned_one_by_one() -> None:
+    """A client that gives back each small reply at once, to its stream and to the connection, is no flood, however fast it asks."""
+    connection = server(max_empty_frames=20)
+    connection.receive(HELLO)
+    for number in range(1, 2000, 2):
+        events = connection.receive(headers(number, flags=5))
+        assert [event[0] for event in events] == [http2.HEADERS]
+        stream = events[0][1]
+        connection.send_headers(stream, b"\x88")
+        connection.send_data(stream, (b"1234567",))
+        assert connection.receive(frames.window_update(number, 7) + frames.window_update(0, 7)) == []
+        connection.send_headers(stream, b"\x88", is_end=True)
+    assert not connection.is_closed
 
 
 def test_stream_over_the_limit_is_refused_and_the_others_live() -> None:
