@@ -18,6 +18,7 @@ from jina.wire.http2_stream import RESET, WRITABLE, Bytes, Event, Stream
 DRAIN_PING: Final = b"draining"
 _MAX_SENT_FRAME: Final = 1 << 20
 _N_REMEMBERED: Final = 2000
+_PER_FRAME: Final = 4
 
 
 class Sending:
@@ -36,6 +37,7 @@ class Sending:
         self._out: list[Bytes] = []
         self._events: list[Event] = []
         self._must_shrink = False
+        self._n_earned = 0  # PING and small WINDOW_UPDATE frames that the peer may send for DATA frames of ours
         self._resets = Budget(limits.max_resets, limits.recovery_s)
 
     def take_output(self) -> bytes:
@@ -79,6 +81,7 @@ class Sending:
         if not stream.queue and (not size or (size <= stream.window and size <= self._window and size <= self._peer_frame)):
             stream.window -= size
             self._window -= size
+            self._n_earned += _PER_FRAME
             self._out.append(frames.HEADER.pack(size << 8, 1 if is_end else 0, stream.number))
             self._out.extend(parts)
             if is_end:
@@ -105,6 +108,7 @@ class Sending:
             and len(trailers) <= 16384
         ):
             self._window -= size
+            self._n_earned += _PER_FRAME
             pack, number = frames.HEADER.pack, stream.number
             self._out += (pack(len(block) << 8 | 1, 4, number), block, pack(size << 8, 0, number), *body)
             self._out += (pack(len(trailers) << 8 | 1, 5, number), trailers)
@@ -137,6 +141,7 @@ class Sending:
         parts, size = _take(stream.queue, room)
         stream.window -= size
         self._window -= size
+        self._n_earned += _PER_FRAME
         stream.n_queued -= size
         is_end = stream.finish == b"" and not stream.queue
         self._out.append(frames.HEADER.pack(size << 8, 1 if is_end else 0, stream.number))
