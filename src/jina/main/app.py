@@ -7,7 +7,6 @@ uvicorn runs the app on the listening socket that the supervisor owns, so that a
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import signal
 import socket
@@ -83,7 +82,7 @@ class _App:
     def _ask_to_stop(self) -> None:
         self._stop.set()
         if self._server is not None:
-            self._server.config.timeout_graceful_shutdown = math.ceil(self._grace_s)
+            self._server.config.timeout_graceful_shutdown = self._grace_s
             self._server.should_exit = True
 
     # --- serving ---------------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
@@ -69,6 +70,8 @@ class FrontChannel:
                 await self._up.wait()
         except TimeoutError:
             text = f"the front process could not be reached in time for the call to {call.endpoint!r}"
+            if call.deadline is not None and time.monotonic() >= call.deadline:
+                return Reply(Status(Code.DEADLINE, text))
             return Reply(Status(Code.UNAVAILABLE, text, retry_after_s=1.0))
         return None
 

@@ -99,6 +99,10 @@ class HopHandler(asyncio.Protocol):
         for stream in list(self._blocked):
             self._rouse(stream)
 
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
     # --- calls -----------------------------------------------------------------------------------------------------------------------
 
     def _begin(self, stream: int, is_stream: bool, message: bytes) -> None:
