@@ -105,7 +105,6 @@ FLOODS: list[tuple[str, bytes, dict[str, int]]] = [
     ("resets", b"".join(headers(n) + frames.rst_stream(n, 8) for n in range(1, 60, 2)), {"max_resets": 20}),
     ("pings", frames.frame(frames.PING, 0, 0, b"12345678") * 21, {"max_pings": 20}),
     ("settings", frames.settings({}) * 21, {"max_settings": 20}),
-    ("window updates", frames.window_update(0, 1) * 21, {"max_empty_frames": 20}),
     ("empty DATA", headers() + data(1, b"") * 21, {"max_empty_frames": 20}),
     ("small WINDOW_UPDATE", headers() + frames.window_update(1, 1) * 21, {"max_empty_frames": 20}),
     ("CONTINUATION", headers(flags=0, block=b"") + frames.frame(frames.CONTINUATION, 0, 1) * 21, {"max_continuations": 20}),

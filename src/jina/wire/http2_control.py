@@ -13,8 +13,6 @@ from jina.wire.http2_stream import GOAWAY, PING_ACK, RESET
 _MAX_EARNED: Final = 2000
 _SETTINGS_ACK: Final = frames.frame(frames.SETTINGS, frames.ACK, 0)
 _SMALL_UPDATE: Final = 256
-_LEAST_MESSAGE: Final = 5
-_MAX_RETURNABLE: Final = 1 << 18
 
 
 class Control(Sending):
@@ -26,7 +24,6 @@ class Control(Sending):
         self._pings = Budget(limits.max_pings, limits.recovery_s)
         self._settings = Budget(limits.max_settings, limits.recovery_s)
         self._empties = Budget(limits.max_empty_frames, limits.recovery_s)
-        self._window_seen, self._returnable = self._window, 0
 
     def _spend(self, budget: Budget, what: str) -> None:
         if not budget.spend(self._now):
@@ -136,26 +133,16 @@ class Control(Sending):
         if len(payload) != 4:
             raise ConnectionError2(frames.FRAME_SIZE_ERROR, "WINDOW_UPDATE of a wrong size")
         by = frames.WORD.unpack(payload)[0] & 0x7FFFFFFF
-        self._returnable = min(self._returnable + 2 * (self._window_seen - self._window), _MAX_RETURNABLE)
         if not number:
             self._window += by
             if not by or self._window > frames.MAX_WINDOW:
                 raise ConnectionError2(frames.FLOW_CONTROL_ERROR if by else frames.PROTOCOL_ERROR, f"WINDOW_UPDATE by {by}")
         else:
             self._open_window(number, by)
-        if by < _SMALL_UPDATE and not self._waiting and not self._is_earned(by):
-            self._spend_unless_earned(self._empties, "small WINDOW_UPDATE frames")
-        self._window_seen = self._window
         if self._waiting:
             self._pump()
-
-    def _is_earned(self, by: int) -> bool:
-        """Whether a small update returns what we sent: small messages are returned one by one, to the stream and to the connection."""
-        cost = max(by, _LEAST_MESSAGE)
-        if self._returnable < cost:
-            return False
-        self._returnable -= cost
-        return True
+        elif by < _SMALL_UPDATE:
+            self._spend_unless_earned(self._empties, "small WINDOW_UPDATE frames")
 
     def _open_window(self, number: int, by: int) -> None:
         stream = self.streams.get(number)
