@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from jina.call import Call, Item, Reply, Status
+from jina.errors import Code
 from jina.executor import BaseExecutor
 from jina.runtime.local import ITEM, REPLY, Local, Outcome, Work
 
@@ -32,8 +33,6 @@ class InProcess:
                 return await future
         except TimeoutError:
             self._local.cancel(work)
-            from jina.errors import Code
-
             return Reply(Status(Code.DEADLINE, "the executor did not answer before the call's deadline"))
         except asyncio.CancelledError:
             self._local.cancel(work)
@@ -49,11 +48,19 @@ class InProcess:
         self._local.submit(work)
         self._local.flush()
         try:
-            while (item := await queue.get()) is not None:
+            while (item := await self._next(queue, call)) is not None:
                 self._local.sent(work)
                 yield item
+        except TimeoutError:
+            yield Item(status=Status(Code.DEADLINE, f"the stream of {call.endpoint!r} did not end before the call's deadline"))
         finally:
             self._local.cancel(work)
+
+    async def _next(self, queue: asyncio.Queue[Item | None], call: Call) -> Item | None:
+        if call.deadline is None:
+            return await queue.get()
+        async with asyncio.timeout_at(call.deadline):
+            return await queue.get()
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
         for work, kind, status, payload, results in outcomes:

@@ -21,6 +21,7 @@ from typing import Any
 from jina.call import Call, Payload, Status
 from jina.caller import gone_flag
 from jina.codec import Codec, codec_for
+from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.endpoint import Endpoint
 from jina.errors import Code, InvalidInputError
 from jina.executor import BaseExecutor
@@ -30,6 +31,7 @@ from jina.transport.begun import BegunNotes
 REPLY, ITEM, END, PAUSED = range(4)
 """Kinds of outcome: the whole reply; one item of a stream; its end; it waits for `resume`."""
 
+_RESULTS = "__results__"
 MAX_AHEAD = 64
 """Items that a stream may make before the owner has sent them."""
 
@@ -224,7 +226,7 @@ class Local:
         try:
             docs = _decode(codec_for(endpoint.input), call)
             docs, results = invoke.call(self.executor, endpoint, docs, call.parameters, call.headers)
-            return work, REPLY, None, _encode(endpoint, docs, call.wants), results
+            return work, REPLY, None, _encode(endpoint, docs, call.wants), None if results is None else _plain(results)
         except BaseException as error:
             return work, REPLY, self._status(error), _input_back(call), None
 
@@ -310,7 +312,7 @@ class Local:
         try:
             docs = _decode(codec_for(endpoint.input), call)
             docs, results = await invoke.call_async(self.executor, endpoint, docs, call.parameters, call.headers)
-            outcome: Outcome = (work, REPLY, None, _encode(endpoint, docs, call.wants), results)
+            outcome: Outcome = (work, REPLY, None, _encode(endpoint, docs, call.wants), None if results is None else _plain(results))
         except asyncio.CancelledError:
             if not work.is_gone:
                 self._hand_over((work, REPLY, Status(Code.CANCELLED, "the method was cancelled"), None, None))
@@ -325,6 +327,9 @@ class Local:
     async def _stream_async(self, work: Work) -> None:
         call, endpoint, notes = work.call, work.endpoint, self._notes
         assert endpoint is not None
+        if call.deadline is not None and call.deadline <= time.monotonic():
+            self._hand_over((work, REPLY, _too_late(call), None, None))
+            return
         gone_flag.set(work)
         work.room = asyncio.Event()
         slot = notes.begin(work.stream) if notes is not None else -1
@@ -361,7 +366,7 @@ def _decode(codec: Codec, call: Call) -> list[Any]:
         return []
     if payload.encoding == "json":
         return codec.decode_json(data, call.call_id)
-    return codec.decode_proto(data, call.call_id, dialect=payload.encoding, trusted=payload.encoding == "ours")
+    return codec.decode_proto(data, call.call_id, dialect=payload.encoding)
 
 
 def _decode_one(codec: Codec, call: Call) -> Any:
@@ -373,12 +378,22 @@ def _decode_one(codec: Codec, call: Call) -> Any:
         return docs[0]
     if payload.encoding == "json":
         return codec.decode_json_one(payload.data, call.call_id)
-    return codec.decode_proto_one(payload.data, call.call_id, dialect=payload.encoding, trusted=payload.encoding == "ours")
+    return codec.decode_proto_one(payload.data, call.call_id, dialect=payload.encoding)
 
 
 def _encode(endpoint: Endpoint, docs: Any, wants: str) -> Payload:
     codec = codec_for(invoke.encoded_class(endpoint, docs))
     return Payload(codec.encode_json(docs) if wants == "json" else codec.encode_proto(docs, dialect=wants), wants)
+
+
+def _plain(results: dict[str, Any]) -> dict[str, Any]:
+    """What a method returned as a dict, as every protocol can carry it: JSON values, numbers as floats.
+
+    Raises:
+        UnencodableError: It holds something else (NaN, an array, a cycle), or is nested too deep.
+    """
+    carried: dict[str, Any] = struct_to_dict(dict_to_struct({_RESULTS: {_RESULTS: results}}))
+    return carried[_RESULTS][_RESULTS]  # type: ignore[no-any-return]
 
 
 def _input_back(call: Call) -> Payload | None:

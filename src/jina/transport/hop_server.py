@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from jina.errors import MalformedError
+from jina.call import Payload, Status
+from jina.errors import Code, MalformedError
 from jina.transport.hop import HOP_LIMITS
 from jina.transport.hop_messages import CALL, STREAM, read_call, write_reply
 from jina.wire.grpc import CANCELLED, CLOSED, UNARY, WRITABLE, ServerConnection
@@ -90,7 +91,7 @@ class HopServer(asyncio.Protocol):
         """Take the whole reply of a call."""
         work, _, status, payload, results = outcome
         if self._works.pop(work.stream, None) is not None:
-            self._connection.reply(work.stream, write_reply(status, payload, results, _NO_HEADERS))
+            self._connection.reply(work.stream, _pack(status, payload, results))
             self._check_idle()
 
     def item(self, outcome: Outcome) -> None:
@@ -99,7 +100,7 @@ class HopServer(asyncio.Protocol):
         stream = work.stream
         if stream not in self._works:
             return
-        self._connection.send_message(stream, write_reply(status, payload, None, _NO_HEADERS))
+        self._connection.send_message(stream, _pack(status, payload, None))
         if self._can_write and self._connection.is_writable(stream):
             self._local.sent(work)
         else:
@@ -128,3 +129,19 @@ class HopServer(asyncio.Protocol):
     def _check_idle(self) -> None:
         if self._idle is not None and not self._works:
             self._idle.set()
+
+
+def _pack(status: Status | None, payload: Payload | None, results: dict[str, Any] | None) -> bytes:
+    """Pack an outcome; whatever a user's exception has in it, its caller hears of it."""
+    try:
+        return write_reply(status, payload, results, _NO_HEADERS)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        if status is None:
+            return write_reply(Status(Code.INTERNAL, f"the reply cannot be packed: {error}"), None, None, _NO_HEADERS)
+        lines = [_visible(line) for line in status.stacks]
+        told = Status(status.code, _visible(status.description), _visible(status.name), stacks=lines, executor=_visible(status.executor))
+        return write_reply(told, payload, None, _NO_HEADERS)
+
+
+def _visible(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
