@@ -271,6 +271,27 @@ def test_a_reader_that_stalls_stops_the_producer_and_one_that_leaves_closes_it()
     run(scenario)
 
 
+def test_a_reader_that_takes_nothing_is_cut_off():
+    async def scenario(handler):
+        closed = asyncio.Event()
+
+        async def items():
+            try:
+                while True:
+                    yield Item(Payload(b'"' + b"a" * 100_000 + b'"', is_single=True))
+            finally:
+                closed.set()
+
+        handler.reply = Reply(items=items())
+        async with serving(handler, write_timeout_s=0.01) as client:
+            _, writer = await asyncio.open_connection("127.0.0.1", client.port, limit=1)
+            writer.write(b"GET /tell HTTP/1.1\r\nHost: x\r\n\r\n")
+            await closed.wait()
+            writer.close()
+
+    run(scenario)
+
+
 def test_a_caller_that_leaves_cancels_its_call():
     async def scenario(handler):
         handler.waits_for = asyncio.get_running_loop().create_future()

@@ -36,6 +36,7 @@ class HttpFrontOptions:
         cors: Let browsers call from any origin.
         has_header: Replies carry `header`, as those of a Flow do.
         max_body_bytes, max_header_bytes, max_header_fields, header_timeout_s, idle_timeout_s, min_body_bytes_per_s: See `wire.http.Limits`.
+        write_timeout_s: A caller that takes nothing of its reply for so long is cut off.
         max_pipelined: Requests of one connection that are held before reading from it stops.
     """
 
@@ -50,6 +51,7 @@ class HttpFrontOptions:
     header_timeout_s: float | None = 10.0
     idle_timeout_s: float | None = 60.0
     min_body_bytes_per_s: int | None = 1024
+    write_timeout_s: float | None = 60.0
     max_pipelined: int = 16
 
 

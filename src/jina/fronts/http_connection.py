@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("jina.http")
 _JOIN_BELOW = 64 << 10
-_WRITE_LIMIT_S = 60.0
 _ALLOWED_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
@@ -45,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = self._is_closing = self._is_serving = self._is_in_task = False
         self._stream_at: float | None = None
         self._stalled_since: float | None = None
+        self._n_stalled_bytes = 0
 
     # --- what asyncio calls ----------------------------------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
-        self._stalled_since = self._loop.time()
+        self._stalled_since, self._n_stalled_bytes = self._loop.time(), self._transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
         writable, self._writable, self._stalled_since = self._writable, None, None
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         """Look at the clock: once a second for all connections."""
-        if self._stalled_since is not None and now - self._stalled_since > _WRITE_LIMIT_S and self._stream_at is None:
+        if self._stalled_since is not None and self._is_stalled(now):
             self._transport.abort()
         elif self._stream_at is not None:
             if now - self._stream_at >= sse.PING_EVERY_S and self._writable is None:
@@ -106,6 +106,13 @@ class Connection(asyncio.Protocol):
                 refusal = self._core.check(now)
                 if refusal is not None:
                     self._refuse(refusal)
+
+    def _is_stalled(self, now: float) -> bool:
+        """Whether the caller has taken nothing for too long; one that reads slowly is waited for."""
+        limit, n_bytes = self._front.options.write_timeout_s, self._transport.get_write_buffer_size()
+        if n_bytes < self._n_stalled_bytes:
+            self._stalled_since, self._n_stalled_bytes = now, n_bytes
+        return limit is not None and now - cast("float", self._stalled_since) > limit
 
     def close_if_idle(self) -> None:
         """Close unless a request, or part of one, is held."""
