@@ -1,6 +1,6 @@
 """The gRPC front: connections, the calls on them, and who answers which method.
 
-What a method means stands in `grpc_methods.py`; this module moves bytes between an asyncio transport and the sans-IO
+Which method means what stands in `grpc_methods.py`; this module moves bytes between an asyncio transport and the sans-IO
 `ServerConnection`, keeps one task a call, and lets go of it when the caller leaves.
 """
 
@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from jina.call import EndpointInfo, Handler
 from jina.fronts import grpc_methods
@@ -100,16 +100,14 @@ class GrpcFront:
             self._all_gone.set()
 
 
-class StreamCall:
+class StreamCall(Protocol):
     """A call with a stream of requests: what the connection feeds while it lasts."""
 
     def message(self, data: bytes) -> None:
         """Take one message of the caller's."""
-        raise NotImplementedError
 
     def half_close(self) -> None:
         """The caller sends no more."""
-        raise NotImplementedError
 
     def writable(self) -> None:
         """What was queued for the caller has left."""

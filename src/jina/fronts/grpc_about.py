@@ -1,0 +1,169 @@
+"""What a gRPC service tells of itself: endpoints, state, versions, health, and its own description (reflection)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from jina.call import Call, Payload
+from jina.codec import service_messages as services
+from jina.errors import MalformedError
+from jina.fronts.grpc_requests import ids, refusal, send_refusal, status_parts
+from jina.observe.info import environment, versions
+from jina.wire.grpc import RequestHead
+from jina.wire.status import GRPC_STATUS
+
+if TYPE_CHECKING:
+    from jina.fronts.grpc import GrpcConnection
+
+_OK, _NOT_FOUND, _INTERNAL, _UNAVAILABLE = 0, 5, 13, 14
+_DRY_RUN = "_jina_dry_run_"
+
+ADVERTISED = (
+    "jina.JinaRPC",
+    "jina.JinaSingleDataRequestRPC",
+    "jina.JinaDataRequestRPC",
+    "jina.JinaGatewayDryRunRPC",
+    "jina.JinaSingleDocumentRequestRPC",
+    "jina.JinaDiscoverEndpointsRPC",
+    "jina.JinaInfoRPC",
+    "grpc.reflection.v1alpha.ServerReflection",
+)
+"""What reflection lists: exactly Jina's list, since Jina's gateways use only what is listed."""
+
+
+async def discover(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    if (refused := await refusal(connection, head)) is not None:
+        send_refusal(connection, stream, refused)
+        return
+    front = connection.front
+    known = front.endpoints
+    describe = _as_worker if front.options.is_worker_discovery else _as_gateway
+    schemas = {info.path: describe(info.discovery) for info in known}
+    writes = [info.path for info in known if info.is_write]
+    connection.wire.reply(stream, services.write_endpoints([info.path for info in known], writes, schemas))
+
+
+def _as_worker(discovery: dict[str, Any]) -> dict[str, Any]:
+    return discovery
+
+
+def _as_gateway(discovery: dict[str, Any]) -> dict[str, Any]:
+    if not discovery:
+        return {}
+    return {**discovery, "input": discovery["input"]["model"], "output": discovery["output"]["model"]}
+
+
+async def dry_run(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    if (refused := await refusal(connection, head)) is not None:
+        send_refusal(connection, stream, refused)
+        return
+    reply = await connection.front.handler(Call(_DRY_RUN, Payload(b"", "strict"), ids.request_id(), wants="strict"))
+    connection.wire.reply(stream, b"" if reply.status is None else status_parts(reply.status))
+
+
+async def status(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    if (refused := await refusal(connection, head)) is not None:
+        send_refusal(connection, stream, refused)
+        return
+    connection.wire.reply(stream, services.write_info(versions(), environment(os.environ)))
+
+
+def _health(connection: GrpcConnection, service: str) -> int:
+    front = connection.front
+    if service in ("", "grpc.health.v1.Health", *ADVERTISED):
+        return services.SERVING if front.is_ready() and not front.is_draining else services.NOT_SERVING
+    if service == front.name:
+        return services.SERVING if front.is_up() and not front.is_draining else services.NOT_SERVING
+    return services.SERVICE_UNKNOWN
+
+
+async def check_health(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    try:
+        service = services.read_health_request(data)
+    except MalformedError as error:
+        connection.wire.send_status(stream, _INTERNAL, str(error))
+        return
+    state = _health(connection, service)
+    if state == services.SERVICE_UNKNOWN:
+        connection.wire.send_status(stream, _NOT_FOUND)
+    else:
+        connection.wire.reply(stream, services.write_health_reply(state))
+
+
+async def watch_health(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    """Tell the state now and whenever it changes; replicas come and go, so we look again now and then."""
+    try:
+        service = services.read_health_request(data)
+    except MalformedError as error:
+        connection.wire.send_status(stream, _INTERNAL, str(error))
+        return
+    front, told = connection.front, -1
+    changed = asyncio.Event()
+    front.watchers.add(changed)
+    try:
+        while not (front.is_draining and told == services.NOT_SERVING):
+            state = _health(connection, service)
+            if state != told:
+                told = state
+                connection.wire.send_message(stream, services.write_health_reply(state))
+                connection.flush_soon()
+                continue
+            changed.clear()
+            try:
+                async with asyncio.timeout(1.0):
+                    await changed.wait()
+            except TimeoutError:
+                pass
+    finally:
+        front.watchers.discard(changed)
+    connection.wire.send_status(stream, _UNAVAILABLE, "the server is stopping")
+
+
+class Reflection:
+    """`ServerReflectionInfo`: one answer for each question."""
+
+    def __init__(self, connection: GrpcConnection, stream: int, head: RequestHead) -> None:
+        self._connection, self._stream, self._head = connection, stream, head
+        self._waiting: list[bytes] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_half_closed = False
+        if connection.front.guard is not None:
+            self._waiting = []
+            self._task = connection.start_task(self._check())
+
+    async def _check(self) -> None:
+        refused = await refusal(self._connection, self._head)
+        if refused is not None:
+            self._connection.end(self._stream, GRPC_STATUS[refused.code], refused.description)
+            return
+        waiting, self._waiting = self._waiting or [], None
+        for data in waiting:
+            self.message(data)
+        if self._is_half_closed:
+            self.half_close()
+
+    def message(self, data: bytes) -> None:
+        if self._waiting is not None:
+            self._waiting.append(data)
+            return
+        try:
+            answer = services.answer_reflection(data, ADVERTISED)
+        except MalformedError as error:
+            self._connection.end(self._stream, _INTERNAL, str(error))
+            return
+        self._connection.wire.send_message(self._stream, answer)
+        self._connection.flush_soon()
+
+    def half_close(self) -> None:
+        self._is_half_closed = True
+        if self._waiting is None:
+            self._connection.end(self._stream, _OK)
+
+    def writable(self) -> None:
+        """Nothing waits for it."""
+
+    def cancelled(self) -> None:
+        if self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,115 @@
+"""A gRPC request as a Call, and a Reply as a message: what all methods that carry documents share.
+
+Two kinds of failure leave here, as from Jina. A call that no executor answered (unavailable, overloaded, too late, no key) ends with a
+gRPC status. A call that an executor failed, or whose documents do not fit, succeeds as a call: its reply has an ERROR in the header, and
+`is-error: true` among the trailing metadata.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import time
+from typing import TYPE_CHECKING
+
+from jina.call import Call, Payload, Reply, Status
+from jina.codec.messages import Envelope, reply_routes, status_bytes, write_reply
+from jina.codec.struct import dict_to_struct, struct_to_dict
+from jina.errors import CallerError, Code, MalformedError
+from jina.wire.grpc import RequestHead
+from jina.wire.ids import RequestIds
+from jina.wire.status import GRPC_STATUS
+
+if TYPE_CHECKING:
+    from jina.fronts.grpc import GrpcConnection
+
+IS_ERROR = (("is-error", "true"),)
+_INVALID_ARGUMENT, _INTERNAL = 3, 13
+_IN_STATUS = frozenset(
+    (Code.UNAVAILABLE, Code.OVERLOADED, Code.DEADLINE, Code.CANCELLED, Code.UNAUTHENTICATED, Code.TOO_LARGE, Code.INTERNAL)
+)
+"""Failures that end the call with a gRPC status; the others are told in the reply's header."""
+_NO_RESULTS = dict_to_struct({"__results__": {}})
+_REQUEST_ID = re.compile(r"[!-~]{1,128}").fullmatch
+
+ids = RequestIds()
+
+
+def call_of(envelope: Envelope, head: RequestHead, deadline: float | None, *, is_stream: bool) -> Call:
+    """Make a Call of a request; the documents stay bytes.
+
+    Raises:
+        CallerError: The request id, the priority or the parameters are not valid.
+    """
+    request_id = envelope.request_id or head.headers.get("x-request-id", "")
+    if not request_id:
+        request_id = ids.request_id()
+    elif _REQUEST_ID(request_id) is None:
+        raise CallerError(f"request id {request_id[:140]!r} must be 1 to 128 visible ASCII characters")
+    raw = envelope.parameters
+    docs = envelope.docs if envelope.docs is not None else envelope.docs_bytes
+    priority = head.headers.get("x-request-priority")
+    if priority is not None and not (len(priority) == 1 and priority in "0123456789"):
+        raise CallerError(f"x-request-priority must be 0 to 9, got {priority[:40]!r}")
+    return Call(
+        envelope.endpoint or "/default",
+        Payload(docs or b"", "strict", is_stream),
+        request_id,
+        {"__results__": {}} if raw == _NO_RESULTS else struct_to_dict(raw) if raw else {},
+        head.headers,
+        envelope.target_executor or "",
+        deadline,
+        5 if priority is None else int(priority),
+        is_stream,
+        "strict",
+        ids.call_id(),
+    )
+
+
+def deadline_of(head: RequestHead) -> float | None:
+    """When a call that begins now must have ended."""
+    timeout_s = head.timeout_s
+    return None if timeout_s is None else time.monotonic() + timeout_s
+
+
+async def refusal(connection: GrpcConnection, head: RequestHead) -> Status | None:
+    guard = connection.front.guard
+    if guard is None:
+        return None
+    verdict = guard(head.headers)
+    return await verdict if inspect.isawaitable(verdict) else verdict
+
+
+def status_parts(status: Status) -> bytes:
+    return status_bytes(True, status.description, status.name, status.args, status.stacks, status.executor)
+
+
+def ends_with_status(status: Status) -> bool:
+    return status.code in _IN_STATUS or status.grpc_status is not None
+
+
+def status_metadata(status: Status) -> tuple[tuple[str, str], ...]:
+    if status.retry_after_s is None:
+        return ()
+    return (("grpc-retry-pushback-ms", str(int(status.retry_after_s * 1000))), ("retry-after", str(int(status.retry_after_s + 0.999))))
+
+
+def send_refusal(connection: GrpcConnection, stream: int, status: Status) -> None:
+    number = status.grpc_status or GRPC_STATUS[status.code]
+    connection.wire.send_status(stream, number, status.description, status_metadata(status))
+
+
+def reply_message(call: Call, envelope: Envelope, reply: Reply, started_s: float) -> bytes:
+    """The DataRequestProto that answers a request."""
+    failed = reply.status
+    status = b"" if failed is None and not reply.description else status_bytes(False, reply.description)
+    if failed is not None:
+        status = status_parts(failed)
+    parameters = envelope.parameters if reply.parameters is call.parameters or not reply.parameters else dict_to_struct(reply.parameters)
+    docs = reply.payload.data if reply.payload is not None else None
+    return write_reply(call.request_id, envelope.endpoint, status, parameters, reply_routes(started_s, reply.routes, status), docs)
+
+
+def bad_request(error: CallerError) -> int:
+    """Bytes that are not the message are INTERNAL, as from grpcio's server; what can be read but is not valid is INVALID_ARGUMENT."""
+    return _INTERNAL if isinstance(error, MalformedError) else _INVALID_ARGUMENT

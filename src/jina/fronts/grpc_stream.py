@@ -1,0 +1,142 @@
+"""`JinaRPC/Call`: requests stream in, replies stream out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from jina.codec.messages import read_request
+from jina.errors import CallerError, Code
+from jina.fronts.grpc_requests import bad_request, call_of, deadline_of, ends_with_status, refusal, reply_message
+from jina.wire.grpc import RequestHead
+from jina.wire.status import GRPC_STATUS
+
+if TYPE_CHECKING:
+    from jina.fronts.grpc import GrpcConnection
+
+_OK, _INTERNAL = 0, 13
+
+
+class DataStream:
+    """`JinaRPC/Call`: requests stream in, replies stream out as they are done, or in order if the caller asks for that."""
+
+    def __init__(self, connection: GrpcConnection, stream: int, head: RequestHead) -> None:
+        self._connection, self._stream, self._head = connection, stream, head
+        limit = _prefetch(head, connection.front.options.prefetch)
+        self._limit = limit
+        self._in_order = head.headers.get("__results_in_order__", "").lower() == "true"
+        self._waiting: deque[bytes] = deque()
+        self._running: dict[asyncio.Task[None], None] = {}
+        self._order: deque[list[bytes | None]] = deque()
+        self._unsent = 0
+        self._is_half_closed = self._has_ended = False
+        self._is_checked = connection.front.guard is None
+        self._deadline = deadline_of(head)
+        self._timer = None if head.timeout_s is None else connection.loop.call_later(head.timeout_s, self._too_late)
+        connection.wire.hold(stream)
+        if not self._is_checked:
+            self._own(self._check())
+
+    def message(self, data: bytes) -> None:
+        self._waiting.append(data)
+        self._advance()
+
+    def half_close(self) -> None:
+        self._is_half_closed = True
+        self._advance()
+
+    def writable(self) -> None:
+        self._unsent = 0
+        self._advance()
+
+    def cancelled(self) -> None:
+        self._stop()
+        for task in list(self._running):
+            task.cancel()
+
+    def _stop(self) -> None:
+        self._has_ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _too_late(self) -> None:
+        self._fail(GRPC_STATUS[Code.DEADLINE], "the stream did not end before its deadline")
+
+    def _own(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._connection.start_task(coroutine)
+        self._running[task] = None
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        if not task.cancelled() and task.exception() is not None and not self._has_ended:
+            self._fail(_INTERNAL, "internal error")
+        self._advance()
+
+    async def _check(self) -> None:
+        refused = await refusal(self._connection, self._head)
+        if refused is not None:
+            self._fail(refused.grpc_status or GRPC_STATUS[refused.code], refused.description)
+        self._is_checked = True
+
+    def _advance(self) -> None:
+        """Begin what may begin, and end the call when all is answered."""
+        while self._waiting and self._is_checked and not self._has_ended and len(self._running) + self._unsent < self._limit:
+            data = self._waiting.popleft()
+            self._connection.wire.consumed(self._stream, len(data))
+            slot: list[bytes | None] = [None]
+            if self._in_order:
+                self._order.append(slot)
+            self._own(self._answer(data, slot))
+            self._connection.flush_soon()
+        if self._is_half_closed and not self._waiting and not self._running and not self._has_ended:
+            self._stop()
+            self._connection.end(self._stream, _OK)
+
+    async def _answer(self, data: bytes, slot: list[bytes | None]) -> None:
+        started_s = time.time()
+        try:
+            envelope = read_request(data)
+            call = call_of(envelope, self._head, self._deadline, is_stream=False)
+        except CallerError as error:
+            self._fail(bad_request(error), str(error))
+            return
+        reply = await self._connection.front.handler(call)
+        if reply.status is not None and ends_with_status(reply.status):
+            self._fail(reply.status.grpc_status or GRPC_STATUS[reply.status.code], reply.status.description)
+            return
+        self._send(reply_message(call, envelope, reply, started_s), slot)
+
+    def _send(self, message: bytes, slot: list[bytes | None]) -> None:
+        if self._has_ended:
+            return
+        if self._in_order:
+            slot[0] = message
+            while self._order and self._order[0][0] is not None:
+                ready = self._order.popleft()[0]
+                assert ready is not None
+                self._write(ready)
+        else:
+            self._write(message)
+
+    def _write(self, message: bytes) -> None:
+        self._connection.wire.send_message(self._stream, message)
+        if not self._connection.can_write(self._stream):
+            self._unsent += 1
+        self._connection.flush_soon()
+
+    def _fail(self, status: int, message: str) -> None:
+        if not self._has_ended:
+            self._connection.end(self._stream, status, message)
+            self.cancelled()
+
+
+def _prefetch(head: RequestHead, default: int) -> int:
+    try:
+        limit = int(head.headers.get("__prefetch__", default))
+    except ValueError:
+        limit = default
+    return limit if limit > 0 else 1 << 30
