@@ -11,14 +11,13 @@ import logging
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from jina.call import Call, EndpointInfo, Item, Reply, Status
-from jina.fronts import http_calls, http_replies
+from jina.call import Call, EndpointInfo, Item, Status
+from jina.fronts import http_calls, http_replies, http_routes
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
-from jina.wire import sse
+from jina.fronts.http_stream import EventStream, close_items
 from jina.wire.envelope import Envelope, EnvelopeError
 from jina.wire.http import CONTINUE, Refusal, Request, ServerConnection
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("jina.http")
 _JOIN_BELOW = 64 << 10
-_ALLOWED_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
 class Connection(asyncio.Protocol):
@@ -42,7 +40,7 @@ class Connection(asyncio.Protocol):
         self._request_id = ""
         self._writable: asyncio.Future[None] | None = None
         self._is_paused = self._is_closing = self._is_serving = self._is_in_task = False
-        self._stream_at: float | None = None
+        self._stream: EventStream | None = None
         self._stalled_since: float | None = None
         self._n_stalled_bytes = 0
 
@@ -96,9 +94,9 @@ class Connection(asyncio.Protocol):
         """Look at the clock: once a second for all connections."""
         if self._stalled_since is not None and self._is_stalled(now):
             self._transport.abort()
-        elif self._stream_at is not None:
-            if now - self._stream_at >= sse.PING_EVERY_S and self._writable is None:
-                self._write_event(sse.ping(str(datetime.now(UTC))))
+        elif self._stream is not None:
+            if self._writable is None:
+                self._stream.ping_if_quiet(now)
         elif self._request is None and not self._queue:
             if self._core.is_idle_too_long(now):
                 self._close()
@@ -149,7 +147,7 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """The reply to the current request is written."""
         request, self._request, self._request_id = self._request, None, ""
-        self._stream_at = None
+        self._stream = None
         if self._is_closing:
             return
         if (request is not None and not request.keep_alive) or (self._front.is_draining and not self._queue):
@@ -177,7 +175,7 @@ class Connection(asyncio.Protocol):
             if info is not None:
                 self._begin_call(request, info, note, "")
                 return
-        if front.guard is None or _is_open(request, front.options.cors):
+        if front.guard is None or http_routes.is_open(request, front.options.cors):
             self._route(request, note)
         else:
             verdict = front.guard(request.head.headers)
@@ -198,46 +196,12 @@ class Connection(asyncio.Protocol):
             self._answer(number, body, lines)
 
     def _route(self, request: Request, note: Note) -> None:
-        front, method = self._front, request.method
         raw_path, _, query = request.target.partition(b"?")
-        if front.options.cors and method == b"OPTIONS" and "access-control-request-method" in request.head.headers:
-            self._preflight(request)
-            return
-        if note.problem:
-            self._answer(400, http_replies.detail_body(note.problem))
-            return
-        path = _path(raw_path)
-        info = front.routes.get(path) or front.routes.get(path.rstrip("/"))
-        if path == "/":
-            self._health(method)
-        elif (page := front.page(path)) is not None:
-            if method in (b"GET", b"HEAD"):
-                self._answer(200, page[2], page[1], page[0])
-            else:
-                self._not_allowed(b"GET, HEAD")
-        elif info is None:
-            self._answer(404, http_replies.encode(front.not_found(path)))
-        elif method == b"POST" or (method == b"GET" and info.kind == "stream"):
-            self._begin_call(request, info, note, query.decode("latin-1"))
+        found = http_routes.find(self._front, request, note, raw_path)
+        if isinstance(found, EndpointInfo):
+            self._begin_call(request, found, note, query.decode("latin-1"))
         else:
-            self._not_allowed(b"GET, POST" if info.kind == "stream" else b"POST")
-
-    def _health(self, method: bytes) -> None:
-        if method not in (b"GET", b"HEAD"):
-            self._not_allowed(b"GET, HEAD")
-        elif self._front.is_ready():
-            self._answer(200, b"{}")
-        else:
-            self._answer(503, http_replies.detail_body("not ready"), b"retry-after: 1\r\n")
-
-    def _not_allowed(self, allowed: bytes) -> None:
-        self._answer(405, http_replies.detail_body("Method Not Allowed"), b"allow: %b\r\n" % allowed)
-
-    def _preflight(self, request: Request) -> None:
-        headers = request.head.headers
-        wanted = headers.get("access-control-request-headers", "*").encode("latin-1")
-        lines = b"access-control-allow-methods: %b\r\naccess-control-max-age: 600\r\naccess-control-allow-headers: %b\r\n"
-        self._answer(200, b"OK", lines % (_ALLOWED_METHODS, wanted), b"text/plain; charset=utf-8")
+            self._answer(*found)
 
     # --- calls -----------------------------------------------------------------------------------------------------------------------
 
@@ -286,7 +250,7 @@ class Connection(asyncio.Protocol):
     def _fail(self) -> None:
         if self._request is None or self._is_closing:
             return
-        if self._stream_at is not None:
+        if self._stream is not None:
             self._transport.abort()
         else:
             self._answer(500, http_replies.detail_body("Internal Server Error"))
@@ -296,46 +260,33 @@ class Connection(asyncio.Protocol):
         reply = await front.handler(call)
         if self._is_closing:
             if reply.items is not None:
-                await _close_items(reply.items)
+                await close_items(reply.items)
         elif reply.status is not None:
             prefix = ("body",) if found.is_bare else ("body", "data")
             self._answer(*http_replies.failure(reply.status, prefix))
         elif reply.items is not None:
-            await self._stream(reply)
+            await self._send_stream(reply.items, http_replies.header_lines(reply.headers))
         else:
             header = {"requestId": call.request_id, "targetExecutor": ""} if front.options.has_header else None
             lines = http_replies.header_lines(reply.headers) if reply.headers else b""
             self._answer(200, http_replies.documents_body(reply, header), lines)
 
-    async def _stream(self, reply: Reply) -> None:
-        items = cast("AsyncIterator[Item]", reply.items)
+    async def _send_stream(self, items: AsyncIterator[Item], lines: bytes) -> None:
+        request = cast("Request", self._request)
+        if self._front.options.cors:
+            lines += http_replies.cors_lines(request)
+        if request.is_http_10 or self._front.is_draining:
+            request.keep_alive = False
+        lines = b"date: %b\r\nx-request-id: %b\r\n%b" % (self._front.date, self._request_id.encode(), lines)
+        self._stream = EventStream(self._transport, self._loop.time, lambda: self._writable, is_chunked=not request.is_http_10)
         try:
-            self._write_stream_head(http_replies.header_lines(reply.headers))
-            await self._write_items(items)
+            self._stream.begin(lines, keep_alive=request.keep_alive)
+            await self._stream.send(items)
         finally:
-            await _close_items(items)
+            await close_items(items)
         if not self._is_closing:
-            if not self._is_http_10:
-                self._transport.write(b"0\r\n\r\n")
+            self._stream.end()
             self._finish()
-
-    async def _write_items(self, items: AsyncIterator[Item]) -> None:
-        is_failed = False
-        try:
-            async for item in items:
-                is_failed = item.status is not None
-                if item.status is not None:
-                    self._write_event(sse.error(http_replies.failure(item.status)[1]))
-                elif item.payload is not None:
-                    self._write_event(sse.update(item.payload.data))
-                while self._writable is not None:
-                    await self._writable
-        except Exception:
-            _log.exception("a stream of a handler raised")
-            is_failed = True
-            self._write_event(sse.error(http_replies.detail_body("Internal Server Error")))
-        if not is_failed:
-            self._write_event(sse.END)
 
     # --- writing ---------------------------------------------------------------------------------------------------------------------
 
@@ -354,7 +305,7 @@ class Connection(asyncio.Protocol):
             return
         request = self._request
         if self._front.options.cors and request is not None:
-            lines += _cors_lines(request)
+            lines += http_replies.cors_lines(request)
         if not keep_alive:
             lines += b"connection: close\r\n"
         elif request is not None and request.is_http_10:
@@ -373,54 +324,3 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-
-    def _write_stream_head(self, lines: bytes) -> None:
-        request = cast("Request", self._request)
-        if self._front.options.cors:
-            lines += _cors_lines(request)
-        self._is_http_10 = request.is_http_10
-        if request.is_http_10 or self._front.is_draining:
-            request.keep_alive = False
-        headers = sse.HEADERS if request.keep_alive else sse.HEADERS.replace(b"connection: keep-alive", b"connection: close")
-        framing = b"" if request.is_http_10 else b"transfer-encoding: chunked\r\n"
-        self._transport.write(
-            b"HTTP/1.1 200 OK\r\ndate: %b\r\n%b%bx-request-id: %b\r\n%b\r\n"
-            % (self._front.date, headers, framing, self._request_id.encode(), lines)
-        )
-        self._stream_at = self._loop.time()
-
-    _is_http_10 = False
-
-    def _write_event(self, event: bytes) -> None:
-        if not self._is_closing:
-            self._transport.write(event if self._is_http_10 else b"%x\r\n%b\r\n" % (len(event), event))
-            self._stream_at = self._loop.time()
-
-
-def _is_open(request: Request, has_cors: bool) -> bool:
-    """Whether a request needs no key: health, and the question of a browser that may not send one yet."""
-    if request.target == b"/" and request.method in (b"GET", b"HEAD"):
-        return True
-    return has_cors and request.method == b"OPTIONS" and "access-control-request-method" in request.head.headers
-
-
-def _path(raw: bytes) -> str:
-    if b"%" not in raw:
-        return raw.decode("latin-1")
-    from urllib.parse import unquote_to_bytes
-
-    return unquote_to_bytes(raw).decode("utf-8", "replace")
-
-
-def _cors_lines(request: Request) -> bytes:
-    origin = request.head.headers.get("origin")
-    if origin is None:
-        return b""
-    origin_bytes = origin.encode("latin-1")
-    return b"access-control-allow-origin: %b\r\naccess-control-allow-credentials: true\r\nvary: origin\r\n" % origin_bytes
-
-
-async def _close_items(items: AsyncIterator[Item]) -> None:
-    close = getattr(items, "aclose", None)
-    if close is not None:
-        await close()

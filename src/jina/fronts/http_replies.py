@@ -12,6 +12,7 @@ import msgspec
 from jina.call import Reply, Status
 from jina.errors import Code
 from jina.wire.envelope import EnvelopeError
+from jina.wire.http import Request
 from jina.wire.status import HTTP_STATUS
 
 encode = msgspec.json.encode
@@ -83,3 +84,11 @@ def _located(finding: Mapping[str, Any], prefix: tuple[str, ...]) -> dict[str, A
     loc = list(finding.get("loc", ()))
     before = ["body"] if loc[:1] == ["parameters"] else list(prefix)
     return {**finding, "loc": [*before, *loc]}
+
+
+def cors_lines(request: Request) -> bytes:
+    """Header lines that let the page of another origin read the reply."""
+    origin = request.head.headers.get("origin")
+    if origin is None:
+        return b""
+    return b"access-control-allow-origin: %b\r\naccess-control-allow-credentials: true\r\nvary: origin\r\n" % origin.encode("latin-1")
