@@ -14,6 +14,7 @@ from typing import Any
 
 from jina.call import EndpointInfo
 from jina.core.restart import RestartOptions, RestartPolicy
+from jina.executor_bindings import endpoints_of
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
 from jina.process.ports import bind
@@ -64,6 +65,8 @@ class LocalEngine:
         try:
             self.bind()
             self._folder = Path(tempfile.mkdtemp(prefix="openjina-"))
+            for node in self._plan.nodes:
+                endpoints_of(node.executor)
             executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.nodes}
             guard = pack(self._plan.guard, what="api_key") if self._plan.guard is not None else b""
             app = self._app_slot(web_app, guard) if web_app is not None else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import operator
+import os
 import pickle
 import sys
 from types import ModuleType
@@ -100,9 +101,20 @@ def _is_importable(name: str) -> bool:
     if name in sys.builtin_module_names:
         return True
     try:
-        return _find_fresh(name) is not None
+        found = _find_fresh(name)
     except (ImportError, ValueError, AttributeError):
         return False
+    return found is not None and _is_same_file(found.origin, getattr(sys.modules.get(name), "__file__", None))
+
+
+def _is_same_file(found: str | None, loaded: str | None) -> bool:
+    """Whether a fresh import would run the file that runs here; two scripts of one name in two folders are two modules."""
+    if found is None or loaded is None:
+        return True
+    try:
+        return os.path.samefile(found, loaded)
+    except OSError:
+        return True  # one of them is no file (frozen, in an archive): its name is all there is
 
 
 def _find_fresh(name: str) -> Any:
