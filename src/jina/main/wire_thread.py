@@ -37,7 +37,7 @@ class WireThread:
             self._executor,
             user_loop=self._user_loop,
             owner_loop=self._loop,
-            deliver=_deliver,
+            deliver=deliver_all,
             n_threads=spec.n_threads,
             notes=BegunNotes(spec.begun_path),
         )
@@ -61,7 +61,7 @@ class WireThread:
         self._local.close()
 
 
-def _deliver(outcomes: list[Outcome]) -> None:
+def deliver_all(outcomes: list[Outcome]) -> None:
     """Hand each outcome to the connection that its call came over, then let each of them write once."""
     touched: dict[HopServer, None] = {}
     for outcome in outcomes:

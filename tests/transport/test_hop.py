@@ -1,0 +1,132 @@
+"""The hop between a front and a worker, both ends in this process, over a real Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jina import Executor, requests
+from jina.call import Call, Payload
+from jina.docs import BaseDoc, DocList
+from jina.errors import Code
+from jina.main.wire_thread import deliver_all
+from jina.runtime.local import Local
+from jina.runtime.replicas import Replicas
+from jina.transport.hop import Channel, connect
+from jina.transport.hop_server import HopServer
+
+pytestmark = pytest.mark.anyio
+
+
+class Word(BaseDoc):
+    text: str = ""
+
+
+class Says(Executor):
+    @requests(on="/say")
+    def say(self, docs: DocList[Word], **kwargs: Any) -> DocList[Word]:
+        return docs
+
+    @requests(on="/wait")
+    async def wait(self, docs: DocList[Word], **kwargs: Any) -> DocList[Word]:
+        await asyncio.sleep(0.05)
+        return docs
+
+    @requests(on="/for-ever")
+    async def for_ever(self, doc: Word, **kwargs: Any) -> AsyncIterator[Word]:
+        while True:
+            yield doc
+            await asyncio.sleep(0.001)
+
+    @requests(on="/never")
+    async def never(self, doc: Word, **kwargs: Any) -> AsyncIterator[Word]:
+        await asyncio.Event().wait()
+        yield doc
+
+    @requests(on="/count")
+    def count(self, doc: Word, **kwargs: Any) -> Iterator[Word]:
+        yield from (Word(text=str(n)) for n in range(200))
+
+
+class Joined:
+    """Replicas with one worker behind them, and what the connections were."""
+
+    def __init__(self, replicas: Replicas, server: set[HopServer], channel: Channel) -> None:
+        self.replicas, self.at_worker, self.first = replicas, server, channel
+
+
+@asynccontextmanager
+async def joined(tmp_path: Path, **options: Any) -> AsyncIterator[Joined]:
+    loop = asyncio.get_running_loop()
+    local = Local(Says(), user_loop=loop, owner_loop=loop, deliver=deliver_all)
+    connections: set[HopServer] = set()
+    server = await loop.create_unix_server(lambda: HopServer(local, connections), str(tmp_path / "s"))
+    replicas = Replicas("says")
+    channel = await connect("says/rep-0", str(tmp_path / "s"), str(tmp_path / "b"), on_lost=replicas.remove_channel, **options)
+    replicas.add("says/rep-0", channel)
+    try:
+        yield Joined(replicas, connections, channel)
+    finally:
+        server.close()
+        for connection in list(connections):
+            connection._transport.close()
+        local.close()
+        await asyncio.sleep(0)
+
+
+def call(endpoint: str, *, is_stream: bool = False, left_s: float | None = None) -> Call:
+    deadline = None if left_s is None else asyncio.get_running_loop().time() + left_s
+    data = b'{"text":"a"}' if is_stream else b'[{"text":"a"}]'
+    return Call(endpoint, Payload(data, "json", is_stream), is_stream=is_stream, deadline=deadline)
+
+
+async def test_a_worn_connection_is_replaced_and_no_call_notices(tmp_path: Path) -> None:
+    """Past the limit a fresh connection takes over; calls and streams that are under way end on the old one, which is then closed."""
+    async with joined(tmp_path, renew_at=40) as pair:
+        stream = await pair.replicas(call("/count", is_stream=True))
+        assert stream.items is not None
+        for _ in range(30):
+            replies = await asyncio.gather(*(pair.replicas(call("/wait" if n % 2 else "/say")) for n in range(10)))
+            assert [reply.status for reply in replies] == [None] * 10
+        assert len([item async for item in stream.items]) == 200
+        async with asyncio.timeout(5):
+            while not pair.first.is_lost or len(pair.at_worker) > 2:
+                await asyncio.sleep(0)
+        assert (await pair.replicas(call("/say"))).status is None
+
+
+async def test_a_worker_that_drains_gets_no_new_calls_and_answers_those_it_has(tmp_path: Path) -> None:
+    """After its GOAWAY the replica counts as gone; the call that it holds is answered, a new one waits for the next replica."""
+    async with joined(tmp_path) as pair:
+        held = asyncio.ensure_future(pair.replicas(call("/wait")))
+        await pair.replicas(call("/say"))
+        (connection,) = pair.at_worker
+        draining = asyncio.ensure_future(connection.drain())
+        async with asyncio.timeout(5):
+            while pair.replicas.is_up:
+                await asyncio.sleep(0)
+        late = await pair.replicas(call("/say", left_s=0.05))
+        assert late.status is not None
+        assert late.status.code is Code.DEADLINE
+        assert (await held).status is None
+        await draining
+
+
+@pytest.mark.parametrize("endpoint", ["/never", "/for-ever"])
+async def test_a_stream_ends_at_its_deadline(tmp_path: Path, endpoint: str) -> None:
+    """Whether items come or not: before the first it is a failed call, later the last item says so; the worker stops making."""
+    async with joined(tmp_path) as pair:
+        reply = await pair.replicas(call(endpoint, is_stream=True, left_s=0.1))
+        if reply.items is not None:
+            last = [item async for item in reply.items][-1].status
+        else:
+            last = reply.status
+        assert last is not None
+        assert last.code is Code.DEADLINE
+        assert (reply.items is None) == (endpoint == "/never")
+        assert pair.first.n_in_flight == 0
