@@ -23,7 +23,7 @@ core
 wire
 observe
 plan
-hints parameters caller endpoint executor executor_bindings executor_decorators executor_lock
+hints parameters caller endpoint executor executor_bindings executor_decorators executor_lock executor_setup
 proto types
 transport
 process
