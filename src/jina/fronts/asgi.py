@@ -67,7 +67,7 @@ class DefaultRoutes:
                 CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
             )  # as Jina sets it up
         for path in http_pages.PATHS:
-            _add(app, path, ["GET", "HEAD"], _page)
+            _add(app, path, ["GET", "HEAD"], _page(app, path))
         self.add_to(app)
         return app
 
@@ -116,7 +116,7 @@ class DefaultRoutes:
             return Response(status_code=_GONE)
         if body is None:
             text = f"the body exceeds {self._options.max_body_bytes} bytes; max_body_bytes moves this limit"
-            return json_response(413, http_replies.detail_body(text), request_id)
+            return json_response(413, http_replies.detail_body(text), request_id, b"connection: close\r\n")
         query = request.scope["query_string"].decode("latin-1")
         try:
             found = http_calls.read(info, body, query, is_get=request.method == "GET")
@@ -164,9 +164,12 @@ def _add(app: Starlette, path: str, methods: list[str], endpoint: Endpoint) -> N
         app.router.routes.append(Route(path, endpoint, methods=methods, include_in_schema=False))
 
 
-async def _page(request: Request) -> Response:
-    content_type, lines, body = http_pages.page(request.url.path, request.app.title)
-    return json_response(200, body, lines=lines, content_type=content_type.decode())
+def _page(app: FastAPI, path: str) -> Endpoint:
+    async def page(request: Request) -> Response:
+        content_type, lines, body = http_pages.page(path, app.title)
+        return json_response(200, body, lines=lines, content_type=content_type.decode())
+
+    return page
 
 
 def _response(reply: Reply, request_id: str, prefix: tuple[str, ...]) -> Response:

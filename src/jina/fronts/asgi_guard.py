@@ -35,7 +35,10 @@ class GuardMiddleware:
 
 
 def _is_open(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["path"] == "/" and scope["method"] in ("GET", "HEAD")
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        return False
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) in ("", "/")
 
 
 async def _refuse(status: Status, scope: Scope, receive: Receive, send: Send) -> None:

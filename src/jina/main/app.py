@@ -15,7 +15,7 @@ import traceback
 from typing import Any
 
 from jina.call import EndpointInfo
-from jina.main.child import Parent, die_with_parent, enter
+from jina.main.child import Parent, die_with_parent, enter, raise_file_limit
 from jina.process.messages import AppSpec, Failed, Ready, ReplicaUp, Stop
 from jina.process.travel import unpack
 from jina.transport.front_channel import FrontChannel
@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run an app until its supervisor asks it to stop or goes away."""
     parent, spec = enter(sys.argv if argv is None else argv)
     die_with_parent()
+    raise_file_limit()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         code = runner.run(_App(parent, spec).run())
     sys.stdout.flush()

@@ -75,3 +75,12 @@ def die_with_parent() -> None:
     """On Linux, ask the kernel for SIGTERM when the supervisor dies; elsewhere the closed pipe alone tells."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def raise_file_limit() -> None:
+    """Connections are file descriptors: ask for as many as the machine allows."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -15,7 +15,7 @@ import sys
 import traceback
 from typing import Any
 
-from jina.main.child import Parent, enter
+from jina.main.child import Parent, enter, raise_file_limit
 from jina.process.messages import FrontSpec, Listen, Ready, ReplicaDown, ReplicaUp, Stop, WorkerStarted
 from jina.runtime.guards import make_guard
 from jina.runtime.node import Node
@@ -29,7 +29,7 @@ _BACKLOG = 4096
 def main(argv: list[str] | None = None) -> None:
     """Run a front until its supervisor asks it to stop or goes away."""
     parent, spec = enter(sys.argv if argv is None else argv)
-    _raise_file_limit()
+    raise_file_limit()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_Front(parent, spec).run())
 
@@ -192,15 +192,6 @@ def _kill_after(pid: int, seconds: float) -> None:
         time.sleep(0.02)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _raise_file_limit() -> None:
-    """Connections are file descriptors: ask for as many as the machine allows."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":
