@@ -41,6 +41,10 @@ serve clients excepts logging jaml helper parsers checker
 
 # Imports against the order, made when a function is called (or only for a type checker), each with its reason.
 AT_CALL_TIME = {
+    ("jina", "client"): "the public names, for type checkers; they are imported when first used",
+    ("jina", "deployment"): "the same",
+    ("jina", "docs"): "the same",
+    ("jina", "executor"): "the same",
     (
         "codec.json_pydantic",
         "docs",

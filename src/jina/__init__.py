@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jina.client import Client as Client
+    from jina.deployment import Deployment as Deployment
+    from jina.docs import BaseDoc as BaseDoc
+    from jina.docs import DocList as DocList
+    from jina.docs import Document as Document
+    from jina.docs import DocumentArray as DocumentArray
+    from jina.executor import Executor as Executor
+    from jina.executor import caller_gone as caller_gone
+    from jina.executor import dynamic_batching as dynamic_batching
+    from jina.executor import monitor as monitor
+    from jina.executor import requests as requests
 
 __version__ = "4.0.0a1"
 __proto_version__ = "0.1.27"
