@@ -176,11 +176,11 @@ class ConfigError(JinaError, ValueError):
 # --- the classes of Jina 3, which existing `except` clauses name ---------------------------------------------------------------------
 
 
-class BaseJinaException(BaseException):  # noqa: N818 - Jina's name
+class BaseJinaException(BaseException):
     """Base of Jina 3's exception classes."""
 
 
-class RuntimeFailToStart(SystemError, BaseJinaException):  # noqa: N818
+class RuntimeFailToStart(SystemError, BaseJinaException):
     """A process died, or ran out of time, before it was ready."""
 
 
@@ -188,7 +188,7 @@ class RuntimeRunForeverEarlyError(Exception, BaseJinaException):
     """A process died right after it was ready."""
 
 
-class RuntimeTerminated(KeyboardInterrupt, BaseJinaException):  # noqa: N818
+class RuntimeTerminated(KeyboardInterrupt, BaseJinaException):
     """An internal stop."""
 
 
@@ -204,23 +204,23 @@ class FlowBuildLevelError(Exception, BaseJinaException):
     """A Flow was asked for something that it cannot do in its present state."""
 
 
-class BadConfigSource(FileNotFoundError, BaseJinaException):  # noqa: N818
+class BadConfigSource(FileNotFoundError, BaseJinaException):
     """A YAML file or `uses` value cannot be resolved."""
 
 
-class BadYAMLVersion(Exception, BaseJinaException):  # noqa: N818
+class BadYAMLVersion(Exception, BaseJinaException):
     """A YAML file names a version that we do not read."""
 
 
-class BadServer(Exception, BaseJinaException):  # noqa: N818
+class BadServer(Exception, BaseJinaException):
     """An executor failed and no `on_error` was given; `args[0]` is the reply's header."""
 
 
-class BadServerFlow(Exception, BaseJinaException):  # noqa: N818
+class BadServerFlow(Exception, BaseJinaException):
     """The service failed outside an executor."""
 
 
-class BadClient(Exception, BaseJinaException):  # noqa: N818
+class BadClient(Exception, BaseJinaException):
     """The client was used wrongly."""
 
 
@@ -232,7 +232,7 @@ class BadClientInput(BadClient):
     """The inputs given to `post` cannot be sent."""
 
 
-class BadRequestType(TypeError, BaseJinaException):  # noqa: N818
+class BadRequestType(TypeError, BaseJinaException):
     """A request cannot be built from the value given."""
 
 
@@ -252,7 +252,7 @@ class NotSupportedError(Exception, BaseJinaException):
     """A feature of Jina 3 that is gone; the text names what to use instead."""
 
 
-class PortAlreadyUsed(RuntimeError, BaseJinaException):  # noqa: N818
+class PortAlreadyUsed(RuntimeError, BaseJinaException):
     """A port that should be listened on is taken."""
 
 
