@@ -23,7 +23,7 @@ from jina.caller import gone_flag
 from jina.codec import Codec, codec_for
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.endpoint import Endpoint
-from jina.errors import Code, InvalidInputError
+from jina.errors import Code, InvalidInputError, MalformedError
 from jina.executor import BaseExecutor
 from jina.runtime import invoke
 from jina.transport.begun import BegunNotes
@@ -365,7 +365,10 @@ def _decode(codec: Codec, call: Call) -> list[Any]:
     if not data:
         return []
     if payload.encoding == "json":
-        return codec.decode_json(data, call.call_id)
+        try:
+            return codec.decode_json(data, call.call_id)
+        except MalformedError as error:
+            raise _as_finding(error) from None
     return codec.decode_proto(data, call.call_id, dialect=payload.encoding)
 
 
@@ -377,8 +380,16 @@ def _decode_one(codec: Codec, call: Call) -> Any:
             raise InvalidInputError(f"endpoint {call.endpoint!r} streams the answer to one document, got {len(docs)}")
         return docs[0]
     if payload.encoding == "json":
-        return codec.decode_json_one(payload.data, call.call_id)
+        try:
+            return codec.decode_json_one(payload.data, call.call_id)
+        except MalformedError as error:
+            raise _as_finding(error) from None
     return codec.decode_proto_one(payload.data, call.call_id, dialect=payload.encoding)
+
+
+def _as_finding(error: MalformedError) -> InvalidInputError:
+    """The front has read the JSON around the documents already; what is no JSON within them is told in the same form as there."""
+    return InvalidInputError(str(error), [{"loc": (), "msg": str(error), "type": "json_invalid"}])
 
 
 def _encode(endpoint: Endpoint, docs: Any, wants: str) -> Payload:
