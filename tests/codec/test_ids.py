@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jina.codec.ids import document_id
@@ -32,14 +34,14 @@ def without_ids(data: bytes) -> bytes:
     return data.replace(b"\n\x02id\x12", b"\n\x02xx\x12")
 
 
-def decode(cls: type, docs: list[object], call_id: bytes = CALL) -> list[BaseDoc]:
+def decode(cls: type, docs: list[Any], call_id: bytes = CALL) -> list[Any]:
     codec = ProtoCodec(schema_of(cls))
     return codec.decode(without_ids(codec.encode(docs)), call_id)
 
 
 def test_ids_are_digests_of_call_and_path() -> None:
     """Two processes that decode the same bytes of the same call agree, nested documents included."""
-    docs = [Doc(), Doc(chunks=[Chunk(), Chunk()], best=Chunk())]
+    docs = [Doc(), Doc(chunks=DocList[Chunk]([Chunk(), Chunk()]), best=Chunk())]
     first, second = decode(Doc, docs), decode(Doc, docs)
 
     assert [doc.id for doc in first] == [document_id(CALL, "0"), document_id(CALL, "1")]

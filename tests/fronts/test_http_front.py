@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import json
 import socket
+from typing import Any
 
 import httpx
 import pytest
 
-from jina.call import EndpointInfo, Item, Payload, Reply, Status
+from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.errors import Code
 from jina.fronts.http import HttpFront, HttpFrontOptions
 
@@ -21,12 +22,14 @@ INFOS = [
 
 
 class Handler:
-    def __init__(self):
-        self.calls, self.reply, self.cancelled, self.started = [], None, asyncio.Event(), asyncio.Event()
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.reply: Reply | Exception | None = None
+        self.cancelled, self.started = asyncio.Event(), asyncio.Event()
         self.closed = asyncio.Event()
-        self.waits_for = None
+        self.waits_for: asyncio.Future[None] | None = None
 
-    async def __call__(self, call):
+    async def __call__(self, call: Call) -> Reply:
         self.calls.append(call)
         self.started.set()
         if self.waits_for is not None:
@@ -41,7 +44,7 @@ class Handler:
             return self.reply
         return Reply(items=self.items(call)) if call.is_stream else Reply(payload=call.payload, parameters=call.parameters)
 
-    async def items(self, call):
+    async def items(self, call: Any) -> Any:
         try:
             for _ in range(2):
                 yield Item(call.payload)
@@ -50,12 +53,12 @@ class Handler:
 
 
 @contextlib.asynccontextmanager
-async def serving(handler, *, guard=None, is_ready=lambda: True, **options):
+async def serving(handler: Handler, *, guard: Any = None, is_ready: Any = lambda: True, **options: Any) -> Any:
     front = HttpFront(handler, INFOS, guard=guard, is_ready=is_ready, options=HttpFrontOptions(**options))
     server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
-        client.port, client.front = port, front
+        vars(client).update(port=port, front=front)
         try:
             yield client
         finally:
@@ -65,15 +68,15 @@ async def serving(handler, *, guard=None, is_ready=lambda: True, **options):
             await front.drain()
 
 
-def run(scenario):
-    async def bounded():
+def run(scenario: Any) -> None:
+    async def bounded() -> None:
         async with asyncio.timeout(20):
             await scenario(Handler())
 
     asyncio.run(bounded())
 
 
-async def exchange(port, data):
+async def exchange(port: int, data: bytes) -> bytes:
     """Send bytes, and read until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
@@ -83,15 +86,15 @@ async def exchange(port, data):
         writer.close()
 
 
-def post(body, *lines, path=b"/echo"):
+def post(body: bytes, *lines: bytes, path: bytes = b"/echo") -> bytes:
     return b"POST %b HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (path, b"".join(lines), len(body), body)
 
 
 CLOSE = b"Connection: close\r\n"
 
 
-def test_documents_come_back_in_jinas_shape():
-    async def scenario(handler):
+def test_documents_come_back_in_jinas_shape() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             answer = await client.post("/echo", content=b'{"data": {"text":"hi"}, "parameters": {"a": 1}}', headers={"x-request-id": "r"})
             assert answer.content == b'{"data":[{"text":"hi"}],"parameters":{"a":1.0}}'
@@ -103,8 +106,8 @@ def test_documents_come_back_in_jinas_shape():
     run(scenario)
 
 
-def test_a_flows_front_adds_the_header():
-    async def scenario(handler):
+def test_a_flows_front_adds_the_header() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler, has_header=True) as client:
             answer = await client.post("/echo", json={"data": [], "header": {"requestId": "q"}})
             assert answer.json()["header"] == {"requestId": "q", "targetExecutor": ""}
@@ -113,8 +116,8 @@ def test_a_flows_front_adds_the_header():
     run(scenario)
 
 
-def test_health_and_unknown_paths_and_methods():
-    async def scenario(handler):
+def test_health_and_unknown_paths_and_methods() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             assert (await client.get("/")).content == b"{}"
             head = await client.head("/")
@@ -145,8 +148,8 @@ def test_health_and_unknown_paths_and_methods():
         (b'{"data":[' + b" " * 5000 + b"]}", 413),
     ],
 )
-def test_bad_bodies_are_answered_and_the_service_goes_on(body, status):
-    async def scenario(handler):
+def test_bad_bodies_are_answered_and_the_service_goes_on(body: Any, status: Any) -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler, max_body_bytes=4000) as client:
             assert (await client.post("/echo", content=body)).status_code == status
             assert handler.calls == []
@@ -155,8 +158,8 @@ def test_bad_bodies_are_answered_and_the_service_goes_on(body, status):
     run(scenario)
 
 
-def test_a_document_of_10_mb_comes_back():
-    async def scenario(handler):
+def test_a_document_of_10_mb_comes_back() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             answer = await client.post("/echo", json={"data": [{"text": "a" * 10_000_000}]})
             assert len(answer.json()["data"][0]["text"]) == 10_000_000
@@ -167,28 +170,33 @@ def test_a_document_of_10_mb_comes_back():
 @pytest.mark.parametrize(
     "header", [("x-request-id", "a b"), ("x-request-timeout", "soon"), ("x-request-timeout", "-1"), ("x-request-priority", "10")]
 )
-def test_bad_headers_are_400(header):
-    async def scenario(handler):
+def test_bad_headers_are_400(header: Any) -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             assert (await client.post("/echo", json={"data": []}, headers=[header])).status_code == 400
 
     run(scenario)
 
 
-def test_deadline_and_priority_come_from_headers():
-    async def scenario(handler):
+def test_deadline_and_priority_come_from_headers() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             await client.post("/echo", json={"data": []}, headers={"x-request-timeout": "5", "x-request-priority": "9"})
             assert handler.calls[0].priority == 9
-            assert 4 < handler.calls[0].deadline - asyncio.get_running_loop().time() <= 5
+            deadline = handler.calls[0].deadline
+            assert deadline is not None
+            assert 4 < deadline - asyncio.get_running_loop().time() <= 5
 
     run(scenario)
 
 
-def test_failures_have_fastapis_shape():
-    async def scenario(handler):
+def test_failures_have_fastapis_shape() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
-            details = [{"loc": (0, "n"), "msg": "m", "type": "t"}, {"loc": ["parameters", "p"], "msg": "m", "type": "t"}]
+            details: list[dict[str, Any]] = [
+                {"loc": (0, "n"), "msg": "m", "type": "t"},
+                {"loc": ["parameters", "p"], "msg": "m", "type": "t"},
+            ]
             handler.reply = Reply(Status(Code.INVALID_INPUT, "bad", details=details))
             answer = await client.post("/echo", json={"data": []})
             assert answer.status_code == 422
@@ -205,8 +213,8 @@ def test_failures_have_fastapis_shape():
     run(scenario)
 
 
-def test_streams_are_events_from_get_and_post():
-    async def scenario(handler):
+def test_streams_are_events_from_get_and_post() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             expected = b'event: update\r\ndata: {"text":"hi"}\r\n\r\n' * 2 + b"event: end\r\n\r\n"
             answer = await client.request("GET", "/tell", content=b'{"text":"hi"}')
@@ -222,9 +230,9 @@ def test_streams_are_events_from_get_and_post():
     run(scenario)
 
 
-def test_a_stream_that_fails_says_so_and_has_no_end():
-    async def scenario(handler):
-        async def items():
+def test_a_stream_that_fails_says_so_and_has_no_end() -> None:
+    async def scenario(handler: Handler) -> None:
+        async def items() -> Any:
             yield Item(Payload(b"{}", is_single=True))
             yield Item(status=Status(Code.EXECUTOR_FAILED, "broken"))
 
@@ -236,11 +244,11 @@ def test_a_stream_that_fails_says_so_and_has_no_end():
     run(scenario)
 
 
-def test_a_reader_that_stalls_stops_the_producer_and_one_that_leaves_closes_it():
-    async def scenario(handler):
+def test_a_reader_that_stalls_stops_the_producer_and_one_that_leaves_closes_it() -> None:
+    async def scenario(handler: Handler) -> None:
         n_made, closed = 0, asyncio.Event()
 
-        async def items():
+        async def items() -> Any:
             nonlocal n_made
             try:
                 while True:
@@ -271,11 +279,11 @@ def test_a_reader_that_stalls_stops_the_producer_and_one_that_leaves_closes_it()
     run(scenario)
 
 
-def test_a_reader_that_takes_nothing_is_cut_off():
-    async def scenario(handler):
+def test_a_reader_that_takes_nothing_is_cut_off() -> None:
+    async def scenario(handler: Handler) -> None:
         closed = asyncio.Event()
 
-        async def items():
+        async def items() -> Any:
             try:
                 while True:
                     yield Item(Payload(b'"' + b"a" * 100_000 + b'"', is_single=True))
@@ -292,8 +300,8 @@ def test_a_reader_that_takes_nothing_is_cut_off():
     run(scenario)
 
 
-def test_a_caller_that_leaves_cancels_its_call():
-    async def scenario(handler):
+def test_a_caller_that_leaves_cancels_its_call() -> None:
+    async def scenario(handler: Handler) -> None:
         handler.waits_for = asyncio.get_running_loop().create_future()
         async with serving(handler) as client:
             _, writer = await asyncio.open_connection("127.0.0.1", client.port)
@@ -305,8 +313,8 @@ def test_a_caller_that_leaves_cancels_its_call():
     run(scenario)
 
 
-def test_pipelined_requests_are_answered_in_order():
-    async def scenario(handler):
+def test_pipelined_requests_are_answered_in_order() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             requests = [post(b'{"data":[%d]}' % i) for i in range(300)] + [post(b'{"data":[300]}', CLOSE)]
             answers = await exchange(client.port, b"".join(requests))
@@ -316,8 +324,8 @@ def test_pipelined_requests_are_answered_in_order():
     run(scenario)
 
 
-def test_malformed_bytes_get_400_and_the_connection_closes():
-    async def scenario(handler):
+def test_malformed_bytes_get_400_and_the_connection_closes() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             answer = await exchange(client.port, b"nonsense\r\n\r\n")
             assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
@@ -326,8 +334,8 @@ def test_malformed_bytes_get_400_and_the_connection_closes():
     run(scenario)
 
 
-def test_continue_is_sent_to_who_waits_for_it():
-    async def scenario(handler):
+def test_continue_is_sent_to_who_waits_for_it() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler) as client:
             reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
             whole = post(b'{"data":[]}', b"Expect: 100-continue\r\n", CLOSE)
@@ -340,8 +348,8 @@ def test_continue_is_sent_to_who_waits_for_it():
     run(scenario)
 
 
-def test_draining_finishes_what_is_held_and_closes():
-    async def scenario(handler):
+def test_draining_finishes_what_is_held_and_closes() -> None:
+    async def scenario(handler: Handler) -> None:
         handler.waits_for = asyncio.get_running_loop().create_future()
         async with serving(handler) as client:
             answering = asyncio.ensure_future(exchange(client.port, post(b'{"data":[]}')))
@@ -359,15 +367,15 @@ def test_draining_finishes_what_is_held_and_closes():
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_a_guard_keeps_everything_but_health(is_async):
-    def check(headers):
+def test_a_guard_keeps_everything_but_health(is_async: Any) -> None:
+    def check(headers: Any) -> Any:
         return None if headers.get("x-api-key") == "k" else Status(Code.UNAUTHENTICATED, "no key")
 
-    async def check_later(headers):
+    async def check_later(headers: Any) -> Any:
         await asyncio.sleep(0)
         return check(headers)
 
-    async def scenario(handler):
+    async def scenario(handler: Handler) -> None:
         async with serving(handler, guard=check_later if is_async else check) as client:
             assert (await client.get("/")).status_code == 200
             for path in ("/docs", "/openapi.json", "/nowhere"):
@@ -380,8 +388,8 @@ def test_a_guard_keeps_everything_but_health(is_async):
     run(scenario)
 
 
-def test_browsers_of_other_origins_are_let_in_on_demand():
-    async def scenario(handler):
+def test_browsers_of_other_origins_are_let_in_on_demand() -> None:
+    async def scenario(handler: Handler) -> None:
         asks = {"origin": "http://a", "access-control-request-method": "POST", "access-control-request-headers": "x-y"}
         async with serving(handler, cors=True) as client:
             answer = await client.options("/echo", headers=asks)
@@ -395,8 +403,8 @@ def test_browsers_of_other_origins_are_let_in_on_demand():
     run(scenario)
 
 
-def test_pages_come_from_the_package_alone():
-    async def scenario(handler):
+def test_pages_come_from_the_package_alone() -> None:
+    async def scenario(handler: Handler) -> None:
         async with serving(handler, title="A & B") as client:
             page = await client.get("/docs")
             assert "A &amp; B" in page.text

@@ -146,7 +146,7 @@ def test_draining_loses_no_call(channel: grpcio.Channel, served: Served) -> None
         assert method(b"%d" % n, timeout=20, wait_for_ready=True) == b"%d" % n
 
 
-class Handlers(grpcio.GenericRpcHandler):
+class Handlers(grpcio.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
     """grpcio's server: what our client talks to."""
 
     def service(self, details: grpcio.HandlerCallDetails) -> grpcio.RpcMethodHandler | None:

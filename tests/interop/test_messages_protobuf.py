@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import descriptor_pb2, json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protobuf_oracle import bytes_of, real
+from tests.interop.protobuf_oracle import bytes_of, real
 
 from jina.codec import message_tables as tables
 from jina.codec.descriptors import file_descriptors, with_imports
@@ -89,7 +89,7 @@ def fill(draw: Any, message: Any, depth: int) -> None:
         if (depth <= 0 and field.is_message) or not draw(st.booleans()):
             continue
         target = getattr(message, field.name)
-        scalar = st.integers(0, 1) if field.is_enum else _scalars.get(field.type)
+        scalar: Any = st.integers(0, 1) if field.is_enum else _scalars.get(field.type)
         if field.is_map:
             for key in draw(st.sets(words, max_size=3)):
                 if field.is_message:
@@ -192,7 +192,8 @@ def test_struct_has_protobufs_bytes_and_comes_back_as_it_went(value: dict[str, A
 def test_value_has_protobufs_bytes(value: Any) -> None:
     """Bools stay bools, ints become floats, None is null, a tuple is a list."""
     message = real("google.protobuf.Value")()
-    json_format.ParseDict(list(value) if isinstance(value, tuple) else value, message)
+    plain: Any = list(value) if isinstance(value, tuple) else value
+    json_format.ParseDict(plain, message)
 
     assert json_to_value(value) == bytes_of(message)
     back = value_to_json(bytes_of(message))
@@ -302,7 +303,7 @@ def _size(data: bytes) -> bytes:
 def _without_empty_parameters(message: Any) -> bytes:
     if not message.parameters.fields:
         message.ClearField("parameters")
-    return bytes_of(message)
+    return bytes(bytes_of(message))
 
 
 @given(st.booleans(), words, words, st.lists(words, max_size=3), st.lists(words, max_size=3), words)
@@ -403,7 +404,7 @@ def nested(depth: int) -> bytes:
         outer = Struct()
         outer.fields["k"].struct_value.CopyFrom(value)
         value = outer
-    return bytes_of(value)
+    return bytes(bytes_of(value))
 
 
 def test_parameters_may_nest_64_deep_and_no_deeper() -> None:
@@ -587,6 +588,7 @@ def test_stubs_work_on_grpcios_channels() -> None:
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             request = jina_pb2.DataRequestProto(header={"request_id": "x"})
-            assert jina_pb2_grpc.JinaSingleDataRequestRPCStub(channel).process_single_data(request, timeout=10) == request
+            stub: Any = jina_pb2_grpc.JinaSingleDataRequestRPCStub(channel)
+            assert stub.process_single_data(request, timeout=10) == request
     finally:
         server.stop(None).wait()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ VALUES = st.recursive(
 SPACES = st.sampled_from(["", " ", "\n\t", "\r\n  "])
 
 
-def refused(body, status=422):
+def refused(body: Any, status: Any = 422) -> Any:
     with pytest.raises(EnvelopeError) as caught:
         read_batch(body)
     assert caught.value.status == status
@@ -24,7 +25,7 @@ def refused(body, status=422):
 
 
 @st.composite
-def members(draw):
+def members(draw: Any) -> Any:
     """Members of an object as written, keys possibly twice or escaped, with spaces anywhere between tokens."""
     pairs = draw(st.lists(st.tuples(st.sampled_from(["x", "parameter", 'q"u', "é", "a\\b"]) | st.text(max_size=3), VALUES), max_size=5))
     pairs = [(key, value) for key, value in pairs if key not in ("data", "header", "parameters")]
@@ -39,7 +40,7 @@ def members(draw):
 
 
 @given(members())
-def test_the_envelope_reads_as_json_does_and_sees_every_duplicate(written):
+def test_the_envelope_reads_as_json_does_and_sees_every_duplicate(written: Any) -> None:
     keys, text = written
     body = text.encode("utf-8", "surrogatepass")
     try:
@@ -53,11 +54,11 @@ def test_the_envelope_reads_as_json_does_and_sees_every_duplicate(written):
         assert json.loads(read_batch(body).data) == json.loads(text)["data"]
 
 
-def test_one_document_becomes_a_list_of_one():
+def test_one_document_becomes_a_list_of_one() -> None:
     assert read_batch(b'{"data": {"a":1}}').data == b'[{"a":1}]'
 
 
-def test_missing_data_is_fastapis_finding():
+def test_missing_data_is_fastapis_finding() -> None:
     assert refused(b'{"dta":[]}') == [{"loc": ["body", "data"], "msg": "Field required", "type": "missing"}]
 
 
@@ -82,11 +83,11 @@ def test_missing_data_is_fastapis_finding():
         (b'{"data":1,"data":12}', "duplicate_key"),
     ],
 )
-def test_bad_bodies_are_findings(body, kind):
+def test_bad_bodies_are_findings(body: Any, kind: Any) -> None:
     assert refused(body)[0]["type"] == kind
 
 
-def test_parameters_are_floats_as_through_protobuf():
+def test_parameters_are_floats_as_through_protobuf() -> None:
     parameters = read_batch(b'{"data":[],"parameters":{"a":1,"b":[2,{"c":3}],"d":true}}').parameters
     assert parameters == {"a": 1.0, "b": [2.0, {"c": 3.0}], "d": True}
     assert type(parameters["b"][1]["c"]) is float
@@ -95,17 +96,17 @@ def test_parameters_are_floats_as_through_protobuf():
 
 
 @pytest.mark.parametrize("name", [b"requestId", b"request_id"])
-def test_header_names_come_in_both_spellings(name):
+def test_header_names_come_in_both_spellings(name: Any) -> None:
     assert read_batch(b'{"data":[],"header":{"%b":"r-1"}}' % name).request_id == "r-1"
     assert read_batch(b'{"data":[],"header":{"target_executor":"e"}}').target_executor == "e"
 
 
 @pytest.mark.parametrize("text", ["", "a b", "\u00e9", "x" * 129])
-def test_request_ids_that_cannot_travel_are_400(text):
+def test_request_ids_that_cannot_travel_are_400(text: Any) -> None:
     refused(json.dumps({"data": [], "header": {"requestId": text}}).encode(), 400)
 
 
-def test_a_streaming_body_is_the_document_unless_it_is_an_envelope_that_the_document_cannot_be():
+def test_a_streaming_body_is_the_document_unless_it_is_an_envelope_that_the_document_cannot_be() -> None:
     assert read_one(b' {"text":"a"} ', {"text"}).data == b'{"text":"a"}'
     found = read_one(b'{"data":{"text":"a"},"parameters":{"n":1}}', {"text"})
     assert (found.data, found.parameters, found.is_bare) == (b'{"text":"a"}', {"n": 1.0}, False)

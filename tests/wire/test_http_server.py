@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,22 +14,22 @@ CHUNKED = b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r
 GET = b"GET / HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-A: 2\r\n\r\n"
 
 
-def connection(**limits):
+def connection(**limits: Any) -> Any:
     return ServerConnection(Limits(**limits), {}, 0.0)
 
 
-def seen(events):
+def seen(events: Any) -> Any:
     return [(e.method, e.target, e.body) if isinstance(e, Request) else e.status for e in events]
 
 
-def one_refusal(data, **limits):
+def one_refusal(data: Any, **limits: Any) -> Any:
     (event,) = connection(**limits).receive(data, 0.0)
     assert isinstance(event, Refusal), seen([event])
     return event
 
 
 @given(st.lists(st.integers(0, len(GOOD + CHUNKED + GET)), max_size=8))
-def test_requests_are_the_same_however_their_bytes_are_cut(cuts):
+def test_requests_are_the_same_however_their_bytes_are_cut(cuts: Any) -> None:
     data = GOOD + CHUNKED + GET
     core, events = connection(), []
     bounds = [0, *sorted(cuts), len(data)]
@@ -64,48 +65,48 @@ def test_requests_are_the_same_however_their_bytes_are_cut(cuts):
         b"GET ftp://x/ HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
 )
-def test_what_is_no_request_or_could_smuggle_one_is_refused_with_400(data):
+def test_what_is_no_request_or_could_smuggle_one_is_refused_with_400(data: Any) -> None:
     assert one_refusal(data).status == 400
 
 
-def test_a_body_one_byte_over_the_limit_is_413_and_names_the_option():
+def test_a_body_one_byte_over_the_limit_is_413_and_names_the_option() -> None:
     assert seen(connection(max_body_bytes=3).receive(GOOD, 0.0)) == [(b"POST", b"/a?b=1", b"abc")]
     refusal = one_refusal(GOOD, max_body_bytes=2)
     assert refusal.status == 413
     assert "max_body_bytes" in refusal.detail
 
 
-def test_a_chunked_body_over_the_limit_is_413():
+def test_a_chunked_body_over_the_limit_is_413() -> None:
     assert one_refusal(CHUNKED, max_body_bytes=2).status == 413
 
 
-def test_too_many_or_too_large_headers_are_431():
+def test_too_many_or_too_large_headers_are_431() -> None:
     many = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"a%d: b\r\n" % i for i in range(100)) + b"\r\n"
     assert one_refusal(many).status == 431
     assert one_refusal(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 70000 + b"\r\n\r\n").status == 431
 
 
-def test_a_header_without_end_is_refused_before_it_fills_memory():
+def test_a_header_without_end_is_refused_before_it_fills_memory() -> None:
     core = connection(max_header_bytes=1000, max_target_bytes=1000)
     core.receive(b"GET / HTTP/1.1\r\nHost: x\r\nA: ", 0.0)
     events = [event for _ in range(40) for event in core.receive(b"a" * 100, 0.0)]
     assert seen(events) == [431]
 
 
-def test_a_long_target_is_414():
+def test_a_long_target_is_414() -> None:
     assert one_refusal(b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\nHost: x\r\n\r\n").status == 414
 
 
-def test_trailers_count_as_header_fields():
+def test_trailers_count_as_header_fields() -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
     assert one_refusal(head + b"".join(b"a: b\r\n" for _ in range(100)) + b"\r\n").status == 431
 
 
-def test_good_requests_before_a_bad_one_still_come_out():
+def test_good_requests_before_a_bad_one_still_come_out() -> None:
     assert seen(connection().receive(GOOD + b"junk\r\n\r\n", 0.0)) == [(b"POST", b"/a?b=1", b"abc"), 400]
 
 
-def test_a_client_that_waits_for_continue_is_told_so_only_if_a_body_follows():
+def test_a_client_that_waits_for_continue_is_told_so_only_if_a_body_follows() -> None:
     core = connection()
     core.receive(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", 0.0)
     assert core.wants_continue
@@ -114,7 +115,7 @@ def test_a_client_that_waits_for_continue_is_told_so_only_if_a_body_follows():
     assert one_refusal(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nContent-Length: 3\r\n\r\n").status == 417
 
 
-def test_nothing_is_read_after_connection_close():
+def test_nothing_is_read_after_connection_close() -> None:
     core = connection()
     events = core.receive(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + GET, 0.0)
     assert seen(events) == [(b"GET", b"/", b"")]
@@ -122,17 +123,17 @@ def test_nothing_is_read_after_connection_close():
     assert core.receive(GET, 0.0) == []
 
 
-def test_an_upgrade_that_we_do_not_offer_is_an_ordinary_request():
+def test_an_upgrade_that_we_do_not_offer_is_an_ordinary_request() -> None:
     events = connection().receive(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + GET, 0.0)
     assert seen(events) == [(b"GET", b"/", b"")] * 2
 
 
-def test_absolute_form_targets_lose_scheme_and_host():
+def test_absolute_form_targets_lose_scheme_and_host() -> None:
     assert seen(connection().receive(b"GET http://h:1/a?b HTTP/1.1\r\nHost: h:1\r\n\r\n", 0.0)) == [(b"GET", b"/a?b", b"")]
     assert seen(connection().receive(b"GET http://h?b HTTP/1.1\r\nHost: h\r\n\r\n", 0.0)) == [(b"GET", b"/?b", b"")]
 
 
-def test_slow_headers_slow_bodies_and_idleness_have_their_limits():
+def test_slow_headers_slow_bodies_and_idleness_have_their_limits() -> None:
     core = connection()
     core.receive(b"GET / HT", 0.0)
     assert core.check(10.0) is None
@@ -146,6 +147,6 @@ def test_slow_headers_slow_bodies_and_idleness_have_their_limits():
     assert core.is_idle_too_long(60.1)
 
 
-def test_requests_with_equal_headers_share_one_head():
+def test_requests_with_equal_headers_share_one_head() -> None:
     first, second = connection().receive(GOOD + GOOD.replace(b"3\r\n\r\nabc", b"2\r\n\r\nab"), 0.0)
     assert first.head is second.head

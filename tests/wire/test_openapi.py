@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 from jina.call import EndpointInfo
 from jina.wire.openapi import make_document
 
 TEXT = {"type": "object", "title": "Text", "properties": {"text": {"type": "string"}}}
 
 
-def nested(field):
+def nested(field: Any) -> Any:
     return {
         "type": "object",
         "properties": {"inner": {"$ref": "#/$defs/Inner"}},
@@ -14,15 +16,15 @@ def nested(field):
     }
 
 
-def document(*infos, **options):
+def document(*infos: Any, **options: Any) -> Any:
     return make_document(infos, **{"title": "T", "description": "D", "version": "1", **options})
 
 
-def info(path, kind="batch", **parts):
+def info(path: Any, kind: Any = "batch", **parts: Any) -> Any:
     return EndpointInfo(path, kind, **{"input": TEXT, "output": TEXT, "input_name": "Text", "output_name": "Text", **parts})
 
 
-def references(value):
+def references(value: Any) -> Any:
     if isinstance(value, dict):
         for key, item in value.items():
             if key == "$ref":
@@ -34,7 +36,7 @@ def references(value):
             yield from references(item)
 
 
-def test_operations_and_components_are_named_as_jina_names_them():
+def test_operations_and_components_are_named_as_jina_names_them() -> None:
     made = document(info("/len"), info("/tell", "stream"))
     assert made["paths"]["/len"]["post"]["operationId"] == "post_len_post"
     assert made["paths"]["/len"]["post"]["summary"] == "Endpoint /len"
@@ -44,7 +46,7 @@ def test_operations_and_components_are_named_as_jina_names_them():
     assert names <= made["components"]["schemas"].keys()
 
 
-def test_definitions_of_the_same_name_but_other_content_stay_apart():
+def test_definitions_of_the_same_name_but_other_content_stay_apart() -> None:
     made = document(
         info("/a", input=nested("x"), input_name="A", output=TEXT),
         info("/b", input=nested("y"), input_name="B", output=TEXT),
@@ -54,7 +56,7 @@ def test_definitions_of_the_same_name_but_other_content_stay_apart():
     assert [list(target["properties"]) for target in targets] == [["x"], ["y"]]
 
 
-def test_every_reference_has_a_target():
+def test_every_reference_has_a_target() -> None:
     made = document(info("/a", input=nested("x")), info("/b", "stream", input=nested("y")), info("/_jina_dry_run_"), has_header=True)
     assert all(ref.rpartition("/")[2] in made["components"]["schemas"] for ref in references(made))
     assert "/_jina_dry_run_" not in made["paths"]

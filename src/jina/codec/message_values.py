@@ -31,7 +31,18 @@ class Descriptor(NamedTuple):
     fields_by_name: dict[str, tables.Field]
 
 
-class Message:
+if TYPE_CHECKING:
+
+    class _Attributes(type):
+        """Nested messages and enum values are attributes of the classes."""
+
+        def __getattr__(cls, name: str) -> Any: ...
+
+else:
+    _Attributes = type
+
+
+class Message(metaclass=_Attributes):
     """Base of all message classes; see the module's text. Fields are attributes."""
 
     __slots__ = ("_is_set", "_owner", "_slot", "_unknown", "_values")
@@ -43,6 +54,7 @@ class Message:
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __init__(self, **fields: Any) -> None:
         self._values: dict[str, Any] = {}
