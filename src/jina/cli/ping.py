@@ -68,7 +68,9 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="jina ping", description="Ask a running service whether it is ready. Exits with 0 if it is, else with 1.", allow_abbrev=False
     )
-    parser.add_argument("target", choices=("executor", "gateway", "flow"), metavar="TARGET", help="executor, gateway or flow (a dry run)")
+    parser.add_argument(
+        "target", choices=("executor", "deployment", "gateway", "flow"), metavar="TARGET", help="executor, gateway or flow (a dry run)"
+    )
     parser.add_argument("host", metavar="HOST", help="e.g. 127.0.0.1:54321 (gRPC), http://127.0.0.1:8080, ws://..., grpcs://...")
     parser.add_argument("--timeout", type=int, default=3000, metavar="MS", help="milliseconds for each attempt [3000]")
     parser.add_argument("--attempts", type=int, default=1, metavar="N", help="how often to ask, one second apart [1]")
