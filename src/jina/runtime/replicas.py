@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from jina.call import Call, Item, Reply, Status
 from jina.errors import Code
 from jina.transport.hop import Channel, ChannelLost, HopError, HopStream
-from jina.transport.hop_messages import read_item, read_reply, write_call
+from jina.transport.hop_messages import read_items, read_reply, write_call
 
 
 class Replicas:
@@ -229,10 +229,9 @@ class Replicas:
                     return refusal
                 continue
             channel = min(self._up, key=_load)
-            stream = channel.stream(message)
+            stream = channel.stream(message, read_items)
             try:
-                first = await stream.next()
-                item = None if first is None else read_item(first)
+                item = await stream.next()
                 if item is None or item.status is None:
                     return Reply(items=self._items(stream, item, None, call))
                 second = await stream.next()  # is it this item that failed, or the call?
@@ -244,9 +243,9 @@ class Replicas:
             except BaseException:
                 stream.cancel()
                 raise
-            return Reply(item.status) if second is None else Reply(items=self._items(stream, item, read_item(second), call))
+            return Reply(item.status) if second is None else Reply(items=self._items(stream, item, second, call))
 
-    async def _items(self, stream: HopStream, first: Item | None, second: Item | None, call: Call) -> AsyncIterator[Item]:
+    async def _items(self, stream: HopStream[Item], first: Item | None, second: Item | None, call: Call) -> AsyncIterator[Item]:
         """Pass items on as they come; what breaks the stream off, a death or the deadline, is its last item."""
         timer = None
         if call.deadline is not None:
@@ -256,8 +255,8 @@ class Replicas:
                 yield first
             if second is not None:
                 yield second
-            while (message := await stream.next()) is not None:
-                yield read_item(message)
+            while (item := await stream.next()) is not None:
+                yield item
         except ChannelLost as lost:
             yield Item(status=Status(Code.UNAVAILABLE, f"the stream of {call.endpoint!r} broke off: {lost}"))
         except TimeoutError:

@@ -92,9 +92,13 @@ class FrontChannel:
         self._down.set()
 
 
+def _whole(message: bytes) -> tuple[bytes]:
+    return (message,)
+
+
 async def _open(channel: Channel, call: Call) -> Reply:
     """Open a stream and wait for its head, which comes with its first item."""
-    stream = channel.stream(write_call(call))
+    stream = channel.stream(write_call(call), _whole)
     try:
         head = await stream.next()
     except BaseException:
@@ -110,7 +114,7 @@ async def _open(channel: Channel, call: Call) -> Reply:
     return reply
 
 
-async def _items(stream: HopStream, call: Call) -> AsyncIterator[Item]:
+async def _items(stream: HopStream[bytes], call: Call) -> AsyncIterator[Item]:
     try:
         while (message := await stream.next()) is not None:
             yield read_item(message)

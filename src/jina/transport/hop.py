@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 from jina.errors import TransportError
 from jina.transport.begun import read_begun
@@ -14,6 +14,8 @@ from jina.transport.hop_messages import CALL, STREAM
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
 from jina.wire.http2_limits import Limits
+
+T = TypeVar("T")
 
 _CALL_BLOCK = grpc.request_block(CALL, "worker")
 _STREAM_BLOCK = grpc.request_block(STREAM, "worker")
@@ -51,7 +53,7 @@ class Channel(asyncio.Protocol):
         self._renew_at, self._wears_at = renew_at, renew_at
         self._connection = ClientConnection(limits=HOP_LIMITS, max_message_bytes=None)
         self._calls: dict[int, asyncio.Future[bytes]] = {}
-        self._streams: dict[int, HopStream] = {}
+        self._streams: dict[int, HopStream[Any]] = {}
         self._is_flush_due = False
         self.is_lost = self._is_closing = False
         self.on_idle: Callable[[], None] | None = None
@@ -88,8 +90,8 @@ class Channel(asyncio.Protocol):
                 self._ended()
             raise
 
-    def stream(self, message: bytes) -> HopStream:
-        """Open a stream of messages; it must be read to its end or cancelled."""
+    def stream(self, message: bytes, read: Callable[[bytes], Sequence[T]]) -> HopStream[T]:
+        """Open a stream; it must be read to its end or cancelled. `read` gives the items of one message."""
         if self.is_lost or not self._connection.can_start:
             raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
         number = self._connection.start(_STREAM_BLOCK)
@@ -98,7 +100,7 @@ class Channel(asyncio.Protocol):
         self._connection.hold(number)
         self._connection.send_message(number, message)
         self._connection.half_close(number)
-        self._streams[number] = opened = HopStream(self, number)
+        self._streams[number] = opened = HopStream(self, number, read)
         self._flush_soon()
         return opened
 
@@ -216,33 +218,36 @@ class Channel(asyncio.Protocol):
             self._transport.write(out)
 
 
-class HopStream:
-    """The messages of one streamed reply, in order."""
+class HopStream(Generic[T]):
+    """What one streamed reply brings, in order."""
 
-    def __init__(self, channel: Channel, number: int) -> None:
-        self._channel, self._number = channel, number
-        self._messages: deque[bytes] = deque()
+    def __init__(self, channel: Channel, number: int, read: Callable[[bytes], Sequence[T]]) -> None:
+        self._channel, self._number, self._read = channel, number, read
+        self._waiting: deque[T] = deque()
+        self._n_held_bytes = 0
         self._has_ended = False
         self._error: Exception | None = None
         self._wake: asyncio.Future[None] | None = None
 
-    async def next(self) -> bytes | None:
-        """Give the next message, None at the end.
+    async def next(self) -> T | None:
+        """Give the next item, None at the end.
 
         Raises:
             ChannelLost, HopError: The stream broke off; messages that came before have been given.
             TimeoutError: It has expired; what came and was not read yet is dropped.
         """
-        while not self._messages:
+        while not self._waiting:
             if self._has_ended:
                 if self._error is not None:
                     raise self._error
                 return None
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
-        message = self._messages.popleft()
-        self._channel.consumed(self._number, len(message))
-        return message
+        item = self._waiting.popleft()
+        if not self._waiting:  # the reader has caught up
+            self._channel.consumed(self._number, self._n_held_bytes)
+            self._n_held_bytes = 0
+        return item
 
     def cancel(self) -> None:
         """Stop reading; the worker stops making. Harmless after the end."""
@@ -250,14 +255,15 @@ class HopStream:
 
     def expire(self) -> None:
         """End the stream now: its time is up. Harmless after the end."""
-        if not (self._has_ended and not self._messages):
-            self._messages.clear()
+        if not (self._has_ended and not self._waiting):
+            self._waiting.clear()
             self.cancel()
             self.end(TimeoutError())
 
     def feed(self, message: bytes) -> None:
         """Take a message that has come."""
-        self._messages.append(message)
+        self._waiting += self._read(message)
+        self._n_held_bytes += len(message)
         self._rouse()
 
     def end(self, error: Exception | None) -> None:

@@ -2,6 +2,8 @@
 
     4 bytes, little-endian: length of the envelope | envelope (msgpack) | documents, in the encoding the envelope names
 
+The items of a streamed reply travel as many in one message as there are, each such a piece behind 4 bytes with its length.
+
 The documents are never unpacked on the way: the front passes on the bytes that it received, and the worker answers in the encoding
 that the front's caller wants. Both processes come from one supervisor, so the two always speak the same version.
 """
@@ -95,25 +97,59 @@ def read_call(message: bytes) -> Call:
 def write_reply(status: Status | None, payload: Payload | None, results: dict[str, Any] | None, headers: Mapping[str, str]) -> bytes:
     """Pack a reply, or one item of a streamed one."""
     if payload is None:
-        envelope, data = _encode(_ReplyEnvelope(status, "", False, False, results, dict(headers))), b""
-    else:
-        envelope = _encode(_ReplyEnvelope(status, payload.encoding, payload.is_single, True, results, dict(headers)))
-        data = payload.data
-    return b"".join((_LENGTH.pack(len(envelope)), envelope, data))
+        envelope = _encode(_ReplyEnvelope(status, "", False, False, results, dict(headers)))
+        return _LENGTH.pack(len(envelope)) + envelope
+    if status is None and results is None and not headers:
+        return _PLAIN[payload.encoding, payload.is_single] + payload.data
+    envelope = _encode(_ReplyEnvelope(status, payload.encoding, payload.is_single, True, results, dict(headers)))
+    return b"".join((_LENGTH.pack(len(envelope)), envelope, payload.data))
+
+
+def _plain(encoding: str, is_single: bool) -> bytes:
+    envelope = _encode(_ReplyEnvelope(None, encoding, is_single, True, None, {}))
+    return _LENGTH.pack(len(envelope)) + envelope
+
+
+_PLAIN = {(encoding, is_single): _plain(encoding, is_single) for encoding in ("json", "strict", "ours") for is_single in (False, True)}
+"""What stands before the documents of a reply that is nothing but documents: nearly all of them."""
+_PLAIN_ENVELOPES = {head[4:]: key for key, head in _PLAIN.items()}
+
+
+def join_items(packed: list[bytes]) -> bytes:
+    """Put packed items of one stream into one message."""
+    return b"".join([part for item in packed for part in (_LENGTH.pack(len(item)), item)])
+
+
+def read_items(message: bytes) -> list[Item]:
+    """Unpack the items of one message of a streamed reply."""
+    items, start = [], 0
+    while start < len(message):
+        end = start + 4 + _LENGTH.unpack_from(message, start)[0]
+        items.append(_read_item(message, start + 4, end))
+        start = end
+    return items
+
+
+def _read_item(message: bytes, start: int, end: int) -> Item:
+    body = start + 4 + _LENGTH.unpack_from(message, start)[0]
+    envelope = message[start + 4 : body]
+    plain = _PLAIN_ENVELOPES.get(envelope)
+    if plain is not None:
+        return Item(Payload(message[body:end], plain[0], plain[1]))
+    read = _decode_reply(envelope)
+    payload = Payload(message[body:end], read.encoding, read.is_single) if read.has_payload else None
+    return Item(payload, read.status)
 
 
 def read_reply(message: bytes) -> tuple[Reply, dict[str, Any] | None]:
     """Unpack a reply and what the method returned as a dict (None if it returned documents)."""
+    end = 4 + _LENGTH.unpack_from(message)[0]
+    plain = _PLAIN_ENVELOPES.get(message[4:end])
+    if plain is not None:
+        return Reply(None, Payload(message[end:], plain[0], plain[1])), None
     body, envelope = _split(message, _decode_reply)
     payload = Payload(body, envelope.encoding, envelope.is_single) if envelope.has_payload else None
     return Reply(envelope.status, payload, headers=envelope.headers), envelope.results
-
-
-def read_item(message: bytes) -> Item:
-    """Unpack one item of a streamed reply."""
-    body, envelope = _split(message, _decode_reply)
-    payload = Payload(body, envelope.encoding, envelope.is_single) if envelope.has_payload else None
-    return Item(payload, envelope.status)
 
 
 def _split(message: bytes, decode: Any) -> tuple[bytes, Any]:

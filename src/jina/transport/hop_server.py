@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jina.call import Payload, Status
 from jina.errors import Code, MalformedError
 from jina.transport.hop import HOP_LIMITS
-from jina.transport.hop_messages import CALL, STREAM, read_call, write_reply
+from jina.transport.hop_messages import CALL, STREAM, join_items, read_call, write_reply
 from jina.wire.grpc import CANCELLED, CLOSED, UNARY, WRITABLE, ServerConnection
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class HopServer(asyncio.Protocol):
         self._connection = ServerConnection(limits=HOP_LIMITS, max_message_bytes=max_message_bytes, unary_paths=frozenset((CALL, STREAM)))
         self._works: dict[int, Work] = {}
         self._unsent: dict[int, int] = {}
+        self._items: dict[int, list[bytes]] = {}
         self._can_write = True
         self._idle: asyncio.Event | None = None
 
@@ -98,27 +99,36 @@ class HopServer(asyncio.Protocol):
         """Take one item of a stream; how fast these leave decides how far ahead the stream may run."""
         work, _, status, payload, _ = outcome
         stream = work.stream
-        if stream not in self._works:
-            return
-        self._connection.send_message(stream, _pack(status, payload, None))
-        if self._can_write and self._connection.is_writable(stream):
-            self._local.sent(work)
-        else:
-            self._unsent[stream] = self._unsent.get(stream, 0) + 1
+        if stream in self._works:
+            self._items.setdefault(stream, []).append(_pack(status, payload, None))
 
     def end(self, outcome: Outcome) -> None:
         """Take the end of a stream."""
         stream = outcome[0].stream
+        self._send_items(stream)
         if self._works.pop(stream, None) is not None:
             self._unsent.pop(stream, None)
             self._connection.send_status(stream, 0)
             self._check_idle()
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Write what has gathered; the items that a stream made meanwhile leave as one message."""
+        for stream in list(self._items):
+            self._send_items(stream)
         out = self._connection.take_output()
         if out:
             self._transport.write(out)
+
+    def _send_items(self, stream: int) -> None:
+        packed = self._items.pop(stream, None)
+        work = self._works.get(stream)
+        if packed is None or work is None:
+            return
+        self._connection.send_message(stream, join_items(packed))
+        if self._can_write and self._connection.is_writable(stream):
+            self._local.sent(work, len(packed))
+        else:
+            self._unsent[stream] = self._unsent.get(stream, 0) + len(packed)
 
     def _went_out(self, stream: int) -> None:
         n = self._unsent.pop(stream, 0)
