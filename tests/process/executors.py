@@ -98,7 +98,7 @@ class Echo(Executor):
         try:
             await asyncio.sleep(float(seconds))
         except asyncio.CancelledError:
-            Path(path).write_text("cancelled")
+            Path(path).write_text("cancelled")  # noqa: ASYNC240
             raise
         return docs
 
