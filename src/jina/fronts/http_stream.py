@@ -12,11 +12,12 @@ from jina.fronts import http_replies
 from jina.wire import sse
 
 _log = logging.getLogger("jina.http")
+_MAX_GATHERED_BYTES = 65_536
 _HEADERS_OF_THE_LAST = sse.HEADERS.replace(b"connection: keep-alive", b"connection: close")
 
 
 class EventStream:
-    """Writes the events of one reply.
+    """Writes the events of one reply; those of one turn of the loop leave together.
 
     Args:
         transport: Where to.
@@ -35,6 +36,8 @@ class EventStream:
     ) -> None:
         self._transport, self._clock, self._blocked, self._is_chunked = transport, clock, blocked, is_chunked
         self._wrote_at = clock()
+        self._gathered: list[bytes] = []
+        self._n_gathered_bytes = 0
 
     def begin(self, lines: bytes, *, keep_alive: bool) -> None:
         """Write the head; `lines` are further header fields."""
@@ -52,6 +55,8 @@ class EventStream:
                     self._write(sse.error(http_replies.failure(item.status)[1]))
                 elif item.payload is not None:
                     self._write(sse.update(item.payload.data))
+                if self._n_gathered_bytes >= _MAX_GATHERED_BYTES:
+                    self.flush()
                 while (writable := self._blocked()) is not None:
                     await writable
         except Exception:
@@ -68,13 +73,22 @@ class EventStream:
 
     def end(self) -> None:
         """Write what ends the body."""
+        self.flush()
         if self._is_chunked:
             self._transport.write(b"0\r\n\r\n")
 
-    def _write(self, event: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(b"%x\r\n%b\r\n" % (len(event), event) if self._is_chunked else event)
+    def flush(self) -> None:
+        """Hand the gathered events to the transport."""
+        events, self._gathered, self._n_gathered_bytes = b"".join(self._gathered), [], 0
+        if events and not self._transport.is_closing():
+            self._transport.write(b"%x\r\n%b\r\n" % (len(events), events) if self._is_chunked else events)
             self._wrote_at = self._clock()
+
+    def _write(self, event: bytes) -> None:
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._gathered.append(event)
+        self._n_gathered_bytes += len(event)
 
 
 async def close_items(items: AsyncIterator[Item]) -> None:
