@@ -81,7 +81,7 @@ class ServerConnection(Side):
             self._http2.send_headers(stream, hpack.encode(((":status", str(head.refusal)),)), is_end=True)
         elif head.encoding not in ENCODINGS:
             text = f"grpc-encoding {head.encoding[:40]!r} is not known here; use one of {', '.join(ENCODINGS)}"
-            self._refuse(stream, GrpcStatus.UNIMPLEMENTED, text)
+            self._end(stream, self._call_of(stream), GrpcStatus.UNIMPLEMENTED, text)
         else:
             self._fresh[stream.number] = stream
             if is_end:
