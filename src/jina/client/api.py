@@ -400,7 +400,8 @@ class AsyncClient(BaseClient):
 
         started_s, response = time.perf_counter(), None
         with contextlib.suppress(BadClient):
-            response = await anext(self.post("/", BaseDoc(), return_responses=True))
+            async with contextlib.aclosing(self.post("/", BaseDoc(), return_responses=True)) as responses:  # type: ignore[type-var]
+                response = await anext(responses)
         profile = profile_of(response, time.perf_counter() - started_s)
         if show_table:
             print(table(profile))
