@@ -14,7 +14,7 @@ from jina.call import Call, Item, Payload, Reply
 from jina.docs import BaseDoc, DocList
 from jina.errors import Code
 from jina.runtime.in_process import InProcess
-from jina.runtime.local import MAX_AHEAD
+from jina.runtime.work import MAX_AHEAD
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,8 @@ import threading
 from typing import Any
 
 from jina.process.messages import WorkerSpec
-from jina.runtime.local import ITEM, REPLY, Local, Outcome
+from jina.runtime.local import Local
+from jina.runtime.work import ITEM, REPLY, Outcome
 from jina.transport.begun import BegunNotes
 from jina.transport.hop_server import HopServer
 from jina.transport.loops import new_loop

@@ -9,7 +9,8 @@ from typing import Any
 from jina.call import Call, Item, Reply, Status
 from jina.errors import Code
 from jina.executor import BaseExecutor
-from jina.runtime.local import ITEM, REPLY, Local, Outcome, Work
+from jina.runtime.local import Local
+from jina.runtime.work import ITEM, REPLY, Outcome, Work
 
 
 class InProcess:

@@ -15,51 +15,33 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from jina.call import Call, Payload, Status
+from jina.call import Payload, Status
 from jina.caller import gone_flag
-from jina.codec import Codec, codec_for
-from jina.codec.struct import dict_to_struct, struct_to_dict
+from jina.codec import codec_for
 from jina.endpoint import Endpoint
-from jina.errors import Code, InvalidInputError, MalformedError
+from jina.errors import Code
 from jina.executor import BaseExecutor
 from jina.runtime import invoke
+from jina.runtime.work import (
+    END,
+    ITEM,
+    MAX_AHEAD,
+    PAUSED,
+    REPLY,
+    Outcome,
+    Work,
+    close_quietly,
+    decode,
+    decode_one,
+    encode,
+    input_back,
+    plain,
+    too_late,
+)
 from jina.transport.begun import BegunNotes
-
-REPLY, ITEM, END, PAUSED = range(4)
-"""Kinds of outcome: the whole reply; one item of a stream; its end; it waits for `resume`."""
-
-_RESULTS = "__results__"
-MAX_AHEAD = 64
-"""Items that a stream may make before the owner has sent them."""
-
-Outcome = tuple["Work", int, Status | None, Payload | None, dict[str, Any] | None]
-
-
-class Work:
-    """One call inside a worker.
-
-    Attributes:
-        call: The call.
-        owner: Whoever submitted it; ours to hand back, not to look into.
-        stream: A number for the note of begun calls, unique among the calls in flight.
-        is_gone: Nobody waits for the reply any more; set by `Local.cancel`.
-        n_ahead: Items made and not yet sent; the owner counts down with `Local.sent`.
-    """
-
-    __slots__ = ("call", "endpoint", "is_gone", "is_paused", "iterator", "n_ahead", "owner", "room", "stream", "task")
-
-    def __init__(self, call: Call, owner: Any = None, stream: int = 0) -> None:
-        self.call, self.owner, self.stream = call, owner, stream
-        self.endpoint: Endpoint | None = None
-        self.is_gone = False
-        self.is_paused = False
-        self.iterator: Iterator[Any] | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.room: asyncio.Event | None = None
-        self.n_ahead = 0
 
 
 class Local:
@@ -136,7 +118,7 @@ class Local:
 
     def sent(self, work: Work, n: int = 1) -> None:
         """`n` more items of a stream have left; it goes on if it waited for that."""
-        work.n_ahead -= n
+        work.n_sent += n
         if work.is_paused and work.n_ahead < MAX_AHEAD // 2:
             self.resume(work)
 
@@ -208,7 +190,7 @@ class Local:
         elif work.is_gone:
             return
         elif call.deadline is not None and call.deadline <= time.monotonic():
-            self._hand_over((work, REPLY, _too_late(call), None, None))
+            self._hand_over((work, REPLY, too_late(call), None, None))
         elif call.is_stream:
             self._begin_stream(work)
         else:
@@ -224,17 +206,17 @@ class Local:
         call, endpoint = work.call, work.endpoint
         assert endpoint is not None
         try:
-            docs = _decode(codec_for(endpoint.input), call)
+            docs = decode(codec_for(endpoint.input), call)
             docs, results = invoke.call(self.executor, endpoint, docs, call.parameters, call.headers)
-            return work, REPLY, None, _encode(endpoint, docs, call.wants), None if results is None else _plain(results)
+            return work, REPLY, None, encode(endpoint, docs, call.wants), None if results is None else plain(results)
         except BaseException as error:
-            return work, REPLY, self._status(error), _input_back(call), None
+            return work, REPLY, self._status(error), input_back(call), None
 
     def _begin_stream(self, work: Work) -> None:
         call, endpoint = work.call, work.endpoint
         assert endpoint is not None
         try:
-            doc = _decode_one(codec_for(endpoint.input), call)
+            doc = decode_one(codec_for(endpoint.input), call)
             work.iterator = invoke.stream(self.executor, endpoint, doc, call.parameters, call.headers)
         except BaseException as error:
             self._hand_over((work, ITEM, self._status(error), None, None))
@@ -244,32 +226,34 @@ class Local:
 
     def _advance(self, work: Work) -> None:
         """Make items until the stream ends, is too far ahead, nobody waits for it, or other work does."""
-        notes, iterator = self._notes, work.iterator
-        assert iterator is not None
+        notes = self._notes
+        slot = notes.begin(work.stream) if notes is not None else -1
         gone_flag.set(work)
+        try:
+            self._make_items(work)
+        except StopIteration:
+            self._hand_over((work, END, None, None, None))
+        except BaseException as error:
+            self._hand_over((work, ITEM, self._status(error), None, None))
+            self._hand_over((work, END, None, None, None))
+        finally:
+            if notes is not None:
+                notes.end(slot)
+
+    def _make_items(self, work: Work) -> None:
+        iterator, inbox = work.iterator, self._inbox
+        assert iterator is not None
         while not work.is_gone:
-            slot = notes.begin(work.stream) if notes is not None else -1
-            try:
-                made = next(iterator)
-            except StopIteration:
-                self._hand_over((work, END, None, None, None))
-                return
-            except BaseException as error:
-                self._hand_over((work, ITEM, self._status(error), None, None))
-                self._hand_over((work, END, None, None, None))
-                return
-            finally:
-                if notes is not None:
-                    notes.end(slot)
-            work.n_ahead += 1
+            made = next(iterator)
+            work.n_made += 1
             self._hand_over(self._item(work, made))
             if work.n_ahead >= MAX_AHEAD:
                 self._hand_over((work, PAUSED, None, None, None))
                 return
-            if not self._inbox.empty():
-                self._inbox.put([work])
+            if not inbox.empty():
+                inbox.put([work])
                 return
-        _close_quietly(iterator)
+        close_quietly(iterator)
 
     def _item(self, work: Work, made: Any) -> Outcome:
         if isinstance(made, Exception):
@@ -305,20 +289,20 @@ class Local:
         call, endpoint, notes = work.call, work.endpoint, self._notes
         assert endpoint is not None
         if call.deadline is not None and call.deadline <= time.monotonic():
-            self._hand_over((work, REPLY, _too_late(call), None, None))
+            self._hand_over((work, REPLY, too_late(call), None, None))
             return
         gone_flag.set(work)
         slot = notes.begin(work.stream) if notes is not None else -1
         try:
-            docs = _decode(codec_for(endpoint.input), call)
+            docs = decode(codec_for(endpoint.input), call)
             docs, results = await invoke.call_async(self.executor, endpoint, docs, call.parameters, call.headers)
-            outcome: Outcome = (work, REPLY, None, _encode(endpoint, docs, call.wants), None if results is None else _plain(results))
+            outcome: Outcome = (work, REPLY, None, encode(endpoint, docs, call.wants), None if results is None else plain(results))
         except asyncio.CancelledError:
             if not work.is_gone:
                 self._hand_over((work, REPLY, Status(Code.CANCELLED, "the method was cancelled"), None, None))
             raise
         except BaseException as error:
-            outcome = (work, REPLY, self._status(error), _input_back(call), None)
+            outcome = (work, REPLY, self._status(error), input_back(call), None)
         finally:
             if notes is not None:
                 notes.end(slot)
@@ -328,17 +312,17 @@ class Local:
         call, endpoint, notes = work.call, work.endpoint, self._notes
         assert endpoint is not None
         if call.deadline is not None and call.deadline <= time.monotonic():
-            self._hand_over((work, REPLY, _too_late(call), None, None))
+            self._hand_over((work, REPLY, too_late(call), None, None))
             return
         gone_flag.set(work)
         work.room = asyncio.Event()
         slot = notes.begin(work.stream) if notes is not None else -1
         items: AsyncIterator[Any] | None = None
         try:
-            doc = _decode_one(codec_for(endpoint.input), call)
+            doc = decode_one(codec_for(endpoint.input), call)
             items = invoke.stream_async(self.executor, endpoint, doc, call.parameters, call.headers)
             async for made in items:
-                work.n_ahead += 1
+                work.n_made += 1
                 self._hand_over(self._item(work, made))
                 if work.n_ahead >= MAX_AHEAD:
                     work.room.clear()
@@ -357,66 +341,3 @@ class Local:
                 await items.aclose()  # type: ignore[attr-defined]
             if not work.is_gone:
                 self._hand_over((work, END, None, None, None))
-
-
-def _decode(codec: Codec, call: Call) -> list[Any]:
-    payload = call.payload
-    data = payload.data
-    if not data:
-        return []
-    if payload.encoding == "json":
-        try:
-            return codec.decode_json(data, call.call_id)
-        except MalformedError as error:
-            raise _as_finding(error) from None
-    return codec.decode_proto(data, call.call_id, dialect=payload.encoding)
-
-
-def _decode_one(codec: Codec, call: Call) -> Any:
-    payload = call.payload
-    if not payload.is_single:
-        docs = _decode(codec, call)
-        if len(docs) != 1:
-            raise InvalidInputError(f"endpoint {call.endpoint!r} streams the answer to one document, got {len(docs)}")
-        return docs[0]
-    if payload.encoding == "json":
-        try:
-            return codec.decode_json_one(payload.data, call.call_id)
-        except MalformedError as error:
-            raise _as_finding(error) from None
-    return codec.decode_proto_one(payload.data, call.call_id, dialect=payload.encoding)
-
-
-def _as_finding(error: MalformedError) -> InvalidInputError:
-    """The front has read the JSON around the documents already; what is no JSON within them is told in the same form as there."""
-    return InvalidInputError(str(error), [{"loc": (), "msg": str(error), "type": "json_invalid"}])
-
-
-def _encode(endpoint: Endpoint, docs: Any, wants: str) -> Payload:
-    codec = codec_for(invoke.encoded_class(endpoint, docs))
-    return Payload(codec.encode_json(docs) if wants == "json" else codec.encode_proto(docs, dialect=wants), wants)
-
-
-def _plain(results: dict[str, Any]) -> dict[str, Any]:
-    """What a method returned as a dict, as every protocol can carry it: JSON values, numbers as floats.
-
-    Raises:
-        UnencodableError: It holds something else (NaN, an array, a cycle), or is nested too deep.
-    """
-    carried: dict[str, Any] = struct_to_dict(dict_to_struct({_RESULTS: {_RESULTS: results}}))
-    return carried[_RESULTS][_RESULTS]  # type: ignore[no-any-return]
-
-
-def _input_back(call: Call) -> Payload | None:
-    """After a failure the caller gets its documents back, if they are in the encoding that it reads."""
-    return call.payload if call.payload.encoding == call.wants else None
-
-
-def _too_late(call: Call) -> Status:
-    return Status(Code.DEADLINE, f"the deadline of the call to {call.endpoint!r} passed while it waited for the executor")
-
-
-def _close_quietly(iterator: Iterator[Any]) -> None:
-    close = getattr(iterator, "close", None)
-    if close is not None:
-        close()

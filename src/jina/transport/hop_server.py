@@ -13,7 +13,8 @@ from jina.transport.hop_messages import CALL, STREAM, join_items, read_call, wri
 from jina.wire.grpc import CANCELLED, CLOSED, UNARY, WRITABLE, ServerConnection
 
 if TYPE_CHECKING:
-    from jina.runtime.local import Local, Outcome, Work
+    from jina.runtime.local import Local
+    from jina.runtime.work import Outcome, Work
 
 _INTERNAL = 13
 _NO_HEADERS: dict[str, str] = {}
@@ -37,7 +38,7 @@ class HopServer(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        from jina.runtime.local import Work
+        from jina.runtime.work import Work
 
         local, works = self._local, self._works
         for event in self._connection.receive(data, time.monotonic()):

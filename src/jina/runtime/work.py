@@ -1,0 +1,115 @@
+"""One call inside a worker: what it is, what comes of it, and its documents from bytes and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from jina.call import Call, Payload, Status
+from jina.codec import Codec, codec_for
+from jina.codec.struct import dict_to_struct, struct_to_dict
+from jina.endpoint import Endpoint
+from jina.errors import Code, InvalidInputError, MalformedError
+from jina.runtime import invoke
+
+REPLY, ITEM, END, PAUSED = range(4)
+"""Kinds of outcome: the whole reply; one item of a stream; its end; it waits for `resume`."""
+
+_RESULTS = "__results__"
+MAX_AHEAD = 64
+"""Items that a stream may make before the owner has sent them."""
+
+Outcome = tuple["Work", int, Status | None, Payload | None, dict[str, Any] | None]
+
+
+class Work:
+    """One call inside a worker.
+
+    Attributes:
+        call: The call.
+        owner: Whoever submitted it; ours to hand back, not to look into.
+        stream: A number for the note of begun calls, unique among the calls in flight.
+        is_gone: Nobody waits for the reply any more; set by `Local.cancel`.
+        n_made, n_sent: Items of a stream; each is counted by one thread only, the maker's and the owner's.
+    """
+
+    __slots__ = ("call", "endpoint", "is_gone", "is_paused", "iterator", "n_made", "n_sent", "owner", "room", "stream", "task")
+
+    def __init__(self, call: Call, owner: Any = None, stream: int = 0) -> None:
+        self.call, self.owner, self.stream = call, owner, stream
+        self.endpoint: Endpoint | None = None
+        self.is_gone = False
+        self.is_paused = False
+        self.iterator: Iterator[Any] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.room: asyncio.Event | None = None
+        self.n_made = self.n_sent = 0
+
+    @property
+    def n_ahead(self) -> int:
+        """Items made and not yet sent."""
+        return self.n_made - self.n_sent
+
+
+def decode(codec: Codec, call: Call) -> list[Any]:
+    payload = call.payload
+    data = payload.data
+    if not data:
+        return []
+    if payload.encoding == "json":
+        try:
+            return codec.decode_json(data, call.call_id)
+        except MalformedError as error:
+            raise _as_finding(error) from None
+    return codec.decode_proto(data, call.call_id, dialect=payload.encoding)
+
+
+def decode_one(codec: Codec, call: Call) -> Any:
+    payload = call.payload
+    if not payload.is_single:
+        docs = decode(codec, call)
+        if len(docs) != 1:
+            raise InvalidInputError(f"endpoint {call.endpoint!r} streams the answer to one document, got {len(docs)}")
+        return docs[0]
+    if payload.encoding == "json":
+        try:
+            return codec.decode_json_one(payload.data, call.call_id)
+        except MalformedError as error:
+            raise _as_finding(error) from None
+    return codec.decode_proto_one(payload.data, call.call_id, dialect=payload.encoding)
+
+
+def _as_finding(error: MalformedError) -> InvalidInputError:
+    """The front has read the JSON around the documents already; what is no JSON within them is told in the same form as there."""
+    return InvalidInputError(str(error), [{"loc": (), "msg": str(error), "type": "json_invalid"}])
+
+
+def encode(endpoint: Endpoint, docs: Any, wants: str) -> Payload:
+    codec = codec_for(invoke.encoded_class(endpoint, docs))
+    return Payload(codec.encode_json(docs) if wants == "json" else codec.encode_proto(docs, dialect=wants), wants)
+
+
+def plain(results: dict[str, Any]) -> dict[str, Any]:
+    """What a method returned as a dict, as every protocol can carry it: JSON values, numbers as floats.
+
+    Raises:
+        UnencodableError: It holds something else (NaN, an array, a cycle), or is nested too deep.
+    """
+    carried: dict[str, Any] = struct_to_dict(dict_to_struct({_RESULTS: {_RESULTS: results}}))
+    return carried[_RESULTS][_RESULTS]  # type: ignore[no-any-return]
+
+
+def input_back(call: Call) -> Payload | None:
+    """After a failure the caller gets its documents back, if they are in the encoding that it reads."""
+    return call.payload if call.payload.encoding == call.wants else None
+
+
+def too_late(call: Call) -> Status:
+    return Status(Code.DEADLINE, f"the deadline of the call to {call.endpoint!r} passed while it waited for the executor")
+
+
+def close_quietly(iterator: Iterator[Any]) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()
