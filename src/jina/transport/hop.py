@@ -80,7 +80,10 @@ class Channel(asyncio.Protocol):
             self._wear()
         future: asyncio.Future[bytes] = self._loop.create_future()
         self._calls[stream] = future
-        self._flush_soon()
+        if len(self._calls) == 1:
+            self._flush()  # a lone call need not wait for company
+        else:
+            self._flush_soon()
         try:
             return await future
         except asyncio.CancelledError:
