@@ -13,14 +13,52 @@ def to_v1(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema of today's pydantic in the older dialect.
 
     Definitions stand under `definitions`; an optional field is of its own type and not required, rather than a choice with null; a tuple
-    lists its items under `items`; a `$ref` with anything beside it is wrapped in `allOf`.
+    lists its items under `items`; a `$ref` with anything beside it is wrapped in `allOf`. Where a class contains itself, anything may stand:
+    gateways follow such references without end.
     """
     made = _convert(schema)
     definitions = made.pop("$defs", {})
     reference = made.pop("$ref", None)
-    if reference is not None:  # a class that contains itself: its own properties stand at the top as well
-        made = {**definitions.get(reference.removeprefix(_OLD), {}), **made}
+    reached = {name: _reached(name, definitions) for name in definitions}
+    definitions = {name: _opened(body, {each for each in reached[name] if name in reached[each]}) for name, body in definitions.items()}
+    if reference is not None:  # a class that contains itself: its own properties stand at the top instead
+        name = reference.removeprefix(_OLD)
+        made = {**definitions.get(name, {}), **made}
+        definitions = {each: definitions[each] for each in reached.get(name, ()) if name not in reached[each]}
     return {**made, "definitions": definitions} if definitions else made
+
+
+def _references(node: Any) -> set[str]:
+    """Names of the definitions that a schema refers to."""
+    if isinstance(node, list):
+        return set().union(*map(_references, node))
+    if not isinstance(node, dict):
+        return set()
+    reference = node.get("$ref")
+    own = {reference.removeprefix(_OLD)} if isinstance(reference, str) else set()
+    return own.union(*map(_references, node.values()))
+
+
+def _reached(name: str, definitions: dict[str, Any]) -> set[str]:
+    """Names of the definitions that one leads to, itself only if it contains itself."""
+    reached: set[str] = set()
+    waiting = [name]
+    while waiting:
+        found = (_references(definitions.get(waiting.pop(), {})) & definitions.keys()) - reached
+        reached |= found
+        waiting += found
+    return reached
+
+
+def _opened(node: Any, circular: set[str]) -> Any:
+    """A schema in which anything stands where it referred to one of `circular`."""
+    if isinstance(node, list):
+        return [_opened(item, circular) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("$ref"), str) and node["$ref"].removeprefix(_OLD) in circular:
+        return {}
+    return {key: _opened(value, circular) for key, value in node.items()}
 
 
 def _convert(node: Any) -> Any:
@@ -40,6 +78,8 @@ def _convert(node: Any) -> Any:
             made["allOf"] = [{"$ref": made.pop("$ref")}]
     if "default" in made and made["default"] is None:
         del made["default"]
+    if made.get("additionalProperties") is True:  # not written by pydantic v1; gateways take it for a schema
+        del made["additionalProperties"]
     return made
 
 

@@ -31,13 +31,11 @@ class GrpcFrontOptions:
         max_message_bytes: Larger messages end their call with RESOURCE_EXHAUSTED; None for no limit.
         max_streams: Calls at once on one connection.
         prefetch: Requests of one bidirectional stream that are worked on at once; 0 for no limit.
-        is_worker_discovery: Describe endpoints as a worker does (`jina executor`), not as a gateway.
     """
 
     max_message_bytes: int | None = 1 << 30
     max_streams: int = 1000
     prefetch: int = 1000
-    is_worker_discovery: bool = False
 
 
 class GrpcFront:
@@ -205,7 +203,10 @@ class GrpcConnection(asyncio.Protocol):
         finally:
             self._tasks.pop(stream, None)
             self._writable.pop(stream, None)
-            self.flush_soon()
+            if self._tasks:
+                self.flush_soon()
+            else:  # a lone call need not wait for company
+                self.flush()
 
     def _open(self, stream: int, head: RequestHead) -> None:
         make = grpc_methods.STREAMS.get(head.path)

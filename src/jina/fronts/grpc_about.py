@@ -39,20 +39,19 @@ async def discover(connection: GrpcConnection, stream: int, head: RequestHead, d
         return
     front = connection.front
     known = front.endpoints
-    describe = _as_worker if front.options.is_worker_discovery else _as_gateway
-    schemas = {info.path: describe(info.discovery) for info in known}
+    schemas = {info.path: _description(info.discovery) for info in known}
     writes = [info.path for info in known if info.is_write]
     connection.wire.reply(stream, services.write_endpoints([info.path for info in known], writes, schemas))
 
 
-def _as_worker(discovery: dict[str, Any]) -> dict[str, Any]:
-    return discovery
+def _description(discovery: dict[str, Any]) -> dict[str, Any]:
+    """Both of Jina's forms in one: a gateway's (a side is the schema itself) with a worker's `name` and `model` beside it.
 
-
-def _as_gateway(discovery: dict[str, Any]) -> dict[str, Any]:
+    A Flow of Jina's that has us as external executor reads the worker's form, and never gets ready without it.
+    """
     if not discovery:
         return {}
-    return {**discovery, "input": discovery["input"]["model"], "output": discovery["output"]["model"]}
+    return {**discovery, **{side: {**discovery[side]["model"], **discovery[side]} for side in ("input", "output")}}
 
 
 async def dry_run(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
