@@ -46,7 +46,7 @@ def client_of_status(status: int, text: str = "because") -> Any:
 )
 def test_grpc_status_becomes_jinas_class(status: int, kind: type[BaseException], stream: bool) -> None:
     """The class that Jina raises, with grpcio's accessors and base class."""
-    with client_of_status(status) as client, pytest.raises(kind, match="gRPC error: [A-Z_]+ because") as caught:
+    with client_of_status(status) as client, pytest.raises(kind, match=r"gRPC error: [A-Z_]+ because") as caught:
         client.post("/x", Text(), stream=stream)
 
     error: Any = caught.value
@@ -157,7 +157,7 @@ def http_client(status: int, body: Any) -> Any:
 def test_unavailable_over_http_is_a_connection_error() -> None:
     """With the description of a header in the body; without one it is a ValueError, too, as Jina's."""
     described = {"header": {"status": {"description": "the executor is down"}}}
-    with http_client(503, described) as client, pytest.raises(ConnectionError, match="^the executor is down$"):
+    with http_client(503, described) as client, pytest.raises(ConnectionError, match=r"^the executor is down$"):
         client.post("/x", Text())
     with http_client(504, {"detail": "late"}) as client, pytest.raises(ValueError, match="late") as caught:
         client.post("/x", Text())
