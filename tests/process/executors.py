@@ -86,6 +86,32 @@ class Echo(Executor):
         time.sleep(float(docs[0].text))  # noqa: ASYNC251 - what people do
         return docs
 
+    @requests(on="/hold-stream")
+    def hold_stream(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+        hold_the_lock(float(doc.text))
+        yield doc
+
+    @requests(on="/block-stream")
+    async def block_stream(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
+        time.sleep(float(doc.text))  # noqa: ASYNC251 - what people do
+        yield doc
+
+    @requests(on="/exit-stream")
+    def exit_stream(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+        os._exit(3)
+        yield doc
+
+    @requests(on="/aexit")
+    async def aexit(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        os._exit(3)
+
+    @requests(on="/exit-amid")
+    def exit_amid(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+        yield doc
+        yield doc
+        time.sleep(0.3)  # the two have left
+        os._exit(3)
+
     @requests(on="/sleep")
     def sleep(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
         time.sleep(float(docs[0].text))
