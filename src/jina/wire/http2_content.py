@@ -164,8 +164,6 @@ class Content(Control):
         return stream
 
     def _on_head(self, stream: Stream, head: Any, expected: int | None, is_end: int) -> None:
-        if RECEIVE_END not in NEXT[stream.state]:
-            raise ConnectionError2(frames.STREAM_CLOSED, f"HEADERS after the end of stream {stream.number}")
         if self._is_client and head is None:  # an informational response (1xx)
             if is_end:
                 raise StreamError(stream.number, frames.PROTOCOL_ERROR, "an informational response ends the stream")

@@ -89,11 +89,8 @@ def check_each(fields: list[Field]) -> None:
             is_regular = True
 
 
-def read_content_length(values: dict[str, str]) -> int | None:
+def read_content_length(text: str) -> int:
     """Give what content-length says."""
-    text = values.get("content-length")
-    if text is None:
-        return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise MalformedError(f"content-length is {text[:40]!r}")
     return int(text)
@@ -145,7 +142,7 @@ class HeadReader:
         if self._decoder.is_suspect or len(values) != len(fields):
             check_each(fields)
         self._check(fields, values)
-        return self._build(fields, values), read_content_length(values) if "content-length" in values else None
+        return self._build(fields, values), read_content_length(values["content-length"]) if "content-length" in values else None
 
     def _remember(self, block: bytes, found: tuple[Any, int | None]) -> None:
         if self._n_changes != self._decoder.n_changes:

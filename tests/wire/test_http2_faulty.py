@@ -1,0 +1,327 @@
+"""Faulty peers of both roles: random sequences of frames beside the `h2` library, and faults that it does not know."""
+
+from __future__ import annotations
+
+import h2.config
+import h2.connection
+import h2.exceptions
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jina.wire import hpack, http2
+from jina.wire import http2_fields as fields
+from jina.wire import http2_frames as frames
+from jina.wire.http2_limits import Limits
+
+REQUEST = ((":method", "POST"), (":scheme", "http"), (":path", "/a"), (":authority", "h"))
+BLOCK = hpack.encode(REQUEST)
+TRAILERS = hpack.encode((("x-t", "1"),))
+HELLO = frames.PREFACE + frames.settings({})
+END, END_HEADERS, PADDED, HAS_PRIORITY = frames.END_STREAM, frames.END_HEADERS, frames.PADDED, frames.HAS_PRIORITY
+frame = frames.frame
+Outcome = tuple[str, tuple[int, ...]]
+"""`connection` and the error's code, or `streams` and the numbers of those that were reset."""
+
+
+def per_stream(n: int) -> dict[str, bytes]:
+    return {
+        f"HEADERS {n}": frame(frames.HEADERS, END_HEADERS, n, BLOCK),
+        f"HEADERS END {n}": frame(frames.HEADERS, END_HEADERS | END, n, BLOCK),
+        f"HEADERS begun {n}": frame(frames.HEADERS, END, n, BLOCK[:3]),
+        f"CONTINUATION {n}": frame(frames.CONTINUATION, END_HEADERS, n, BLOCK[3:]),
+        f"trailers {n}": frame(frames.HEADERS, END_HEADERS | END, n, TRAILERS),
+        f"trailers without END {n}": frame(frames.HEADERS, END_HEADERS, n, TRAILERS),
+        f"DATA {n}": frame(frames.DATA, 0, n, b"ab"),
+        f"DATA END {n}": frame(frames.DATA, END, n),
+        f"DATA of padding {n}": frame(frames.DATA, PADDED, n, b"\x05ab"),
+        f"RST_STREAM {n}": frames.rst_stream(n, frames.CANCEL),
+        f"WINDOW_UPDATE {n}": frames.window_update(n, 5),
+        f"WINDOW_UPDATE by 0 {n}": frames.window_update(n, 0),
+        f"WINDOW_UPDATE too far {n}": frames.window_update(n, frames.MAX_WINDOW),
+        f"PRIORITY {n}": frame(frames.PRIORITY, 0, n, b"\0\0\0\0\1"),
+        f"PRIORITY short {n}": frame(frames.PRIORITY, 0, n, b"\0\0\0\0"),
+    }
+
+
+FRAMES = {
+    **per_stream(1),
+    **per_stream(3),
+    "HEADERS 0": frame(frames.HEADERS, END_HEADERS, 0, BLOCK),
+    "HEADERS 2": frame(frames.HEADERS, END_HEADERS, 2, BLOCK),
+    "HEADERS undecodable": frame(frames.HEADERS, END_HEADERS, 5, b"\x80"),
+    "HEADERS upper-case 5": frame(frames.HEADERS, END_HEADERS, 5, BLOCK + b"\0\1A\1b"),
+    "HEADERS incomplete 5": frame(frames.HEADERS, END_HEADERS, 5, BLOCK[1:]),
+    "CONTINUATION 9": frame(frames.CONTINUATION, END_HEADERS, 9),
+    "DATA 0": frame(frames.DATA, 0, 0, b"x"),
+    "RST_STREAM 0": frames.rst_stream(0, frames.CANCEL),
+    "SETTINGS": frames.settings({4: 70000}),
+    "SETTINGS ack": frame(frames.SETTINGS, frames.ACK, 0),
+    "SETTINGS of a window too large": frames.settings({4: 1 << 31}),
+    "SETTINGS 1": frame(frames.SETTINGS, 0, 1),
+    "SETTINGS short": frame(frames.SETTINGS, 0, 0, b"12345"),
+    "PING": frame(frames.PING, 0, 0, b"12345678"),
+    "PING short": frame(frames.PING, 0, 0, b"1234567"),
+    "PING 1": frame(frames.PING, 0, 1, b"12345678"),
+    "WINDOW_UPDATE": frames.window_update(0, 5),
+    "WINDOW_UPDATE by 0": frames.window_update(0, 0),
+    "WINDOW_UPDATE too far": frames.window_update(0, frames.MAX_WINDOW),
+    "WINDOW_UPDATE short": frame(frames.WINDOW_UPDATE, 0, 0, b"abc"),
+    "PUSH_PROMISE": frame(frames.PUSH_PROMISE, END_HEADERS, 1, b"\0\0\0\2" + BLOCK),
+    "unknown": frame(0x20, 0xFF, 1, b"zz"),
+}
+
+# Where we differ from h2, by the first frame after which we do.
+STREAM_ERRORS = ("trailers", "HEADERS", "WINDOW_UPDATE by 0", "PRIORITY short")
+"""RFC 9113 (8.1.1, 6.9, 6.3) calls these errors of the stream; h2 ends the connection."""
+CONNECTION_ERRORS = ("trailers", "HEADERS", "DATA")
+"""Frames after END_STREAM: 5.4.1 allows to end the connection for them, as we do; h2 resets the stream."""
+SILENT = ("trailers", "HEADERS", "DATA")
+"""What still comes for a stream that the peer reset: h2 resets it again, we ignore it."""
+
+
+def reset_streams(output: bytes) -> tuple[int, ...]:
+    found, at = set(), 0
+    while at < len(output):
+        size, _, number = frames.HEADER.unpack_from(output, at)
+        if size & 0xFF == frames.RST_STREAM:
+            found.add(number)
+        at += 9 + (size >> 8)
+    return tuple(sorted(found))
+
+
+def connection(*, is_client: bool = False, **limits: int) -> http2.Connection:
+    def build(pairs: list[hpack.Field], values: dict[str, str]) -> object:
+        return None if values.get(":status") == "103" else tuple(pairs)
+
+    made = http2.Connection(is_client=is_client, limits=Limits(**limits), build_head=build, build_trailers=build)
+    made.take_output()
+    return made
+
+
+def ours(sent: bytes) -> Outcome:
+    server = connection()
+    events = server.receive(HELLO + sent)
+    if server.is_closed:
+        return "connection", (events[-1][1],)
+    return "streams", reset_streams(server.take_output())
+
+
+def of_h2(names: list[str]) -> Outcome:
+    server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+    server.initiate_connection()
+    server.receive_data(HELLO)
+    try:
+        for name in names:
+            server.receive_data(FRAMES[name])
+    except h2.exceptions.ProtocolError as error:
+        return "connection", (int(error.error_code),)
+    return "streams", reset_streams(server.data_to_send())
+
+
+def is_known(name: str, own: Outcome, other: Outcome) -> bool:
+    """Whether a difference is one of those above."""
+    if own[0] == "streams" and other[0] == "connection":
+        return name.startswith(STREAM_ERRORS)
+    if own == ("connection", (frames.STREAM_CLOSED,)):
+        return name.startswith(CONNECTION_ERRORS)
+    if own == ("connection", (frames.PROTOCOL_ERROR,)):
+        return name.startswith("RST_STREAM")  # of an idle stream (6.4); h2 takes it for a closed one
+    return own[0] == other[0] == "streams" and name.startswith(SILENT) and set(own[1]) <= set(other[1])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(sorted(FRAMES)), min_size=1, max_size=6))
+def test_faulty_sequences_end_as_with_h2(names: list[str]) -> None:
+    """Both ignore, reset the same streams, or end the connection, at the same frame; where not, it is a difference that we mean."""
+    for n in range(1, len(names) + 1):
+        own, other = ours(b"".join(FRAMES[name] for name in names[:n])), of_h2(names[:n])
+        if own[0] != other[0] or (own[0] == "streams" and own != other):
+            assert is_known(names[n - 1], own, other), (names[:n], own, other)
+            return
+
+
+BIG = b"x" * 5000
+FAULTS: list[tuple[str, bytes, str, int]] = [
+    ("HTTP/1", b"GET / HTTP/1.1\r\n", "connection", frames.PROTOCOL_ERROR),
+    ("no SETTINGS", frames.PREFACE + frame(frames.PING, 0, 0, b"12345678"), "connection", frames.PROTOCOL_ERROR),
+    ("no SETTINGS, cut", frames.PREFACE + frame(frames.DATA, 0, 1, BIG)[:99], "connection", frames.PROTOCOL_ERROR),
+    ("no SETTINGS but an unknown frame", frames.PREFACE + FRAMES["unknown"], "connection", frames.PROTOCOL_ERROR),
+    ("an acknowledgement first", frames.PREFACE + FRAMES["SETTINGS ack"], "connection", frames.PROTOCOL_ERROR),
+    ("an unknown frame that is too large", HELLO + frame(0x20, 0, 0, bytes(20000)), "connection", frames.FRAME_SIZE_ERROR),
+    ("a frame that is too large", HELLO + frame(frames.PING, 0, 0, bytes(20000)), "connection", frames.FRAME_SIZE_ERROR),
+    ("the beginning of one", HELLO + frame(frames.PING, 0, 0, bytes(20000))[:99], "connection", frames.FRAME_SIZE_ERROR),
+    ("65 settings", HELLO + frames.settings(dict.fromkeys(range(100, 165), 1)), "connection", frames.ENHANCE_YOUR_CALM),
+    (
+        "a window that grows too large by SETTINGS",
+        HELLO + FRAMES["HEADERS 1"] + frames.window_update(1, (1 << 31) - 70000) + frames.settings({4: 1 << 30}),
+        "connection",
+        frames.FLOW_CONTROL_ERROR,
+    ),
+    ("GOAWAY of 7 bytes", HELLO + frame(frames.GOAWAY, 0, 0, b"1234567"), "connection", frames.FRAME_SIZE_ERROR),
+    ("PRIORITY on stream 0", HELLO + frame(frames.PRIORITY, 0, 0, bytes(5)), "connection", frames.PROTOCOL_ERROR),
+    ("HEADERS of padding", HELLO + frame(frames.HEADERS, END_HEADERS | PADDED, 1, b"\x09x"), "connection", frames.PROTOCOL_ERROR),
+    ("HEADERS without its priority", HELLO + frame(frames.HEADERS, END_HEADERS | HAS_PRIORITY, 1, b"abc"), "connection", 1),
+    ("DATA on stream 0, cut", HELLO + frame(frames.DATA, 0, 0, BIG)[:99], "connection", frames.PROTOCOL_ERROR),
+    ("DATA beyond the window of the stream", HELLO + FRAMES["HEADERS 1"] + frame(frames.DATA, 0, 1, BIG), "stream", 3),
+    ("the beginning of it", HELLO + FRAMES["HEADERS 1"] + frame(frames.DATA, 0, 1, BIG)[:99], "stream", 3),
+    (
+        "more than content-length",
+        HELLO
+        + frame(frames.HEADERS, END_HEADERS, 1, BLOCK + hpack.encode_field("content-length", "3"))
+        + frame(frames.DATA, 0, 1, bytes(4100))[:99],
+        "stream",
+        1,
+    ),
+    (
+        "content-length and no body",
+        HELLO + frame(frames.HEADERS, END_HEADERS | END, 1, BLOCK + hpack.encode_field("content-length", "3")),
+        "stream",
+        1,
+    ),
+    (
+        "content-length and trailers",
+        HELLO + frame(frames.HEADERS, END_HEADERS, 1, BLOCK + hpack.encode_field("content-length", "3")) + FRAMES["trailers 1"],
+        "stream",
+        1,
+    ),
+    (
+        "a content-length of words",
+        HELLO + frame(frames.HEADERS, END_HEADERS, 1, BLOCK + hpack.encode_field("content-length", "x")),
+        "stream",
+        1,
+    ),
+    ("trailers with a pseudo-field", HELLO + FRAMES["HEADERS 1"] + FRAMES["HEADERS END 1"], "stream", 1),
+]
+
+
+@pytest.mark.parametrize(("sent", "kind", "code"), [pytest.param(*case, id=name) for name, *case in FAULTS])
+def test_fault_is_answered_as_the_rfc_says(sent: bytes, kind: str, code: int) -> None:
+    """Each is an error of the stream or of the connection, with its code."""
+    server = connection(max_frame_bytes=1 << 14, stream_window_bytes=4200)
+    events = server.receive(sent)
+    if kind == "stream":
+        assert [event[2:4] for event in events if event[0] == http2.RESET] == [(code, True)]
+        assert not server.is_closed
+    else:
+        assert events[-1][:2] == (http2.CLOSED, code)
+        assert frames.frame(frames.GOAWAY, 0, 0)[3:5] in server.take_output()
+    assert server.receive(HELLO) == [] or kind == "stream"
+
+
+def test_data_beyond_the_window_of_the_connection_end_it() -> None:
+    """Streams whose windows are open may together not send more than the connection's."""
+    server = connection(connection_window_bytes=65535, stream_window_bytes=65535)
+    server.receive(HELLO + b"".join(frame(frames.HEADERS, END_HEADERS, n, BLOCK) for n in (1, 3)))
+    events = server.receive(frame(frames.DATA, 0, 1, bytes(32000)) + frame(frames.DATA, 0, 3, bytes(65535))[: 9 + 65000])
+    assert events[-1][:2] == (http2.CLOSED, frames.FLOW_CONTROL_ERROR)
+
+
+def test_padding_and_priority_of_headers_are_passed_over() -> None:
+    """A block is what stands between them."""
+    server = connection()
+    (event,) = server.receive(HELLO + frame(frames.HEADERS, END_HEADERS | PADDED | HAS_PRIORITY, 1, b"\x02" + bytes(5) + BLOCK + b"zz"))
+    assert event[1].head == REQUEST
+
+
+def test_blocks_longer_than_a_frame_are_sent_and_read_in_parts() -> None:
+    """CONTINUATION frames go out where a block is larger than the peer's frames, and are joined again."""
+    client, server = connection(is_client=True), connection()
+    long = (*REQUEST, *((f"x-{n}", "v" * 2000) for n in range(25)))
+    client.send_headers(client.start(), hpack.encode(long))
+    (event,) = server.receive(HELLO + client.take_output())
+    assert event[1].head == long
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        (("x", "1"), *REQUEST),
+        ((":method", "CONNECT"), (":scheme", "http"), (":authority", "h")),
+        ((":method", "GET"), (":scheme", "http"), (":path", "no-slash")),
+        ((":method", "GET"), (":scheme", "http"), (":path", "/"), (":protocol", "x")),
+        ((":method", "GET"), (":scheme", "http"), (":path", "/"), (":status", "200")),
+        ((":method", "GET"), (":scheme", "http"), (":path", "/"), ("x", "1"), (":authority", "h")),
+        (*REQUEST, ("host", "other")),
+    ],
+)
+def test_lists_that_are_no_request_are_refused(pairs: tuple[hpack.Field, ...]) -> None:
+    """Pseudo-fields are those of a request, all of them, in front, and agree with the others."""
+    with pytest.raises(fields.MalformedError):
+        fields.check_request(list(pairs), dict(pairs))
+
+
+def test_connect_and_asterisk_are_requests() -> None:
+    """CONNECT has no path; OPTIONS may ask for `*`."""
+    for pairs in ([(":method", "CONNECT"), (":authority", "h")], [(":method", "OPTIONS"), (":scheme", "http"), (":path", "*")]):
+        fields.check_request(pairs, dict(pairs))
+
+
+def test_varying_blocks_are_read_whatever_the_memory() -> None:
+    """Callers whose blocks vary are read right, whether old blocks are forgotten or none is remembered."""
+    for max_blocks in (0, 2):
+        server = connection(max_blocks=max_blocks)
+        server.receive(HELLO)
+        for n in range(20):
+            block = BLOCK + hpack.encode_field("x-n", str(n % 10 // 2 if n < 10 else n))
+            (event,) = server.receive(frame(frames.HEADERS, END_HEADERS, 2 * n + 1, block))
+            assert hpack.encode(event[1].head) == block
+
+
+def test_calls_begun_after_the_end_of_draining_are_ignored() -> None:
+    """The client has been told the last stream; what it began later it will send elsewhere."""
+    server = connection()
+    server.receive(HELLO + FRAMES["HEADERS 1"])
+    server.goaway()
+    server.goaway()
+    ping = server.take_output()[-17:]
+    assert server.receive(ping[:4] + b"\1" + ping[5:]) == []
+    assert server.receive(FRAMES["HEADERS 3"] + FRAMES["DATA END 3"]) == []
+    assert not server.is_drained
+    server.reset(1, frames.CANCEL)
+    assert server.is_drained
+
+
+def test_client_that_leaves_says_so_once() -> None:
+    """GOAWAY, then no new calls."""
+    client = connection(is_client=True)
+    client.receive(frames.settings({}))
+    assert client.can_start
+    client.take_output()
+    client.goaway()
+    assert client.take_output() == frames.goaway(0, frames.NO_ERROR)
+    assert not client.can_start
+
+
+def test_dynamic_table_shrinks_when_the_peer_asks() -> None:
+    """The next block begins with a table of size zero, once."""
+    server = connection()
+    events = server.receive(frames.PREFACE + frames.settings({1: 0}) + FRAMES["HEADERS 1"] + FRAMES["HEADERS 3"])
+    server.take_output()
+    for event, expected in zip(events, (b"\x20\x88", b"\x88"), strict=True):
+        server.exchange(event[1], b"\x88", (b"x",), 1, b"")
+        assert server.take_output()[9 : 9 + len(expected)] == expected
+
+
+def test_streams_that_were_reset_are_remembered_up_to_a_number() -> None:
+    """What comes late for the last 2000 of them is ignored; for older ones it is a fault."""
+    server = connection(max_resets=5000)
+    server.receive(HELLO)
+    for number in range(1, 4105, 2):
+        server.receive(frame(frames.HEADERS, END_HEADERS, number, BLOCK) + frames.rst_stream(number, frames.CANCEL))
+    assert server.receive(frame(frames.DATA, 0, 4001, b"x")) == []
+    assert not server.is_closed
+    server.receive(frame(frames.DATA, 0, 1, b"x"))
+    assert server.is_closed
+
+
+def test_what_is_sent_on_a_closed_stream_goes_nowhere() -> None:
+    """Headers and data for a stream that was reset are dropped."""
+    server = connection()
+    (event,) = server.receive(HELLO + FRAMES["HEADERS 1"])
+    server.reset(1, frames.CANCEL)
+    server.take_output()
+    server.send_headers(event[1], b"\x88")
+    server.send_data(event[1], (b"x",))
+    assert server.take_output() == b""
+    assert server.is_writable(event[1])
