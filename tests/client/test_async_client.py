@@ -88,7 +88,8 @@ async def test_many_posts_at_once(running: AsyncService) -> None:
     """A hundred calls share the connection(s), and each gets its own answer."""
 
     async def one(number: int) -> Any:
-        return [part async for part in running.post("/up", Text(text=f"n{number}"), return_type=Text)][0].text
+        found = [part async for part in running.post("/up", Text(text=f"n{number}"), return_type=Text)]
+        return found[0].text
 
     assert await asyncio.gather(*(one(number) for number in range(100))) == [f"N{number}" for number in range(100)]
 

@@ -1,0 +1,184 @@
+"""Where requests go over HTTP, and what is made of odd responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jina.client import Client
+from jina.client.sse import EventReader
+from jina.docs import DocList
+from jina.errors import BadClient, InvalidInputError
+from jina.wire.http_client import BODY, END, HEAD, BadResponseError, ResponseReader, request_bytes
+from tests.client.executors import Text
+from tests.client.fakes import FakeHttpServer
+
+REPLY = b'{"data":[{"text":"b"}]}'
+
+
+def service(*paths: str) -> FakeHttpServer:
+    """A service with these POST paths, and an openapi.json that says so."""
+
+    def respond(method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path == "/openapi.json":
+            return 200, {"paths": {name: {"post": {}} for name in paths}}
+        return (200, {"data": body["data"]}) if method == "POST" and path in paths else (404, {"detail": "Not Found"})
+
+    return FakeHttpServer(respond)
+
+
+@pytest.mark.parametrize(
+    ("paths", "on", "asked"),
+    [
+        (("/x", "/default"), "/x", ["/x"]),
+        (("/default", "/post"), "/x", ["/x", "/openapi.json", "/default"]),
+        (("/post",), "/x", ["/x", "/openapi.json", "/post"]),
+        (("/default",), "/", ["/openapi.json", "/default"]),
+        (("/a/b",), "a/b/", ["/a/b"]),
+    ],
+)
+def test_jinas_rule_decides_where_the_endpoint_does_not_exist(paths: tuple[str, ...], on: str, asked: list[str]) -> None:
+    """Its own path, else /default, else /post; the second call goes straight there."""
+    server = service(*paths)
+    with Client(protocol="http", open_connection=server.connect) as client:
+        assert client.post(on, Text(text="a"), return_type=Text).text == "a"
+        assert [path for _, path in server.requests] == asked
+        client.post(on, Text())
+        assert [path for _, path in server.requests] == [*asked, asked[-1]]
+
+
+def test_nothing_fits() -> None:
+    """Jina's words."""
+    with Client(protocol="http", open_connection=service("/y").connect) as client, pytest.raises(BadClient, match="no such endpoint /x"):
+        client.post("/x", Text())
+
+
+def test_connections_are_kept_and_replaced() -> None:
+    """One connection for one call after the other; one that the server closed is replaced without an error."""
+    server = service("/x")
+    with Client(protocol="http", open_connection=server.connect) as client:
+        client.post("/x", Text())
+        client.post("/x", Text())
+        assert len(server.connections) == 1
+        client._core()[0].loop.call_soon_threadsafe(server.connections[0].transport.abort)
+        client.post("/x", Text())
+        assert len(server.connections) == 2
+
+
+def test_failed_requests_are_sent_again() -> None:
+    """503 is tried again, as often as was asked for."""
+    answers = [(503, {"detail": "soon"}), (503, {"detail": "soon"}), (200, {"data": [{"text": "b"}]})]
+    server = FakeHttpServer(lambda *_: answers.pop(0))
+    with Client(protocol="http", open_connection=server.connect) as client:
+        assert client.post("/x", Text(), max_attempts=3, initial_backoff=0.001, max_backoff=0.001, return_type=Text).text == "b"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + REPLY,
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n17\r\n" + REPLY + b"\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 23\r\n\r\n" + REPLY,
+    ],
+    ids=["until close", "chunked", "after 100"],
+)
+def test_bodies_of_every_framing_are_read(raw: bytes) -> None:
+    """With a length, in chunks, or to the end of the connection."""
+    server = FakeHttpServer(lambda *_: raw)
+    make = server.make
+
+    def closing() -> Any:
+        connection = make()
+        write = connection.data_received
+
+        def received(data: bytes) -> None:
+            write(data)
+            if b"close" in raw:
+                connection.transport.close()
+
+        connection.data_received = received  # type: ignore[method-assign]
+        return connection
+
+    server.make = closing  # type: ignore[method-assign]
+    with Client(protocol="http", open_connection=server.connect) as client:
+        assert client.post("/x", Text(), return_type=DocList[Text]).text == ["b"]
+
+
+@pytest.mark.parametrize("raw", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n12", b""])
+def test_broken_answer_is_a_connection_error(raw: bytes) -> None:
+    """Not HTTP, cut short, or nothing at all."""
+    server = FakeHttpServer(lambda *_: raw)
+    make = server.make
+
+    def closing() -> Any:
+        connection = make()
+        received = connection.data_received
+
+        def then_close(data: bytes) -> None:
+            received(data)
+            connection.transport.close()
+
+        connection.data_received = then_close  # type: ignore[method-assign]
+        return connection
+
+    server.make = closing  # type: ignore[method-assign]
+    with Client(protocol="http", open_connection=server.connect) as client, pytest.raises(ConnectionError):
+        client.post("/x", Text())
+
+
+def test_body_past_the_limit_is_refused() -> None:
+    """`max_message_bytes` bounds what is read."""
+    server = FakeHttpServer(lambda *_: (200, b"x" * 2000))
+    with (
+        Client(protocol="http", open_connection=server.connect, max_message_bytes=1000) as client,
+        pytest.raises(ConnectionError, match="max_message_bytes"),
+    ):
+        client.post("/x", Text())
+
+
+@given(st.lists(st.integers(1, 60), max_size=20))
+def test_response_may_be_cut_anywhere(sizes: list[int]) -> None:
+    """The events are the same however the bytes arrive."""
+    raw = b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    reader, events = ResponseReader(), []
+    for size in (*sizes, len(raw)):
+        part, raw = raw[:size], raw[size:]
+        if part:
+            events += reader.feed(part)
+
+    assert events[0][:2] == (HEAD, 200)
+    assert events[0][2]["x-a"] == "1, 2"
+    assert b"".join(event[1] for event in events if event[0] == BODY) == b"hello"
+    assert events[-1] == (END, True)
+
+
+def test_request_that_would_break_the_framing_is_refused() -> None:
+    """Line ends in names, values and paths."""
+    for target, headers in (("/a b", {}), ("/a\r\nx: y", {}), ("/", {"a": "b\r\nc: d"}), ("/", {"a b": "c"}), ("/", {"a": "\u20ac"})):
+        with pytest.raises(InvalidInputError):
+            request_bytes("GET", target, headers)
+
+
+def test_response_cut_short_is_no_response() -> None:
+    """The end of the connection in the middle of a body that has a length."""
+    reader = ResponseReader()
+    reader.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe")
+    with pytest.raises(BadResponseError, match="before its answer was complete"):
+        reader.eof()
+
+
+@given(st.lists(st.integers(1, 30), max_size=20), st.sampled_from([b"\r\n", b"\n", b"\r"]))
+def test_events_may_be_cut_anywhere(sizes: list[int], line_end: bytes) -> None:
+    """Comments are passed over, lines of data are joined, any line end will do."""
+    lines = [b": ping", b"", b"event: update", b'data: {"a":', b"data: 1}", b"", b"event: end", b"", b""]
+    raw = line_end.join(lines)
+    reader, found = EventReader(), []
+    for size in (*sizes, len(raw)):
+        part, raw = raw[:size], raw[size:]
+        found += reader.feed(part)
+    found += reader.feed(b"x\n")  # what ends with CR waits for its LF
+
+    assert found == [("update", b'{"a":\n1}'), ("end", b"")]
