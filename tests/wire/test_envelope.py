@@ -70,6 +70,9 @@ def test_missing_data_is_fastapis_finding() -> None:
         (b'{"data":[NaN]}', "json_invalid"),
         (b'{"data":["\xff"]}', "json_invalid"),
         (b"[]", "model_attributes_type"),
+        (b'{"data":[],"parameters":{"a":1%s}}' % (b"0" * 400), "float_type"),
+        (b'{"data":[],"parameters":{"a":"\xff"}}', "json_invalid"),
+        (b'{"data":[],"header":' + b"[" * 1000 + b"]" * 1000 + b"}", "recursion"),
         (b'{"data":null}', "list_type"),
         (b'{"data":3}', "list_type"),
         (b'{"data":[],"parameters":[]}', "dict_type"),
@@ -107,6 +110,10 @@ def test_request_ids_that_cannot_travel_are_400(text: Any) -> None:
 
 
 def test_a_streaming_body_is_the_document_unless_it_is_an_envelope_that_the_document_cannot_be() -> None:
+    with pytest.raises(EnvelopeError) as caught:
+        read_one(b'{"data":[{"text":"a"}]}', {"text"})
+    assert "model_type" in str(caught.value.detail)
+    assert read_batch(b'{"data":[],"header":null}').request_id == ""
     assert read_one(b' {"text":"a"} ', {"text"}).data == b'{"text":"a"}'
     found = read_one(b'{"data":{"text":"a"},"parameters":{"n":1}}', {"text"})
     assert (found.data, found.parameters, found.is_bare) == (b'{"text":"a"}', {"n": 1.0}, False)

@@ -71,6 +71,8 @@ CLIENT_FAULTS: list[tuple[str, bytes, int, str]] = [
 def test_fault_of_the_server_ends_the_call_with_a_status(sent: bytes, status: int, text: str) -> None:
     """Whatever the reply, the caller hears one ENDED with a gRPC status and a text that says why, and the connection lives."""
     client = started()
+    assert client.is_ready
+    assert client.max_streams > 100
     stream = client.call(BLOCK, b"x")
     (event,) = client.receive(sent)
     assert event[:3] == (grpc.ENDED, stream, status)

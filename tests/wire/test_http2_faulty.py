@@ -191,6 +191,8 @@ FAULTS: list[tuple[str, bytes, str, int]] = [
         "stream",
         1,
     ),
+    ("PRIORITY of 4 bytes on an open stream", HELLO + FRAMES["HEADERS 1"] + FRAMES["PRIORITY short 1"], "stream", 6),
+    ("HEADERS after the end", HELLO + FRAMES["HEADERS END 1"] + FRAMES["trailers 1"], "connection", frames.STREAM_CLOSED),
     ("trailers with a pseudo-field", HELLO + FRAMES["HEADERS 1"] + FRAMES["HEADERS END 1"], "stream", 1),
 ]
 
@@ -241,6 +243,7 @@ def test_blocks_longer_than_a_frame_are_sent_and_read_in_parts() -> None:
         ((":method", "GET"), (":scheme", "http"), (":path", "no-slash")),
         ((":method", "GET"), (":scheme", "http"), (":path", "/"), (":protocol", "x")),
         ((":method", "GET"), (":scheme", "http"), (":path", "/"), (":status", "200")),
+        ((":method", "GET"), (":scheme", "http"), (":path", "/"), ("x", "1"), (":status", "200")),
         ((":method", "GET"), (":scheme", "http"), (":path", "/"), ("x", "1"), (":authority", "h")),
         (*REQUEST, ("host", "other")),
     ],

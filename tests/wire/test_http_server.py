@@ -133,6 +133,23 @@ def test_absolute_form_targets_lose_scheme_and_host() -> None:
     assert seen(connection().receive(b"GET http://h?b HTTP/1.1\r\nHost: h\r\n\r\n", 0.0)) == [(b"GET", b"/?b", b"")]
 
 
+def test_targets_of_proxies_may_lack_a_path() -> None:
+    """`http://host` means `/`, `http://host?q` means `/?q`."""
+    for target, expected in ((b"http://h", b"/"), (b"http://h?q", b"/?q"), (b"http://h/a", b"/a")):
+        (event,) = connection().receive(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target, 0.0)
+        assert event.target == expected
+
+
+def test_heads_that_always_differ_are_read() -> None:
+    """The memory of heads is emptied when it is full."""
+    core = connection()
+    for n in range(300):
+        (event,) = core.receive(b"GET / HTTP/1.1\r\nHost: h\r\nX-N: %d\r\n\r\n" % n, 0.0)
+        assert event.head.headers["x-n"] == str(n)
+    (event,) = core.receive(b"GET / HTTP/1.1\r\nHost: h\r\nX-N: %b\r\n\r\n" % (b"n" * 5000), 0.0)
+    assert len(event.head.headers["x-n"]) == 5000
+
+
 def test_slow_headers_slow_bodies_and_idleness_have_their_limits() -> None:
     core = connection()
     core.receive(b"GET / HT", 0.0)

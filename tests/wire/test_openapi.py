@@ -60,3 +60,17 @@ def test_every_reference_has_a_target() -> None:
     made = document(info("/a", input=nested("x")), info("/b", "stream", input=nested("y")), info("/_jina_dry_run_"), has_header=True)
     assert all(ref.rpartition("/")[2] in made["components"]["schemas"] for ref in references(made))
     assert "/_jina_dry_run_" not in made["paths"]
+
+
+def test_parameters_models_are_named_and_optional_unless_they_have_required_fields() -> None:
+    """The model stands among the components, under a number of its own where another has its name."""
+    model = {"title": "P", "type": "object", "properties": {"a": {"type": "integer"}}}
+    other = {**model, "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}
+    infos = [
+        info("/a", parameters=model, parameters_name="P"),
+        info("/b", parameters=other, parameters_name="P", is_parameters_required=True),
+    ]
+    schemas = document(*infos)["components"]["schemas"]
+    assert (schemas["P"], schemas["P2"]) == (model, other)
+    assert {"anyOf": [{"$ref": "#/components/schemas/P"}, {"type": "null"}]} in schemas["a_input_model"]["properties"].values()
+    assert {"$ref": "#/components/schemas/P2"} in schemas["b_input_model"]["properties"].values()

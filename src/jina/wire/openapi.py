@@ -85,7 +85,9 @@ class _Schemas:
 
     def _names(self, name: str, root: Json, definitions: Json) -> dict[str, str]:
         """Choose names that are free or already hold the very same schemas; all get the same number, as they refer to each other."""
-        for n in range(1, 1_000_000):
+        n = 0
+        while True:
+            n += 1
             end = "" if n == 1 else str(n)
             names = {f"#/$defs/{key}": key + end for key in definitions}
             names["#"] = names[root["$ref"]] if root.get("$ref") in names and len(root) == 1 else name + end
@@ -94,7 +96,6 @@ class _Schemas:
                 wanted[names["#"]] = _renamed(root, names)
             if all(self._by_name.get(key, value) == value for key, value in wanted.items()):
                 return names
-        raise AssertionError("unreachable")
 
     def sorted(self) -> dict[str, Json]:
         return dict(sorted(self._by_name.items()))
