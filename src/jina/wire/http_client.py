@@ -107,6 +107,10 @@ class ResponseReader:
 
     # --- httptools' callbacks --------------------------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self._events and self._events[-1][0] == END:
+            raise BadResponseError("the server sent more than it was asked for")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self._n_header += len(key) + len(text)
@@ -131,7 +135,5 @@ class ResponseReader:
         self._events.append((BODY, data))
 
     def on_message_complete(self) -> None:
-        if self._events and self._events[-1][0] == END:
-            raise BadResponseError("the server sent more than it was asked for")
         if self._parser.get_status_code() >= 200:
             self._events.append((END, self._parser.should_keep_alive()))
