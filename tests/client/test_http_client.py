@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -50,6 +51,13 @@ def test_jinas_rule_decides_where_the_endpoint_does_not_exist(paths: tuple[str, 
         assert [path for _, path in server.requests] == [*asked, asked[-1]]
 
 
+async def lose(server: FakeHttpServer) -> None:
+    """Break the connection, and let the client hear of it."""
+    server.connections[0].transport.abort()
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 def test_nothing_fits() -> None:
     """Jina's words."""
     with Client(protocol="http", open_connection=service("/y").connect) as client, pytest.raises(BadClient, match="no such endpoint /x"):
@@ -63,7 +71,7 @@ def test_connections_are_kept_and_replaced() -> None:
         client.post("/x", Text())
         client.post("/x", Text())
         assert len(server.connections) == 1
-        client._core()[0].loop.call_soon_threadsafe(server.connections[0].transport.abort)
+        client._core()[0].run(lose(server))
         client.post("/x", Text())
         assert len(server.connections) == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,13 @@ def texts(client: Any, n_docs: int = 4, **options: Any) -> list[str]:
     return sorted(docs.text)
 
 
+async def lose(server: FakeGrpcServer) -> None:
+    """Break the connection, and let the client hear of it."""
+    server.connections[0].transport.abort()
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 ALL = ["0", "1", "2", "3"]
 
 
@@ -53,7 +61,7 @@ def test_new_connection_after_the_old_one_is_lost(stream: bool) -> None:
     server = FakeGrpcServer(echo)
     with Client(open_connection=server.connect) as client:
         assert texts(client, stream=stream) == ALL
-        client._core()[0].loop.call_soon_threadsafe(server.connections[0].transport.abort)
+        client._core()[0].run(lose(server))
         assert texts(client, stream=stream) == ALL
 
     assert server.n_connections == 2

@@ -100,7 +100,7 @@ class Service:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._parts = Parts(options)
-        self.executor = self._parts.executor
+        self.executor: Any = self._parts.executor
         self._loop = Background("jina-testing")
         self._loop.run(self._parts.start())
         self.client = self.make_client(self._parts.protocol)
@@ -146,7 +146,7 @@ class AsyncService:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.executor = parts.executor
+        self.executor: Any = parts.executor
         self.client = self.make_client(parts.protocol)
         self._pool = HttpPool(parts.connectors["http"], _HOST)
 
