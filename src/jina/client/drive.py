@@ -62,6 +62,14 @@ class Window:
 Open = Callable[[Deliver], Exchange]
 
 
+def _guarded(deliver: Deliver, function: Callable[..., object], *args: Any) -> None:
+    """Call a function on the loop; what it raises reaches the thread that waits."""
+    try:
+        function(*args)
+    except Exception as error:
+        deliver((FAILED, error))
+
+
 def post_sync(background: Background, open_exchange: Open, writer: Writer, batches: Batches, post: Post) -> Iterator[Answer]:
     """Send the batches, give the answers as they come.
 
@@ -80,11 +88,11 @@ def post_sync(background: Background, open_exchange: Open, writer: Writer, batch
                 batch = next(items, batches)
                 if batch is batches:
                     is_fed = True
-                    background.call(exchange.end)
+                    background.call(_guarded, outcomes.put, exchange.end)
                     break
                 request_id, message = writer.write(batch)
                 window.add(len(message))
-                background.call(exchange.submit, request_id, message)
+                background.call(_guarded, outcomes.put, exchange.submit, request_id, message)
             outcome = outcomes.get()
             if outcome[0] == ANSWER:
                 if n_bytes := window.remove(outcome):
@@ -105,7 +113,7 @@ def stream_sync(background: Background, open_exchange: Open, request: tuple[str,
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     window = Window(1)
     exchange = open_exchange(outcomes.put)
-    background.call(exchange.submit, *request)
+    background.call(_guarded, outcomes.put, exchange.submit, *request)
     try:
         while (outcome := outcomes.get())[0] == ANSWER:
             if n_bytes := window.take(outcome):
