@@ -17,6 +17,8 @@ from jina.call import Status
 from jina.errors import Code
 
 GUARD_LIMIT_S = 1.0
+_N_THREADS = 32
+"""Checks at a time: one that hangs keeps its thread, so there must be more than a few."""
 
 Guard = Callable[[Mapping[str, str]], Status | Awaitable[Status | None] | None]
 """Takes headers or metadata (lower-case names); None lets the call in, a Status refuses it. May be awaitable."""
@@ -64,7 +66,7 @@ def _digest(key: str) -> bytes:
 class _CallableGuard:
     def __init__(self, check: Callable[[Mapping[str, str]], Any]) -> None:
         self._check = check
-        self._threads = ThreadPoolExecutor(4, "guard")
+        self._threads = ThreadPoolExecutor(_N_THREADS, "guard")
 
     async def __call__(self, headers: Mapping[str, str]) -> Status | None:
         loop = asyncio.get_running_loop()

@@ -20,6 +20,8 @@ Pairs = tuple[tuple[str, str | bytes], ...]
 _OWN: Final = frozenset((":method", ":scheme", ":path", ":authority", ":status", "te", "content-type", "content-length", "host"))
 _NAME: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyz_-.")
 _RESERVED: Final = frozenset(("te", "content-type", "content-length", "host", "connection", "transfer-encoding", "keep-alive", "upgrade"))
+_FOR_RETRIES: Final = frozenset(("grpc-retry-pushback-ms", "grpc-previous-rpc-attempts"))
+"""Of the protocol's own names those that are said by who answers or retries a call (gRFC A6)."""
 _UNITS: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _MAX_TIMEOUT: Final = 99_999_999
 CONTENT_TYPE: Final = "application/grpc"
@@ -155,7 +157,7 @@ def encode_metadata(metadata: Metadata) -> bytes:
 def _checked(name: str, value: str | bytes) -> str:
     if not name or not _NAME.issuperset(name):
         raise InvalidInputError(f"metadata name {name!r} must consist of lower-case ASCII letters, digits, '_', '-' and '.'")
-    if name in _RESERVED or (name.startswith("grpc-") and not name.endswith("-bin")):
+    if name in _RESERVED or (name.startswith("grpc-") and not name.endswith("-bin") and name not in _FOR_RETRIES):
         raise InvalidInputError(f"metadata name {name!r} is reserved by the protocol; use another")
     if name.endswith("-bin"):
         raw = value if isinstance(value, bytes) else value.encode()
