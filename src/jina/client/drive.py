@@ -8,7 +8,7 @@ import asyncio
 import queue
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from jina.client.answers import Answer
 from jina.client.background import Background
