@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import grpc as grpcio
 import pytest
-from tests.wire.echo_server import EchoProtocol
 
 from jina.wire import grpc
+from tests.wire.echo_server import EchoProtocol
 
 BIG = bytes(range(256)) * 40_000
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

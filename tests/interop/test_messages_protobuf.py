@@ -10,7 +10,6 @@ import pytest
 from google.protobuf import descriptor_pb2, json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.interop.protobuf_oracle import bytes_of, real
 
 from jina.codec import message_tables as tables
 from jina.codec.descriptors import file_descriptors, with_imports
@@ -46,6 +45,7 @@ from jina.codec.service_messages import (
 )
 from jina.codec.struct import dict_to_struct, json_to_value, struct_to_dict, value_to_json
 from jina.errors import InvalidInputError, MalformedError, UnencodableError
+from tests.interop.protobuf_oracle import bytes_of, real
 
 Request = real("jina.DataRequestProto")
 Struct = real("google.protobuf.Struct")
