@@ -74,7 +74,8 @@ def _short(shape: tuple[int, ...]) -> str:
 def as_tensor(array: np.ndarray[Any, Any], name: str, hint: Type, family: str) -> Any:
     """The array in the class that it has within documents of this family; the field's own validation does any other conversion."""
     if family != "docarray":
-        return _as_torch(array) if "torch" in name and hint.kind in ("any", "union") else array
+        takes_any = hint.kind in ("any", "union") or getattr(hint.cls, "_kind", "") == "any"
+        return _as_torch(array) if "torch" in name and takes_any else array
     classes = registry(family)
     cls = classes.get(name) or classes["ndarray"]
     return array.view(cls) if issubclass(cls, np.ndarray) else cls._docarray_from_ndarray(array)
