@@ -121,6 +121,7 @@ class Echo(Executor):
     async def asleep(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
         """Sleep; leave a file if cancelled."""
         seconds, path = docs[0].text.split(" ", 1)
+        Path(f"{path}.begun").touch()  # noqa: ASYNC240
         try:
             await asyncio.sleep(float(seconds))
         except asyncio.CancelledError:
@@ -138,6 +139,25 @@ class Echo(Executor):
         for n in range(int(parameters.get("n", doc.text or 3))):
             yield Count(n=n)
             await asyncio.sleep(0)
+
+    @requests(on="/forever")
+    def forever(self, doc: Text, **kwargs: Any) -> Iterator[Count]:
+        """Leave a file when closed."""
+        try:
+            while True:
+                yield Count(n=1)
+                time.sleep(0.001)
+        finally:
+            Path(doc.text).write_text("closed")
+
+    @requests(on="/aforever")
+    async def aforever(self, doc: Text, **kwargs: Any) -> AsyncIterator[Count]:
+        try:
+            while True:
+                yield Count(n=1)
+                await asyncio.sleep(0.001)
+        finally:
+            Path(doc.text).write_text("closed")  # noqa: ASYNC240
 
     @requests(on="/break")
     def broken(self, doc: Text, **kwargs: Any) -> Iterator[Count]:

@@ -22,6 +22,7 @@ from jina.process.supervisor import Slot, Supervisor
 from jina.process.travel import pack
 from jina.process.web_app import check_extra, pack_app
 
+_MAX_FOLDER_BYTES = 60
 _APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
 """An app that cannot start again is tried every few seconds: the port is its alone, and nobody else would answer there."""
 
@@ -64,7 +65,7 @@ class LocalEngine:
         """
         try:
             self.bind()
-            self._folder = Path(tempfile.mkdtemp(prefix="openjina-"))
+            self._folder = Path(tempfile.mkdtemp(prefix="openjina-", dir=_short_folder()))
             for node in self._plan.nodes:
                 endpoints_of(node.executor)
             executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.nodes}
@@ -189,6 +190,11 @@ class LocalEngine:
             )
 
         return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, pod))
+
+
+def _short_folder() -> str | None:
+    """Where the sockets' folder goes: the system's place, unless its path leaves no room in a socket's address (about 100 bytes)."""
+    return "/tmp" if len(os.fsencode(tempfile.gettempdir())) > _MAX_FOLDER_BYTES and os.path.isdir("/tmp") else None
 
 
 def _sys_path() -> list[str]:

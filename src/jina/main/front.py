@@ -15,8 +15,9 @@ import sys
 import traceback
 from typing import Any
 
+from jina.call import EndpointInfo
 from jina.main.child import Parent, enter, raise_file_limit
-from jina.process.messages import FrontSpec, Listen, Ready, ReplicaDown, ReplicaUp, Stop, WorkerStarted
+from jina.process.messages import FrontSpec, Listen, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
 from jina.runtime.guards import make_guard
 from jina.runtime.node import Node
 from jina.runtime.replicas import Replicas
@@ -79,6 +80,8 @@ class _Front:
             self._groups[order.name] = order.pid
         elif isinstance(order, ReplicaUp):
             self._own(self._connect(order))
+        elif isinstance(order, TakeOver):
+            self._own(self._serve(order.endpoints))
         elif isinstance(order, ReplicaDown):
             self._groups.pop(order.name, None)
             self._replicas.remove(order.name, order.error)
@@ -108,14 +111,18 @@ class _Front:
             channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=self._lost)
         except OSError:
             return  # it died between its report and now; its ReplicaDown is on the way
-        self._node.set_endpoints(up.endpoints)
-        self._replicas.writes = frozenset(info.path for info in up.endpoints if info.is_write)
-        for front in self._fronts:
-            front.set_endpoints(up.endpoints)
         self._replicas.add(up.name, channel)
+        await self._serve(up.endpoints)
+
+    async def _serve(self, endpoints: list[EndpointInfo]) -> None:
+        """Offer these endpoints; the first time this opens the ports."""
+        self._node.set_endpoints(endpoints)
+        self._replicas.writes = frozenset(info.path for info in endpoints if info.is_write)
+        for front in self._fronts:
+            front.set_endpoints(endpoints)
         if not self._is_serving:
             self._is_serving = True
-            await self._listen(up)
+            await self._listen(endpoints)
             self._parent.tell(Ready())
 
     def _lost(self, channel: Channel) -> None:
@@ -123,12 +130,12 @@ class _Front:
 
     # --- public ports ----------------------------------------------------------------------------------------------------------------
 
-    async def _listen(self, up: ReplicaUp) -> None:
+    async def _listen(self, endpoints: list[EndpointInfo]) -> None:
         from jina.process.travel import unpack
 
         guard = make_guard(unpack(self._spec.guard)) if self._spec.guard else None
         for listen in self._spec.listens:
-            front = self._make_front(listen, up, guard)
+            front = self._make_front(listen, endpoints, guard)
             self._fronts.append(front)
             sock = socket.socket(fileno=os.dup(listen.fd))
             self._servers.append(await self._loop.create_server(front.make_protocol, sock=sock, backlog=_BACKLOG))
@@ -139,19 +146,19 @@ class _Front:
         self._apps = HopHandlerServer(self._node)
         self._servers.append(await self._apps.listen(path))
 
-    def _make_front(self, listen: Listen, up: ReplicaUp, guard: Any) -> Any:
+    def _make_front(self, listen: Listen, endpoints: list[EndpointInfo], guard: Any) -> Any:
         options = self._spec.options
         if listen.protocol == "http":
             from jina.fronts.http import HttpFront, HttpFrontOptions
 
             known = {key: value for key, value in options.items() if key in HttpFrontOptions.__dataclass_fields__}
-            return HttpFront(self._node, up.endpoints, guard=guard, is_ready=self._is_ready, options=HttpFrontOptions(**known))
+            return HttpFront(self._node, endpoints, guard=guard, is_ready=self._is_ready, options=HttpFrontOptions(**known))
         from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
 
         known = {key: value for key, value in options.items() if key in GrpcFrontOptions.__dataclass_fields__}
         return GrpcFront(
             self._node,
-            up.endpoints,
+            endpoints,
             name=self._spec.aliases[0],
             guard=guard,
             is_ready=self._is_ready,

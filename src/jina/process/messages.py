@@ -110,6 +110,12 @@ class ReplicaUp(msgspec.Struct, tag="replica_up"):
     endpoints: list[EndpointInfo]
 
 
+class TakeOver(msgspec.Struct, tag="take_over"):
+    """To a front that takes a dead one's place: listen now, before any replica is known to be up."""
+
+    endpoints: list[EndpointInfo]
+
+
 class ReplicaDown(msgspec.Struct, tag="replica_down"):
     """To a front: this replica died; `error` is set once it will not be started again."""
 
@@ -143,7 +149,7 @@ class Failed(msgspec.Struct, tag="failed"):
     traceback: str
 
 
-ToChild = WorkerSpec | FrontSpec | AppSpec | ReplicaUp | ReplicaDown | WorkerStarted | Stop
+ToChild = WorkerSpec | FrontSpec | AppSpec | ReplicaUp | ReplicaDown | TakeOver | WorkerStarted | Stop
 FromChild = Ready | Failed
 
 _encode = msgspec.msgpack.Encoder().encode

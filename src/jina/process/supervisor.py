@@ -25,7 +25,7 @@ from jina.call import EndpointInfo
 from jina.core.restart import RestartPolicy
 from jina.errors import StartError
 from jina.process.child import Child, spawn
-from jina.process.messages import AppSpec, Failed, FrontSpec, Ready, ReplicaDown, ReplicaUp, Stop, WorkerSpec, WorkerStarted
+from jina.process.messages import AppSpec, Failed, FrontSpec, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerSpec, WorkerStarted
 
 Spawn = Callable[..., Child]
 Log = Callable[[str], None]
@@ -53,6 +53,7 @@ class Slot:
     stop_by: float | None = None
     failure: Failed | None = None
     last_error: str = ""
+    has_given_up: bool = False
 
     @property
     def name(self) -> str:
@@ -82,6 +83,7 @@ class Supervisor:
         self._started = threading.Event()
         self._start_error: BaseException | None = None
         self._was_ready = False
+        self._known: list[EndpointInfo] = []
         self._stop_grace_s: float | None = None
         self._is_stopping_workers = False
         self._note_at = clock() + _FIRST_NOTE_S
@@ -185,6 +187,8 @@ class Supervisor:
         slot.child = self._spawn(slot.role, slot.spec, slot.env, slot.pass_fds)
         self._selector.register(slot.child.events, selectors.EVENT_READ, slot)
         if slot is self._front:
+            if self._was_ready:
+                slot.child.send(TakeOver(self._known))
             for other in self._slots[1:]:
                 self._introduce(other, slot)
         elif self._front.child is not None:
@@ -195,7 +199,11 @@ class Supervisor:
 
     def _introduce(self, other: Slot, to: Slot | None) -> None:
         """Tell the front, or the app, what it must know of another child."""
-        if to is None or to.child is None or other.child is None:
+        if to is None or to.child is None:
+            return
+        if other.child is None:
+            if to is self._front and other.has_given_up:
+                to.child.send(ReplicaDown(other.name, other.last_error))
             return
         if to is self._front:
             to.child.send(WorkerStarted(other.name, other.child.pid))
@@ -219,6 +227,7 @@ class Supervisor:
         slot.ready = event
         slot.policy.became_ready()
         if isinstance(slot.spec, WorkerSpec):
+            self._known = event.endpoints
             self._introduce(slot, self._front)
             self._introduce(slot, self._app)
         if all(each.ready is not None for each in self._slots):
@@ -238,7 +247,7 @@ class Supervisor:
             self._stop_grace_s = 0.0
             return
         slot.start_at = slot.policy.died(self._clock())
-        gave_up = slot.start_at is None
+        slot.has_given_up = gave_up = slot.start_at is None
         what = "is not started again" if gave_up else "is started again"
         self._log(f"{slot.last_error}{'' if was_ready else ' before it was ready'}; it {what}")
         if slot is self._front or slot is self._app:
