@@ -16,7 +16,7 @@ code := src tests examples benchmarks
 sources := pyproject.toml README.md $(shell find src -name '*.py' -o -name '*.pyi' -o -path '*/static/*' 2>/dev/null)
 python_is_new = 'import sys; sys.version_info >= (3, 11) or sys.exit("openjina needs Python 3.11 or newer, this is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2])'
 
-.PHONY: help demo test check format format-check lint types docs bench bench-quick constraints clean
+.PHONY: help demo test test-torch check format format-check lint types docs bench bench-quick constraints clean
 
 help:
 	@sed -n '3,6s/^# *//p' Makefile
@@ -49,6 +49,11 @@ demo: $(DEMO_VENV)/.installed
 
 test: $(VENV)/.installed
 	$(bin)/python -m pytest -q $(TESTS)
+
+# What needs torch, in the demo's environment, so that the other tests need not wait for it.
+test-torch: $(DEMO_VENV)/.installed
+	$(demo_bin)/python -m pip install -qq --constraint constraints.txt pytest hypothesis
+	$(demo_bin)/python -m pytest -q tests/codec/test_torch.py tests/docs/test_tensors.py
 
 check: format-check lint types docs test
 
