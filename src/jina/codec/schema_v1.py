@@ -13,7 +13,7 @@ def to_v1(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema of today's pydantic in the older dialect.
 
     Definitions stand under `definitions`; an optional field is of its own type and not required, rather than a choice with null; a tuple
-    lists its items under `items`; a `$ref` with anything beside it is wrapped in `allOf`. Where a class contains itself, anything may stand:
+    lists its items under `items`; a `$ref` with anything beside it is wrapped in `allOf`. Where a class contains itself anything may stand:
     gateways follow such references without end.
     """
     made = _convert(schema)
