@@ -48,7 +48,7 @@ demo: $(DEMO_VENV)/.installed
 	@HF_HUB_OFFLINE=1 $(demo_bin)/python examples/minilm/run_demo.py
 
 test: $(VENV)/.installed
-	$(bin)/python -m pytest -q $(TESTS)
+	$(bin)/python -m pytest -q -n auto --dist loadfile $(TESTS)
 
 # What needs torch, in the demo's environment, so that the other tests need not wait for it.
 test-torch: $(DEMO_VENV)/.installed
