@@ -95,6 +95,14 @@ async def test_a_websocket_needs_the_key() -> None:
     assert (sent[0]["type"], sent[0]["code"]) == ("websocket.close", 1008)
 
 
+async def test_a_callable_over_the_headers_decides_as_elsewhere() -> None:
+    """It runs on a thread of its own."""
+    app = guarded(routes().make_app(), make_guard(lambda headers: headers.get("x-tenant") == "blue"))  # type: ignore[arg-type]
+    async with calling(app) as http:
+        assert (await http.post("/echo", json={"data": []})).status_code == 401
+        assert (await http.post("/echo", json={"data": []}, headers={"X-Tenant": "blue"})).status_code == 200
+
+
 async def test_an_app_without_routes_is_guarded_from_outside() -> None:
     """Whatever it is."""
 

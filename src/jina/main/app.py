@@ -115,9 +115,11 @@ class _App:
         config = make_config(app, self._spec.options)
         self._server = Server(config, on_started=lambda: self._parent.tell(Ready()))
         try:
-            await self._server.serve([socket.socket(fileno=os.dup(self._spec.listen.fd))])
+            await self._server.serve([socket.socket(fileno=self._spec.listen.fd)])
         except SystemExit as exit:
             raise app.error or RuntimeError(f"the app ended its process with {exit.code}") from exit
+        if app.error is not None:
+            raise app.error
 
     def _make(self, front: FrontChannel, source: Any, hook: Any) -> Any:
         from jina.fronts.asgi import DefaultRoutes, guarded
