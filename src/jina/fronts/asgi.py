@@ -152,7 +152,7 @@ def guarded(app: ASGIApp, guard: Guard) -> ASGIApp:
     """Ask for a key before every route. Middleware of the user's own stands before that, where the app tells routes from middleware."""
     if not isinstance(app, Starlette):
         return GuardMiddleware(app, guard)
-    app.user_middleware.append(Middleware(GuardMiddleware, guard))
+    app.user_middleware.append(Middleware(GuardMiddleware, guard=guard))
     app.middleware_stack = None
     return app
 
