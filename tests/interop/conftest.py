@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -56,12 +57,18 @@ class Service:
     http: int
 
 
-def _serve(python: str, log: Path) -> Iterator[Service]:
+def _serve(python: str, log: Path, *, grace_s: float = 15) -> Iterator[Service]:
     environment = {**os.environ, "JINA_LOG_LEVEL": "ERROR", "JINA_OPTOUT_TELEMETRY": "1"}
     told, tells = os.pipe()
     with log.open("w") as out, open(told) as ports:
         process = subprocess.Popen(
-            [python, str(PEER / "serve.py"), str(tells)], stdin=subprocess.PIPE, stdout=out, stderr=out, env=environment, pass_fds=[tells]
+            [python, str(PEER / "serve.py"), str(tells)],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            env=environment,
+            pass_fds=[tells],
+            start_new_session=True,
         )
         os.close(tells)
         assert process.stdin is not None
@@ -72,9 +79,9 @@ def _serve(python: str, log: Path) -> Iterator[Service]:
         finally:
             process.stdin.close()
             try:
-                process.wait(15)
+                process.wait(grace_s)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait(15)
 
 
@@ -88,7 +95,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="session")
 def theirs(peer_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The same service run by Jina 3."""
-    yield from _serve(peer_python, tmp_path_factory.mktemp("theirs") / "log")
+    yield from _serve(peer_python, tmp_path_factory.mktemp("theirs") / "log", grace_s=0.1)  # closing often hangs there
 
 
 def run_peer(python: str, script: str, *words: str, timeout_s: float = 60) -> Any:

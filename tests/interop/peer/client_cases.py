@@ -10,8 +10,9 @@ from typing import Any, Callable, Dict, List  # noqa: UP035
 import numpy as np
 from docarray import BaseDoc, DocList
 from docarray.documents import ImageDoc, TextDoc
-from jina import Client
 from service import Inner, Options, Rich, Strict
+
+from jina import Client
 
 CASES: Dict[str, Callable[..., Any]] = {}  # noqa: UP006
 Docs = DocList[Inner]

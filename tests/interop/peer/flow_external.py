@@ -7,9 +7,10 @@ from typing import Any
 
 from client_cases import failure, plain, response
 from docarray import DocList
-from jina import Client, Flow
 from serve import free_port
 from service import Inner, Rich, Strict
+
+from jina import Client, Flow
 
 
 def attempt(function: Any) -> Any:

@@ -13,8 +13,9 @@ def free_port() -> int:
 
 
 def main() -> None:
-    from jina import Deployment
     from service import Served
+
+    from jina import Deployment
 
     ports = [free_port(), free_port()]
     deployment = Deployment(uses=Served, protocol=["grpc", "http"], port=ports, name="served", uses_with={"greeting": "good day"})

@@ -6,8 +6,9 @@ from typing import Any, AsyncIterator, Dict, Iterator, List, Optional, Union  # 
 from docarray import BaseDoc, DocList
 from docarray.documents import ImageDoc, TextDoc
 from docarray.typing import AnyUrl, ImageUrl, NdArray
-from jina import Executor, requests
 from pydantic import BaseModel
+
+from jina import Executor, requests
 
 
 class Inner(BaseDoc):
