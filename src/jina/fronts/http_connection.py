@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jina.fronts.http import HttpFront
 
 _log = logging.getLogger("jina.http")
+_FRESH_S = 0.3
 _JOIN_BELOW = 64 << 10
 
 
@@ -46,9 +47,12 @@ class Connection(asyncio.Protocol):
 
     # --- what asyncio calls ----------------------------------------------------------------------------------------------------------
 
+    _is_used = False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._core = ServerConnection(self._front.limits, self._front.heads, self._loop.time())
+        self._opened_at = self._loop.time()
         self._front.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -67,6 +71,7 @@ class Connection(asyncio.Protocol):
         core = self._core
         events = core.receive(data, self._loop.time())
         if events:
+            self._is_used = True
             self._queue.extend(events)
             if self._request is None:
                 self._serve()
@@ -113,8 +118,13 @@ class Connection(asyncio.Protocol):
         return limit is not None and now - cast("float", self._stalled_since) > limit
 
     def close_if_idle(self) -> None:
-        """Close unless a request, or part of one, is held."""
-        if self._request is None and not self._queue and self._core.is_idle:
+        """Close unless a request, or part of one, is held; the first one of a fresh connection may be on its way."""
+        if self._is_closing or self._request is not None or self._queue or not self._core.is_idle:
+            return
+        left_s = 0.0 if self._is_used else self._opened_at + _FRESH_S - self._loop.time()
+        if left_s > 0:
+            self._loop.call_later(left_s, self.close_if_idle)
+        else:
             self._close()
 
     # --- one request after the other -----------------------------------------------------------------------------------------------------
