@@ -78,15 +78,21 @@ class FrontChannel:
     async def _keep_connected(self) -> None:
         while True:
             self._down.clear()
+            worn = self._channel
             try:
                 self._channel = await connect("the front process", self._path, "", on_lost=self._lost)
             except OSError:
                 await asyncio.sleep(_RETRY_S)
                 continue
+            self._channel.on_worn = lambda _: self._down.set()
+            if worn is not None:
+                worn.close_when_idle()
             self._up.set()
             await self._down.wait()
 
     def _lost(self, channel: Channel) -> None:
+        if channel is not self._channel:
+            return  # a worn one that has ended in peace
         self._channel = None
         self._up.clear()
         self._down.set()
