@@ -133,6 +133,14 @@ def test_streaming_call_ends_at_its_first_fault() -> None:
     assert client.is_writable(stream)
 
 
+def test_empty_frames_carry_no_message() -> None:
+    """An empty DATA frame between messages is passed over, and a call that was left hears nothing of the connection's end."""
+    client = started()
+    stream = client.start(BLOCK)
+    events = client.receive(head(REPLY) + data(b"") + data(message(b"a")) + data(b"") + OK)
+    assert [event[:3] for event in events[1:]] == [(grpc.MESSAGE, stream, b"a"), (grpc.ENDED, stream, 0)]
+
+
 def test_cancelled_call_is_silent() -> None:
     """After `cancel` nothing of the stream comes, not even what was under way."""
     client = started()

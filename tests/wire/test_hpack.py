@@ -72,7 +72,19 @@ def test_wrong_padding_and_eos_are_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "block", [b"\x80", b"\xff", b"\xbe", b"\xff\xff\xff\xff\xff\xff", b"\x40", b"\x00\x01a", b"\x00\x05a", b"\x82\x20", b"\x3f\xe2\x1f"]
+    "block",
+    [
+        b"\x80",
+        b"\xff",
+        b"\xbe",
+        b"\xff\xff\xff\xff\xff\xff",
+        b"\x40",
+        b"\x00\x01a",
+        b"\x00\x05a",
+        b"\x82\x20",
+        b"\x3f\xe2\x1f",
+        b"\xff\xff\xff\xff\xff\x7f",
+    ],
 )
 def test_broken_blocks_are_hpack_errors(block: bytes) -> None:
     """Index 0, an index or string beyond the end, a late or too large size update."""

@@ -328,3 +328,17 @@ def test_what_is_sent_on_a_closed_stream_goes_nowhere() -> None:
     server.send_data(event[1], (b"x",))
     assert server.take_output() == b""
     assert server.is_writable(event[1])
+
+
+def test_second_reset_of_a_stream_is_no_fault() -> None:
+    """Nor is a body that comes in parts and is as long as content-length says, nor an answer to the drain that comes twice."""
+    server = connection()
+    block = BLOCK + hpack.encode_field("content-length", "4")
+    sent = frame(frames.HEADERS, END_HEADERS, 1, block) + FRAMES["DATA 1"] * 2 + FRAMES["DATA END 1"]
+    events = server.receive(HELLO + sent + FRAMES["RST_STREAM 1"] * 2)
+    assert [event[0] for event in events] == [http2.HEADERS, http2.DATA, http2.DATA, http2.DATA, http2.RESET]
+    server.take_output()
+    server.goaway()
+    ping = server.take_output()[-17:]
+    assert server.receive((ping[:4] + b"\1" + ping[5:]) * 2) == []
+    assert server.take_output() == frames.goaway(1, frames.NO_ERROR)
