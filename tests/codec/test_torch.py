@@ -22,7 +22,7 @@ class Anything(BaseDoc):
 
 
 class Three(BaseDoc):
-    tensor: TorchTensor[3]  # type: ignore[valid-type]
+    tensor: TorchTensor[3]  # type: ignore[valid-type, type-arg]
 
 
 class Array(BaseDoc):

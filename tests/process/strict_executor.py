@@ -16,7 +16,7 @@ class Thing(BaseDoc):
     text: str = ""
     n: int = 0
     x: float = 0.0
-    vector: NdArray[3] | None = None
+    vector: NdArray[3] | None = None  # type: ignore[type-arg, valid-type]
     extra: dict[str, Any] = {}
 
 
@@ -189,4 +189,4 @@ class Unruly(Executor):
 
 
 def doc_of(docs: DocList[Thing]) -> Thing:
-    return docs[0]
+    return docs[0]  # type: ignore[no-any-return]

@@ -50,7 +50,8 @@ def assert_goes_on(channel: grpc.Channel) -> None:
 
 def thing(outcome: Outcome, way: str) -> Thing:
     codec = codec_for(Thing)
-    return codec.decode_proto_one(outcome.docs[0]) if way == "stream_doc" else codec.decode_proto(outcome.docs[0])[0]
+    found: Thing = codec.decode_proto_one(outcome.docs[0]) if way == "stream_doc" else codec.decode_proto(outcome.docs[0])[0]
+    return found
 
 
 def document(**nodes: bytes) -> bytes:

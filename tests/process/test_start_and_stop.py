@@ -320,7 +320,7 @@ class OnlyOnce(Executor):
 def test_a_worker_that_cannot_start_again_is_given_up_clearly(tmp_path: Path) -> None:
     """Calls fail at once with the last error, the deployment is NOT_SERVING, the front serves, also one that is started anew."""
     kwargs = {"uses": OnlyOnce, "uses_with": {"mark": str(tmp_path / "mark")}, "protocol": ["http", "grpc"], "port": [0, 0]}
-    with Deployment(**kwargs, quiet=True) as deployment, GrpcCaller(deployment.ports[1]) as caller:  # type: ignore[arg-type]
+    with Deployment(**kwargs, quiet=True) as deployment, GrpcCaller(deployment.ports[1]) as caller:
         os.kill(deployment.pids["executor/rep-0"], signal.SIGKILL)
         for _ in range(2):
             reply = http_call(deployment.ports[0], "POST", "/echo", {"data": []}, timeout=60)
