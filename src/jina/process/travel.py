@@ -22,13 +22,30 @@ from jina.errors import ConfigError
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined,unused-ignore]
     def reducer_override(self, obj: Any) -> Any:
+        made_of = _docarray_list(getattr(obj, "__origin__", None))
+        if made_of is not None:
+            return operator.getitem, made_of
         if isinstance(obj, type):
+            made_of = _docarray_list(obj)
+            if made_of is not None:
+                return _list_class, made_of
             subscription = _subscription(obj)
             if subscription is not None:
                 return operator.getitem, subscription
         elif type(obj).__name__ == "State" and type(obj).__module__ == "starlette.datastructures":
             return type(obj), (vars(obj)["_state"],)  # of a web app; its own __getattr__ never ends on an object without attributes
         return super().reducer_override(obj)
+
+
+def _docarray_list(cls: Any) -> tuple[type, Any] | None:
+    """Give (`DocList` or `DocVec`, document class) of the nameless class that docarray puts behind `DocList[T]` under pydantic 2."""
+    if isinstance(cls, type) and cls.__module__ == "docarray.array.any_array" and "doc_type" in vars(cls) and "[" not in cls.__name__:
+        return cls.__mro__[1], vars(cls)["doc_type"]
+    return None
+
+
+def _list_class(base: Any, document: Any) -> Any:
+    return base[document].__origin__
 
 
 def _subscription(cls: type) -> tuple[type, Any] | None:
