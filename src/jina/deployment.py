@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from types import TracebackType
 from typing import Any, Self
@@ -148,9 +149,14 @@ class Deployment:
 
     @property
     def protocol(self) -> str | list[str]:
-        """The protocol in lower case, or a list where there are several."""
-        protocols = [_protocol(value) for value in self.options.protocol]
+        """The protocol in lower case, or a list where there are several; `https` and `grpcs` with TLS."""
+        protocols = [_protocol(value) + "s" * self.tls_enabled for value in self.options.protocol]
         return protocols[0] if len(protocols) == 1 else protocols
+
+    @property
+    def tls_enabled(self) -> bool:
+        """The service speaks TLS."""
+        return bool(self.options.ssl_certfile and self.options.ssl_keyfile)
 
     @property
     def endpoints(self) -> list[EndpointInfo]:
@@ -179,7 +185,7 @@ class Deployment:
             from jina.client import Client
 
             first = self._bind()[0]
-            self._client = Client(host=_reachable(first.host), port=first.port, protocol=first.protocol)
+            self._client = Client(host=_reachable(first.host), port=first.port, protocol=first.protocol, tls=self.tls_enabled)
         return self._client
 
     def post(self, *args: Any, **kwargs: Any) -> Any:
@@ -222,6 +228,7 @@ class Deployment:
         from jina.yaml import resolve_uses
 
         options = self.options
+        _check_tls(options)
         executor, config = resolve_uses(options)
         node = Node(
             name=options.name,
@@ -290,7 +297,7 @@ class Deployment:
         from jina.process.ports import is_loopback
 
         for listener in self._listeners:
-            shown = f"{listener.protocol}://{_reachable(listener.host)}:{listener.port}"
+            shown = f"{listener.protocol}{'s' * self.tls_enabled}://{_reachable(listener.host)}:{listener.port}"
             self._logger.info(f"ready and listening on {shown}" + ("" if is_loopback(listener.host) else " (all interfaces)"))
         if self.options.api_key is None and not all(is_loopback(listener.host) for listener in self._listeners):
             self._logger.warning("this service listens beyond this machine and asks for no key; api_key= guards it")
@@ -298,7 +305,19 @@ class Deployment:
 
 def _front_values(options: DeploymentOptions) -> dict[str, Any]:
     """What the fronts are told, as plain values; each takes what it knows."""
-    return {name: getattr(options, name) for name in _FRONT_NAMES}
+    values = {name: getattr(options, name) for name in _FRONT_NAMES}
+    if options.ssl_certfile and options.ssl_keyfile:
+        values["ssl_certfile"], values["ssl_keyfile"] = os.path.abspath(options.ssl_certfile), os.path.abspath(options.ssl_keyfile)
+    return values
+
+
+def _check_tls(options: DeploymentOptions) -> None:
+    """Find a wrong certificate before anything starts."""
+    if options.ssl_certfile and options.ssl_keyfile:
+        from jina.transport.tls import server_context
+
+        for protocol in options.protocol:
+            server_context(options.ssl_certfile, options.ssl_keyfile, _protocol(protocol))
 
 
 def _protocol(value: Any) -> str:

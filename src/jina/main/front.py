@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jina.call import EndpointInfo
 from jina.main.child import Parent, enter, raise_file_limit
@@ -23,6 +23,9 @@ from jina.runtime.node import Node
 from jina.runtime.replicas import Replicas
 from jina.transport.hop import Channel, connect
 from jina.transport.loops import new_loop
+
+if TYPE_CHECKING:
+    import ssl
 
 _BACKLOG = 4096
 
@@ -138,7 +141,16 @@ class _Front:
             front = self._make_front(listen, endpoints, guard)
             self._fronts.append(front)
             sock = socket.socket(fileno=os.dup(listen.fd))
-            self._servers.append(await self._loop.create_server(front.make_protocol, sock=sock, backlog=_BACKLOG))
+            context = self._tls_context(listen)
+            self._servers.append(await self._loop.create_server(front.make_protocol, sock=sock, backlog=_BACKLOG, ssl=context))
+
+    def _tls_context(self, listen: Listen) -> ssl.SSLContext | None:
+        options = self._spec.options
+        if not options.get("ssl_certfile"):
+            return None
+        from jina.transport.tls import server_context
+
+        return server_context(options["ssl_certfile"], options["ssl_keyfile"], listen.protocol)
 
     async def _listen_for_apps(self, path: str) -> None:
         from jina.transport.hop_handler import HopHandlerServer
