@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import inspect
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -280,3 +281,8 @@ class BaseExecutor:
 
 BaseExecutor._jina_endpoints = {DRY_RUN: Pending(DRY_RUN, "_dry_run", BaseExecutor._dry_run, Binding((DRY_RUN,)))}
 Executor = BaseExecutor
+
+if "docarray" in sys.modules:  # its lists cannot be nested on Python 3.12 and newer, unless mended before classes are defined
+    from jina.docs.docarray_repairs import repair
+
+    repair()

@@ -78,7 +78,7 @@ def test_missing_data_is_fastapis_finding() -> None:
         (b'{"data":[],"parameters":[]}', "dict_type"),
         (b'{"data":[],"header":3}', "dict_type"),
         (b'{"data":[],"header":{"requestId":3}}', "string_type"),
-        (b'{"data":' + b"[" * 1000 + b"]" * 1000 + b"}", "recursion"),
+        (b'{"data":[],"parameters":{"a":' + b"[" * 64 + b"]" * 64 + b"}}", "recursion"),
         (b'{"data":[],"parameters":{"a":' + b"[" * 1000 + b"]" * 1000 + b"}}", "recursion"),
         (b'{"data":[1], "data":[1]}', "duplicate_key"),
         (b'{"data":[1],"d\\u0061ta":[1]}', "duplicate_key"),
@@ -119,3 +119,11 @@ def test_a_streaming_body_is_the_document_unless_it_is_an_envelope_that_the_docu
     assert (found.data, found.parameters, found.is_bare) == (b'{"text":"a"}', {"n": 1.0}, False)
     assert read_one(b'{"data":{"text":"a"}}', {"data"}).is_bare
     assert read_one(b'{"data":{},"parameters":{}}', {"data", "parameters"}).is_bare
+
+
+def test_parameters_may_be_nested_sixty_four_deep_and_have_brackets_in_text() -> None:
+    """The limit counts brackets that open something, as deep as they are open at once."""
+    body = (
+        b'{"data":[],"parameters":{"deep":' + b"[" * 63 + b"]" * 63 + b',"wide":[' + b"[]," * 200 + b'[]],"text":"' + b"[{" * 100 + b'"}}'
+    )
+    assert read_batch(body).parameters["text"] == "[{" * 100

@@ -187,6 +187,7 @@ class LocalEngine:
                 n_threads=node.n_threads,
                 max_message_bytes=plan.max_message_bytes,
                 grace_s=plan.grace_s,
+                has_docarray="docarray" in sys.modules,
             )
 
         return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, pod))

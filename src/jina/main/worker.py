@@ -7,6 +7,7 @@ event loop. `def` methods run in executor threads. A thread of its own moves the
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -59,6 +60,11 @@ class _Worker:
         from jina.executor import create_executor
 
         spec = self._spec
+        if spec.has_docarray:
+            from jina.docs.docarray_repairs import repair
+
+            importlib.import_module("docarray")
+            repair()
         cls = unpack(spec.executor)
         return create_executor(cls, **spec.config)
 

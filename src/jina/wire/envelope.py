@@ -20,6 +20,10 @@ _SPACE: Final = b" \t\r\n"
 _KEY: Final = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _AFTER: Final = re.compile(rb"[ \t\r\n]*([,}])")
 _REQUEST_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_INNERMOST: Final = re.compile(rb"\[\]|\{\}")
+_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_MAX_DEPTH: Final = 64
 _ENVELOPE_KEYS: Final = frozenset({"data", "parameters", "header"})
 
 
@@ -192,12 +196,26 @@ def _text(header: dict[str, Any], camel: str, snake: str) -> str | None:
 
 
 def _decode(raw: bytes | msgspec.Raw, loc: Sequence[str]) -> Any:
+    if _is_too_deep(bytes(raw)):
+        raise _finding(loc, _DEEP, "recursion")
     try:
         return _ANY.decode(raw)
     except RecursionError:
         raise _finding(loc, _DEEP, "recursion") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _finding(loc, f"JSON decode error: {error}", "json_invalid") from None
+
+
+def _is_too_deep(raw: bytes) -> bool:
+    """Whether values are nested more than 64 deep; what is not JSON may pass."""
+    if raw.count(b"[") + raw.count(b"{") <= _MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", raw).translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(_MAX_DEPTH):
+        brackets = _INNERMOST.sub(b"", brackets)
+        if not brackets:
+            return False
+    return True
 
 
 def _with_floats(value: Any) -> Any:
