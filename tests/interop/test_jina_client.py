@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -37,8 +39,16 @@ def _reason(name: str) -> str | None:
 def outcomes(peer_python: str, ours: Service, theirs: Service) -> tuple[dict[str, Any], dict[str, Any]]:
     """What each case gave: with us, with Jina 3."""
     with ThreadPoolExecutor() as pool:
-        runs = [pool.submit(run_peer, peer_python, "client_cases.py", str(each.grpc), str(each.http)) for each in (ours, theirs)]
-        return runs[0].result(), runs[1].result()
+        there = pool.submit(_of_jina, peer_python, theirs)
+        return run_peer(peer_python, "client_cases.py", str(ours.grpc), str(ours.http)), there.result()
+
+
+def _of_jina(python: str, service: Service) -> Any:
+    """What the cases give with Jina 3's service, where its client now and then waits for ever; with ours it gets one try."""
+    for _ in range(2):
+        with suppress(subprocess.TimeoutExpired):
+            return run_peer(python, "client_cases.py", str(service.grpc), str(service.http), timeout_s=25)
+    return run_peer(python, "client_cases.py", str(service.grpc), str(service.http))
 
 
 def test_the_same_answers_as_from_jina(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
