@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Optional
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from jina.docs.base import BaseDoc
@@ -26,14 +26,15 @@ class _Content(BaseDoc):
         known: Any = handler.resolve_ref_schema(schema)
         if known["type"] == "model":  # in place, so that the reference which names the class in a JSON schema stays on the outside
             inner = {key: value for key, value in known.items() if key != "ref"}
-            python = core_schema.no_info_before_validator_function(cls._from_content, inner)
-            outer = core_schema.json_or_python_schema(json_schema=inner, python_schema=python, ref=known.get("ref"))
+            outer = core_schema.with_info_before_validator_function(cls._from_content, inner, ref=known.get("ref"))
             known.clear()
             known.update(outer)
         return schema
 
     @classmethod
-    def _from_content(cls, value: Any) -> Any:
+    def _from_content(cls, value: Any, info: ValidationInfo[Any]) -> Any:
+        if info.mode == "json":
+            return value
         if isinstance(value, str):
             return {cls._string_field: value}
         if isinstance(value, bytes):
