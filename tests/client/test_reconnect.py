@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -194,3 +196,26 @@ def test_silent_server_is_found_out() -> None:
         texts(client, 1)
 
     assert time.monotonic() - started_s < 5
+
+
+def test_a_server_that_closes_every_connection_at_once_fails_the_call() -> None:
+    """SETTINGS and GOAWAY, then nothing: after a few connections the call ends, and says why."""
+    n_connections = 0
+
+    def serve() -> None:
+        nonlocal n_connections
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            n_connections += 1
+            with connection:
+                connection.recv(4096)
+                connection.sendall(bytes.fromhex("000000040000000000" + "000008070000000000" + "0000000000000000"))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(ConnectionError, match="closed 3 connections"):
+            Client(port=server.getsockname()[1]).post("/x", Text(text="a"), return_type=DocList[Text])
+    assert n_connections <= 4

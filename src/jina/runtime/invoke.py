@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, nullcontext
 from typing import Any
 
@@ -44,6 +44,8 @@ __all__ = [
     "stream_async",
 ]
 
+_MAX_TEXT, _MAX_ARGUMENTS, _MAX_LINES = 8192, 32, 64
+"""How much of a user's exception travels to its caller: characters of a text, arguments, traceback entries at either end."""
 _NO_HEADERS: Mapping[str, str] = {}
 Outcome = tuple[Any, dict[str, Any] | None]
 """Documents, and what a method that returned a dict said (for `parameters["__results__"]`), or None."""
@@ -250,23 +252,23 @@ def status_of(error: BaseException, executor_name: str) -> Status:
     http, grpc = _number(error, "http_status", 400, 599), _number(error, "grpc_status", 1, 16)
     status = Status(
         code=_code(error),
-        description=repr(error),
+        description=_shown(repr, error),
         name=type(error).__name__,
-        args=[_text(argument) for argument in error.args],
+        args=[_text(argument) for argument in _arguments_of(error)],
         executor=executor_name,
         http_status=http,
         grpc_status=grpc,
     )
     if isinstance(error, JinaError):
-        status.description = str(error) or repr(error)
+        status.description = _text(error) or status.description
         if isinstance(error, InvalidInputError):
             status.details = [dict(item) for item in error.details]
         if isinstance(error, OverloadedError):
             status.retry_after_s = error.retry_after_s
         return status
     if http is not None or grpc is not None:
-        status.description = str(error) or repr(error)
-    status.stacks = traceback.format_exception(error)
+        status.description = _text(error) or status.description
+    status.stacks = _stacks(error)
     return status
 
 
@@ -282,10 +284,31 @@ def _number(error: BaseException, name: str, lowest: int, highest: int) -> int |
 
 
 def _text(value: Any) -> str:
+    return _shown(str, value)
+
+
+def _shown(show: Callable[[Any], str], value: Any) -> str:
+    """`str` or `repr` of what a user made, whatever it does; cut where it would be a burden to carry."""
     try:
-        return str(value)
-    except Exception as error:
-        return f"<{type(value).__name__} whose str() raises {type(error).__name__}>"
+        text = show(value)
+    except BaseException as error:
+        return f"<{type(value).__name__} whose {show.__name__}() raises {type(error).__name__}>"
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}... ({len(text)} characters)"
+
+
+def _arguments_of(error: BaseException) -> Sequence[Any]:
+    return error.args[:_MAX_ARGUMENTS] if isinstance(error.args, tuple) else ()
+
+
+def _stacks(error: BaseException) -> list[str]:
+    """Lines as `traceback.format_exception` gives them; a long traceback keeps its ends."""
+    try:
+        lines = traceback.format_exception(error)
+    except BaseException as failure:
+        return [f"<no traceback: formatting it raises {type(failure).__name__}>\n"]
+    if len(lines) > 2 * _MAX_LINES:
+        lines = [*lines[:_MAX_LINES], f"... {len(lines) - 2 * _MAX_LINES} more\n", *lines[-_MAX_LINES:]]
+    return [line if len(line) <= _MAX_TEXT else f"{line[:_MAX_TEXT]}...\n" for line in lines]
 
 
 def _describe(value: Any) -> str:

@@ -18,6 +18,7 @@ from jina.wire import grpc
 from jina.wire.grpc import ClientConnection, GrpcStatus, Metadata
 from jina.wire.http2_limits import Limits
 
+_MAX_USELESS_CONNECTIONS = 3
 _MAX_STARTS = 5
 
 
@@ -380,6 +381,7 @@ class GrpcChannel:
         self._all: set[GrpcConnection] = set()
         self._waiting: deque[ClientCall] = deque()
         self._connecting: asyncio.Task[None] | None = None
+        self._n_useless = 0
         self._is_closed = False
 
     def start(self, call: ClientCall) -> None:
@@ -429,12 +431,22 @@ class GrpcChannel:
         except OSError as error:
             self._fail(str(error) or type(error).__name__)
         else:
-            self._connection = None if connection.is_leaving else connection
+            if connection.is_leaving:
+                self._count_useless()
+            else:
+                self._connection, self._n_useless = connection, 0
         finally:
             self._connecting = None
             if connection is not None and self._connection is not connection and not connection.is_leaving:
                 connection.close()
         self.advance()
+
+    def _count_useless(self) -> None:
+        """A server, or a proxy before it, took the connection and at once said that it takes no calls."""
+        self._n_useless += 1
+        if self._n_useless >= _MAX_USELESS_CONNECTIONS:
+            self._n_useless = 0
+            self._fail(f"it closed {_MAX_USELESS_CONNECTIONS} connections one after the other before any call could begin")
 
     def _fail(self, reason: str) -> None:
         waiting, self._waiting = self._waiting, deque()
