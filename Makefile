@@ -16,7 +16,7 @@ code := src tests examples benchmarks
 sources := pyproject.toml README.md $(shell find src -name '*.py' -o -name '*.pyi' -o -path '*/static/*' 2>/dev/null)
 python_is_new = 'import sys; sys.version_info >= (3, 11) or sys.exit("openjina needs Python 3.11 or newer, this is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2])'
 
-.PHONY: help demo test test-torch check format format-check lint types docs bench bench-quick constraints clean
+.PHONY: help demo test test-torch interop check format format-check lint types docs bench bench-quick constraints clean
 
 help:
 	@sed -n '3,6s/^# *//p' Makefile
@@ -54,6 +54,10 @@ test: $(VENV)/.installed
 test-torch: $(DEMO_VENV)/.installed
 	$(demo_bin)/python -m pip install -qq --constraint constraints.txt pytest hypothesis
 	$(demo_bin)/python -m pytest -q tests/codec/test_torch.py tests/docs/test_tensors.py
+
+# With the real Jina 3 beside us, in an environment of its own under .build/peers.
+interop: $(VENV)/.installed
+	OPENJINA_INTEROP=1 $(bin)/python -m pytest -q tests/interop
 
 check: format-check lint types docs test
 
