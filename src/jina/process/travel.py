@@ -18,6 +18,7 @@ from typing import Any
 import cloudpickle
 
 from jina.errors import ConfigError
+from jina.process.travel_classes import completed, marker
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined,unused-ignore]
@@ -34,7 +35,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined,unused-ig
                 return operator.getitem, subscription
         elif type(obj).__name__ == "State" and type(obj).__module__ == "starlette.datastructures":
             return type(obj), (vars(obj)["_state"],)  # of a web app; its own __getattr__ never ends on an object without attributes
-        return super().reducer_override(obj)
+        elif (found := marker(obj)) is not None:
+            return found
+        reduced = super().reducer_override(obj)
+        return completed(obj, reduced) if isinstance(obj, type) and isinstance(reduced, tuple) and len(reduced) == 6 else reduced
 
 
 def _docarray_list(cls: Any) -> tuple[type, Any] | None:
