@@ -142,6 +142,7 @@ class EndpointInfo(msgspec.Struct):
         parameters: JSON Schema of the pydantic model of `parameters`, or None; `parameters_name` its class name.
         is_parameters_required: The model has fields without a default.
         is_write: The method carries `@write`.
+        takes_headers: The method names `headers`; they are not passed on otherwise.
         discovery: What `endpoint_discovery` of a worker says of it (JSON values, pydantic v1 schema dialect).
     """
 
@@ -155,4 +156,5 @@ class EndpointInfo(msgspec.Struct):
     parameters_name: str = ""
     is_parameters_required: bool = False
     is_write: bool = False
+    takes_headers: bool = True
     discovery: dict[str, Any] = {}

@@ -34,6 +34,7 @@ def _info(endpoint: Endpoint) -> EndpointInfo:
         parameters_name="" if model is None else model.__name__,
         is_parameters_required=bool(parameters and parameters.get("required")) and not endpoint.is_parameters_optional,
         is_write=endpoint.is_write,
+        takes_headers="headers" in endpoint.keywords,
         discovery={
             "input": {"name": endpoint.input.__name__, "model": given.json_schema_v1()},
             "output": {"name": endpoint.output.__name__, "model": returned.json_schema_v1()},

@@ -107,6 +107,14 @@ def read_parameters(raw: bytes | msgspec.Raw, loc: Sequence[str] = ("body", "par
         raise _finding(loc, _DEEP, "recursion") from None
 
 
+def read_documents(raw: bytes) -> bytes:
+    """Read documents that no executor will read, and give them as clean JSON: nothing that a reader could stumble over is passed on."""
+    try:
+        return msgspec.json.encode(_decode(raw, ()))
+    except (RecursionError, ValueError):
+        raise _finding((), _DEEP, "recursion") from None
+
+
 def is_request_id(text: str) -> bool:
     """Whether a caller's request id may be used: 1 to 128 visible ASCII characters."""
     return _REQUEST_ID.fullmatch(text) is not None

@@ -1,0 +1,50 @@
+"""Which executors a caller's `target_executor` means.
+
+Jina runs it as a regular expression. Callers write it, and a regular expression can keep a process busy for hours, so here it is a small
+part of that language which is matched in linear time: letters, digits, `_`, `-`, `/`, then `.` for one character, `.*` for any, `|`
+between alternatives, `^` and `$` around one. As with `re.match` the beginning of a name is enough. Anything else means the executor whose
+name is that very text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MAX_CHARACTERS = 128
+_IS_SIMPLE = re.compile(r"(?:[A-Za-z0-9_/|^$-]|\.\*?)*").fullmatch
+
+
+def is_target(pattern: str, names: Iterable[str]) -> bool:
+    """Whether a pattern means one of these names."""
+    names = tuple(names)
+    if pattern in names:
+        return True
+    if len(pattern) > MAX_CHARACTERS or _IS_SIMPLE(pattern) is None:
+        return False
+    return any(_matches(alternative, name) for alternative in pattern.split("|") for name in names)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    pattern, is_whole = pattern.removeprefix("^"), pattern.endswith("$")
+    pattern = pattern.removesuffix("$")
+    if "^" in pattern or "$" in pattern:
+        return False
+    first, *others = pattern.split(".*")
+    if not _stands_at(first, name, 0):
+        return False
+    at = len(first)
+    if is_whole and not others:
+        return at == len(name)
+    for piece in others[:-1] if is_whole else others:
+        found = next((start for start in range(at, len(name) - len(piece) + 1) if _stands_at(piece, name, start)), None)
+        if found is None:
+            return False
+        at = found + len(piece)
+    last = len(name) - len(others[-1]) if is_whole else at
+    return last >= at and (not is_whole or _stands_at(others[-1], name, last))
+
+
+def _stands_at(piece: str, name: str, start: int) -> bool:
+    """Whether a piece, whose dots are any character, stands at this place of a name."""
+    return start + len(piece) <= len(name) and all(want in (".", name[start + at]) for at, want in enumerate(piece))

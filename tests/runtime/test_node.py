@@ -1,0 +1,129 @@
+"""A node of a graph: which calls are for it, and what its executor gets to see of them."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+from jina.call import Call, EndpointInfo, Payload, Reply
+from jina.errors import Code
+from jina.runtime.node import Node
+from jina.runtime.targets import is_target
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Seen:
+    """Takes calls, and answers with nothing."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def __call__(self, call: Call) -> Reply:
+        self.calls.append(call)
+        return Reply(payload=call.payload)
+
+
+def node_with(*endpoints: EndpointInfo) -> tuple[Node, Seen]:
+    seen = Seen()
+    node = Node("executor", seen, aliases=("my-ranker",))
+    node.set_endpoints(endpoints or [EndpointInfo("/rank", "batch")])
+    return node, seen
+
+
+def call(data: bytes = b"[]", **changes: Any) -> Call:
+    return Call(changes.pop("endpoint", "/rank"), Payload(data, "json"), **changes)
+
+
+@pytest.mark.parametrize("name", ["executor", "my-ranker", "a", "executor1"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "executor",
+        "exec.*",
+        ".*",
+        "",
+        "x|exec",
+        "^executor$",
+        "e.ecutor",
+        ".*r$",
+        ".*ec.*r",
+        "my-.*|foo",
+        "^.*.*ut.*$",
+        "executor.+",
+        "$",
+        "a^",
+        "exec$",
+    ]
+    + ["." * 9 + "$", "executor..*", ".*-ranker$", "x|"],
+)
+def test_a_target_means_what_the_same_regular_expression_does(pattern: str, name: str) -> None:
+    """For the part of the language that is understood, the answer is that of `re.match`."""
+    expected = False if "+" in pattern else re.match(pattern, name) is not None
+    assert is_target(pattern, [name]) is expected
+
+
+@pytest.mark.parametrize("pattern", [".*" * 40 + "Z", "(a*)*" * 20, "(a|a)*b", ".*" * 10_000, "[", "exec[u]tor", "a{9}" * 9])
+async def test_no_target_keeps_the_front_busy(pattern: str) -> None:
+    """A caller's pattern is matched in linear time, or not at all; the call then skips the executor."""
+    node, seen = node_with()
+    before = time.process_time()
+    reply = await node(call(b'[{"a":1}]', target_executor=pattern))
+    assert time.process_time() - before < 0.5
+    assert (reply.status, reply.payload, seen.calls) == (None, Payload(b'[{"a":1}]'), [])
+
+
+@pytest.mark.parametrize("data", [b'[{"n":1e999}]', b"[" * 900 + b"]" * 900, b'[{"a":}]', b'["\xff"]', b'[{"a":NaN}]'])
+async def test_what_is_skipped_is_not_echoed_unread(data: bytes) -> None:
+    """Documents that no executor reads are JSON all the same, else the call is refused as the executor would."""
+    node, seen = node_with()
+    reply = await node(call(data, target_executor="other"))
+    assert reply.status is not None
+    assert (reply.status.code, seen.calls) == (Code.INVALID_INPUT, [])
+    assert reply.status.details
+
+
+async def test_of_a_key_given_twice_the_last_one_is_echoed() -> None:
+    """As an executor would read it; the reply has each key once."""
+    node, _ = node_with()
+    reply = await node(call(b'[{"a":1,"a":2}]', target_executor="other"))
+    assert reply.payload == Payload(b'[{"a":2}]')
+
+
+async def test_headers_travel_only_to_methods_that_name_them() -> None:
+    """A key or a cookie stays in the front where nobody asked for it."""
+    node, seen = node_with(EndpointInfo("/rank", "batch", takes_headers=False), EndpointInfo("/who", "batch", takes_headers=True))
+    asked = call(headers={"authorization": "secret"})
+    await node(asked)
+    await node(call(endpoint="/who", headers={"authorization": "secret"}))
+    assert [each.headers for each in seen.calls] == [{}, {"authorization": "secret"}]
+    assert asked.headers == {"authorization": "secret"}
+
+
+async def test_parameters_with_a_name_before_them_reach_that_executor_alone() -> None:
+    """The rules are those of `merge_parameters`, for the deployment's name and its aliases."""
+    node, seen = node_with()
+    await node(call(parameters={"a": 1, "my-ranker__b": 2, "other__c": 3, "__d__": 4, "executor": {"a": 5}}))
+    (got,) = seen.calls
+    assert got.parameters == {"a": 5, "b": 2, "__d__": 4, "executor": {"a": 5}}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("/rnak", "executor 'my-ranker' has no endpoint '/rnak'; did you mean '/rank'? it has '/rank'"),
+        ("/zzzzzz", "executor 'my-ranker' has no endpoint '/zzzzzz'; it has '/rank'"),
+    ],
+)
+async def test_an_unknown_endpoint_is_told_with_what_there_is(endpoint: str, told: str) -> None:
+    """The nearest name if there is one, and all names."""
+    node, _ = node_with()
+    assert (await node(call(endpoint=endpoint))).description == told
