@@ -62,8 +62,11 @@ def call(data: bytes = b"[]", **changes: Any) -> Call:
         "$",
         "a^",
         "exec$",
-    ]
-    + ["." * 9 + "$", "executor..*", ".*-ranker$", "x|"],
+        "." * 9 + "$",
+        "executor..*",
+        ".*-ranker$",
+        "x|",
+    ],
 )
 def test_a_target_means_what_the_same_regular_expression_does(pattern: str, name: str) -> None:
     """For the part of the language that is understood, the answer is that of `re.match`."""

@@ -86,8 +86,8 @@ def _unchanged(call: Call, description: str) -> Reply:
         try:
             payload = Payload(read_documents(payload.data), "json", payload.is_single)
         except EnvelopeError as error:
-            assert isinstance(error.detail, list)
-            return Reply(Status(Code.INVALID_INPUT, error.detail[0]["msg"], details=error.detail))
+            details = [] if isinstance(error.detail, str) else error.detail
+            return Reply(Status(Code.INVALID_INPUT, "the documents cannot be read", details=details))
     if call.is_stream:
         return Reply(items=_once(payload), parameters=call.parameters, description=description)
     return Reply(payload=payload, parameters=call.parameters, description=description)
