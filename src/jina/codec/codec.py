@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from jina.codec.json import JsonCodec
@@ -9,6 +10,7 @@ from jina.codec.proto import ProtoCodec
 from jina.codec.schema import Schema, schema_of
 
 _CODECS: dict[type, Codec] = {}
+_LOCK = threading.RLock()
 
 
 class Codec:
@@ -50,5 +52,8 @@ def codec_for(cls: type) -> Codec:
     """
     codec = _CODECS.get(cls)
     if codec is None:
-        codec = _CODECS[cls] = Codec(cls)
+        with _LOCK:  # its parts are kept by class, too, and made once
+            codec = _CODECS.get(cls)
+            if codec is None:
+                codec = _CODECS[cls] = Codec(cls)
     return codec

@@ -168,15 +168,12 @@ def schema_of(cls: type) -> Schema:
 
 
 def _build(cls: type) -> Schema:
-    """Fill in a schema that nested fields may already refer to."""
-    schema = _SCHEMAS[cls] = Schema(cls)
-    try:
-        fill = _fill_model if schema.is_model else _fill_struct if schema.family == "struct" else _fill_dataclass
-        fill(schema)
-    except BaseException:
-        del _SCHEMAS[cls]
-        raise
+    """Make a schema and publish it once it is whole: other threads look without the lock."""
+    schema = Schema(cls)
+    fill = _fill_model if schema.is_model else _fill_struct if schema.family == "struct" else _fill_dataclass
+    fill(schema)
     schema.by_name = {field.name: field for field in schema.fields}
+    _SCHEMAS[cls] = schema
     return schema
 
 

@@ -69,7 +69,8 @@ def _list_of(cls: Any, item: Any) -> Any:
     made = _lists.get((cls, item))
     if made is None:
         columns = {name: _column(name) for name in field_names(item)}
-        made = _lists[cls, item] = subscript(cls, item, f"{cls.__name__}[{item.__name__}]", {"doc_type": item, **columns})
+        made = subscript(cls, item, f"{cls.__name__}[{item.__name__}]", {"doc_type": item, **columns})
+        made = _lists.setdefault((cls, item), made)  # another thread's, if it was first
     return made
 
 
