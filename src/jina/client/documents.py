@@ -43,7 +43,12 @@ def _encoded(batch: Batch, method: str) -> list[bytes]:
             return [bytes(getattr(codec_for(kinds.pop()), method)(batch))]
         return [bytes(getattr(codec_for(type(doc)), method)([doc])) for doc in batch]
     except JinaError as error:
-        raise BadClientInput(str(error)) from error
+        raise _bad_input(error) from error
+
+
+def _bad_input(error: JinaError) -> BadClientInput:
+    hint = "; use protocol='http', or make it a BaseDoc" if "is a plain model" in str(error) else ""
+    return BadClientInput(f"{error}{hint}")
 
 
 def encode_one_proto(doc: Any) -> bytes:
@@ -63,7 +68,7 @@ def _encode_one(doc: Any, method: str) -> bytes:
     try:
         return bytes(getattr(codec_for(type(doc)), method)(doc))
     except JinaError as error:
-        raise BadClientInput(str(error)) from error
+        raise _bad_input(error) from error
 
 
 class ReturnType:

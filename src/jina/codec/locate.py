@@ -9,20 +9,26 @@ from jina.codec.proto_encode import encode_any, items_of
 from jina.codec.proto_wire import MAX_DEPTH
 from jina.codec.proto_write import write_node
 from jina.codec.schema import schema_of
-from jina.codec.types import Type, is_document
+from jina.codec.types import Type, is_base_doc, is_document
 from jina.errors import UnencodableError
 
 
-def locate(value: Any, is_ours: bool) -> str:
-    """The path of the first value that cannot be encoded, e.g. `docs[3].chunks[1].n`; empty if all can."""
+def locate(value: Any, is_ours: bool) -> tuple[str, Exception | None]:
+    """The path of the first value that cannot be encoded, e.g. `docs[3].chunks[1].n`, and why it cannot; empty if all can."""
     root = "doc" if is_document(type(value)) else "docs"
+    reason: Exception | None = None
     for depth in range(MAX_DEPTH):
         is_top = depth == 0 and root == "docs"
-        found = next((step for step in _parts(value) if not _is_encodable(step[1], step[2], is_ours, is_top)), None)
-        if found is None:
-            return root if depth else ""
-        root, value = root + found[0], found[1]
-    return root
+        for step, part, hint in _parts(value):
+            refused = _refusal(part, hint, is_ours, is_top)
+            if refused is not None:
+                root, value, reason = root + step, part, refused
+                break
+        else:
+            return root if depth else "", reason
+        if not is_ours and not is_top and is_document(type(value)) and not is_base_doc(type(value)):
+            break  # refused for what it is, whatever it holds
+    return root, reason
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any, Type | None]]:
@@ -38,12 +44,12 @@ def _parts(value: Any) -> Iterator[tuple[str, Any, Type | None]]:
             yield f"[{at}]", part, None
 
 
-def _is_encodable(value: Any, hint: Type | None, is_ours: bool, is_top: bool) -> bool:
+def _refusal(value: Any, hint: Type | None, is_ours: bool, is_top: bool) -> Exception | None:
     try:
         if is_top:
             encode_any(value, is_ours, 0)
         else:
             write_node(value, hint, is_ours, 0)
-    except (UnencodableError, UnicodeEncodeError):
-        return False
-    return True
+    except (UnencodableError, UnicodeEncodeError) as error:
+        return error
+    return None

@@ -70,6 +70,7 @@ def _truncated(data: bytes) -> MalformedError:
 
 
 def _say_where(error: Exception, value: Any, is_ours: bool, path: tuple[str | int, ...]) -> NoReturn:
-    where = locate(value, is_ours)
+    where, found = locate(value, is_ours)
+    error = found or error
     reason = "a string with lone surrogates cannot be written as UTF-8" if isinstance(error, UnicodeEncodeError) else str(error)
     raise UnencodableError(f"{reason} - at `{where}`" if where else reason) from None
