@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -212,3 +213,23 @@ async def test_streaming_an_endpoint_that_does_not_stream_says_so() -> None:
 async def test_an_unknown_endpoint_gives_the_documents_back() -> None:
     """As from Jina's worker: success, unchanged."""
     assert text(await InProcess(Sample())(call("/nowhere", b'[{"x":1}]'))) == b'[{"x":1}]'
+
+
+@pytest.mark.parametrize("is_quiet", [False, True])
+async def test_what_a_method_raises_is_logged_where_it_runs(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, is_quiet: bool
+) -> None:
+    """One entry with endpoint, request id and traceback (left out where that is asked for); bad input is the caller's affair."""
+    if is_quiet:
+        monkeypatch.setenv("JINA_QUIET_ERROR", "1")
+    executor = Sample()
+    executor.logger = logging.getLogger("the-executor")
+    handler = InProcess(executor)
+    try:
+        await handler(Call("/raise", Payload(b"[]", "json"), "the-id"))
+        await handler(Call("/up", Payload(b'[{"text":[]}]', "json"), "other"))
+    finally:
+        handler.close()
+    (entry,) = [record.getMessage() for record in caplog.records if record.name == "the-executor"]
+    assert entry.startswith("/raise failed, request the-id: KeyError('gone')")
+    assert ("Traceback" in entry) is not is_quiet

@@ -13,11 +13,12 @@ import pytest
 from jina import Executor, requests
 from jina.call import Call, Payload
 from jina.docs import BaseDoc, DocList
-from jina.errors import Code
+from jina.errors import Code, MalformedError
 from jina.main.wire_thread import deliver_all
 from jina.runtime.local import Local
 from jina.runtime.replicas import Replicas
-from jina.transport.hop import Channel, connect
+from jina.transport.hop import Channel, HopError, connect
+from jina.transport.hop_messages import read_items, read_reply, write_call
 from jina.transport.hop_server import HopServer
 
 pytestmark = pytest.mark.anyio
@@ -132,3 +133,37 @@ async def test_a_stream_ends_at_its_deadline(tmp_path: Path, endpoint: str) -> N
         assert last.code is Code.DEADLINE
         assert (reply.items is None) == (endpoint == "/never")
         assert pair.first.n_in_flight == 0
+
+
+@pytest.mark.parametrize("endpoint", ["/count", "/never"])
+async def test_a_stream_whose_time_was_up_before_it_began_says_so(tmp_path: Path, endpoint: str) -> None:
+    """One item with the status and then the end, so that the connection goes on."""
+    async with joined(tmp_path) as pair:
+        stream = pair.first.stream(write_call(call(endpoint, is_stream=True, left_s=-1)), read_items)
+        item = await stream.next()
+        assert item is not None
+        assert item.status is not None
+        assert (item.status.code, await stream.next()) == (Code.DEADLINE, None)
+        assert (await pair.replicas(call("/say"))).status is None
+
+
+async def test_a_message_that_cannot_be_read_fails_its_stream_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The connection, and whatever else is on it, lives on; the log tells."""
+    async with joined(tmp_path) as pair:
+        held = asyncio.ensure_future(pair.replicas(call("/wait")))
+        stream = pair.first.stream(write_call(call("/count", is_stream=True)), lambda message: read_items(message[1:]))
+        with pytest.raises(HopError, match="cannot be read"):
+            await stream.next()
+        assert (await held).status is None
+        assert not pair.first.is_lost
+    assert "cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("message", [b"", b"abc", b"\x05\x00\x00\x00", b"\xff\xff\xff\xff"])
+def test_what_is_no_message_of_the_hop_is_malformed(message: bytes) -> None:
+    """Whatever is read of it, the failure has one class."""
+    with pytest.raises(MalformedError):
+        read_reply(message)
+    if message:
+        with pytest.raises(MalformedError):
+            read_items(message)

@@ -11,6 +11,8 @@ ahead of what the owner has sent. All decisions about pausing are the owner loop
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import queue
 import threading
 import time
@@ -18,7 +20,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from jina.call import Payload, Status
+from jina.call import Call, Payload, Status
 from jina.caller import gone_flag
 from jina.codec import codec_for
 from jina.endpoint import Endpoint
@@ -69,6 +71,7 @@ class Local:
         """
         self.executor = executor
         self._name = type(executor).__name__
+        self._is_quiet = bool(getattr(executor.runtime_args, "quiet_error", False)) or _is_set("JINA_QUIET_ERROR")
         self._user_loop, self._owner_loop, self._deliver_all = user_loop, owner_loop, deliver
         self._notes = notes
         self._inbox: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
@@ -172,8 +175,20 @@ class Local:
             self._is_waking = True
             self._owner_loop.call_soon_threadsafe(self._drain)
 
-    def _status(self, error: BaseException) -> Status:
-        return invoke.status_of(error, self._name)
+    def _refuse_late(self, work: Work) -> None:
+        is_stream = work.call.is_stream
+        self._hand_over((work, ITEM if is_stream else REPLY, too_late(work.call), None, None))
+        if is_stream:
+            self._hand_over((work, END, None, None, None))
+
+    def _status(self, error: BaseException, call: Call) -> Status:
+        """Describe what a call raised; what no caller can mend is logged here, where the executor runs."""
+        status = invoke.status_of(error, self._name)
+        if status.code is Code.EXECUTOR_FAILED and (status.http_status or 500) >= 500:
+            trace = "" if self._is_quiet else "\n" + "".join(status.stacks).rstrip()
+            with contextlib.suppress(Exception):  # the logger may be the user's
+                self.executor.logger.error(f"{call.endpoint} failed, request {call.request_id}: {status.description}{trace}")
+        return status
 
     # --- in an executor thread -------------------------------------------------------------------------------------------------------
 
@@ -190,7 +205,7 @@ class Local:
         elif work.is_gone:
             return
         elif call.deadline is not None and call.deadline <= time.monotonic():
-            self._hand_over((work, REPLY, too_late(call), None, None))
+            self._refuse_late(work)
         elif call.is_stream:
             self._begin_stream(work)
         else:
@@ -210,7 +225,7 @@ class Local:
             docs, results = invoke.call(self.executor, endpoint, docs, call.parameters, call.headers)
             return work, REPLY, None, encode(endpoint, docs, call.wants), None if results is None else plain(results)
         except BaseException as error:
-            return work, REPLY, self._status(error), input_back(call), None
+            return work, REPLY, self._status(error, call), input_back(call), None
 
     def _begin_stream(self, work: Work) -> None:
         call, endpoint = work.call, work.endpoint
@@ -219,7 +234,7 @@ class Local:
             doc = decode_one(codec_for(endpoint.input), call)
             work.iterator = invoke.stream(self.executor, endpoint, doc, call.parameters, call.headers)
         except BaseException as error:
-            self._hand_over((work, ITEM, self._status(error), None, None))
+            self._hand_over((work, ITEM, self._status(error, work.call), None, None))
             self._hand_over((work, END, None, None, None))
             return
         self._advance(work)
@@ -234,7 +249,7 @@ class Local:
         except StopIteration:
             self._hand_over((work, END, None, None, None))
         except BaseException as error:
-            self._hand_over((work, ITEM, self._status(error), None, None))
+            self._hand_over((work, ITEM, self._status(error, work.call), None, None))
             self._hand_over((work, END, None, None, None))
         finally:
             if notes is not None:
@@ -257,13 +272,13 @@ class Local:
 
     def _item(self, work: Work, made: Any) -> Outcome:
         if isinstance(made, Exception):
-            return work, ITEM, self._status(made), None, None
+            return work, ITEM, self._status(made, work.call), None, None
         wants = work.call.wants
         try:
             codec = codec_for(type(made))
             data = codec.encode_json_one(made) if wants == "json" else codec.encode_proto_one(made, dialect=wants)
         except Exception as error:
-            return work, ITEM, self._status(error), None, None
+            return work, ITEM, self._status(error, work.call), None, None
         return work, ITEM, None, Payload(data, wants, True), None
 
     # --- on the user loop ------------------------------------------------------------------------------------------------------------
@@ -289,7 +304,7 @@ class Local:
         call, endpoint, notes = work.call, work.endpoint, self._notes
         assert endpoint is not None
         if call.deadline is not None and call.deadline <= time.monotonic():
-            self._hand_over((work, REPLY, too_late(call), None, None))
+            self._refuse_late(work)
             return
         gone_flag.set(work)
         slot = notes.begin(work.stream) if notes is not None else -1
@@ -302,7 +317,7 @@ class Local:
                 self._hand_over((work, REPLY, Status(Code.CANCELLED, "the method was cancelled"), None, None))
             raise
         except BaseException as error:
-            outcome = (work, REPLY, self._status(error), input_back(call), None)
+            outcome = (work, REPLY, self._status(error, call), input_back(call), None)
         finally:
             if notes is not None:
                 notes.end(slot)
@@ -312,7 +327,7 @@ class Local:
         call, endpoint, notes = work.call, work.endpoint, self._notes
         assert endpoint is not None
         if call.deadline is not None and call.deadline <= time.monotonic():
-            self._hand_over((work, REPLY, too_late(call), None, None))
+            self._refuse_late(work)
             return
         gone_flag.set(work)
         work.room = asyncio.Event()
@@ -333,7 +348,7 @@ class Local:
                 self._hand_over((work, ITEM, Status(Code.CANCELLED, "the method was cancelled"), None, None))
             raise
         except BaseException as error:
-            self._hand_over((work, ITEM, self._status(error), None, None))
+            self._hand_over((work, ITEM, self._status(error, work.call), None, None))
         finally:
             if notes is not None:
                 notes.end(slot)
@@ -341,3 +356,7 @@ class Local:
                 await items.aclose()  # type: ignore[attr-defined]
             if not work.is_gone:
                 self._hand_over((work, END, None, None, None))
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "").lower() not in ("", "0", "false")

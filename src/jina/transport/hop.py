@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
 from jina.wire.http2_limits import Limits
 
 T = TypeVar("T")
+_log = logging.getLogger("jina.hop")
 
 _CALL_BLOCK = grpc.request_block(CALL, "worker")
 _STREAM_BLOCK = grpc.request_block(STREAM, "worker")
@@ -44,6 +46,8 @@ class Channel(asyncio.Protocol):
 
     Attributes:
         pod: The replica's name, e.g. `executor/rep-0`.
+        n_bytes_in_flight: What the requests in flight hold: the worker may not have read them yet.
+        is_lost: It takes no calls any more.
         on_idle: Called whenever the last call in flight has ended.
         on_worn: Called once, when the connection should be replaced by a fresh one (see `reopen`); it still takes calls for long.
     """
@@ -55,6 +59,7 @@ class Channel(asyncio.Protocol):
         self._calls: dict[int, asyncio.Future[bytes]] = {}
         self._streams: dict[int, HopStream[Any]] = {}
         self._is_flush_due = False
+        self.n_bytes_in_flight = 0
         self.is_lost = self._is_closing = False
         self.on_idle: Callable[[], None] | None = None
         self.on_worn: Callable[[Channel], None] | None = None
@@ -80,6 +85,7 @@ class Channel(asyncio.Protocol):
             self._wear()
         future: asyncio.Future[bytes] = self._loop.create_future()
         self._calls[stream] = future
+        self.n_bytes_in_flight += len(message)
         if len(self._calls) == 1:
             self._flush()  # a lone call need not wait for company
         else:
@@ -92,6 +98,8 @@ class Channel(asyncio.Protocol):
                 self._flush_soon()
                 self._ended()
             raise
+        finally:
+            self.n_bytes_in_flight -= len(message)
 
     def stream(self, message: bytes, read: Callable[[bytes], Sequence[T]]) -> HopStream[T]:
         """Open a stream; it must be read to its end or cancelled. `read` gives the items of one message."""
@@ -103,7 +111,8 @@ class Channel(asyncio.Protocol):
         self._connection.hold(number)
         self._connection.send_message(number, message)
         self._connection.half_close(number)
-        self._streams[number] = opened = HopStream(self, number, read)
+        self._streams[number] = opened = HopStream(self, number, read, len(message))
+        self.n_bytes_in_flight += len(message)
         self._flush_soon()
         return opened
 
@@ -114,7 +123,7 @@ class Channel(asyncio.Protocol):
 
     def cancel_stream(self, number: int) -> None:
         """Nobody reads this stream any more."""
-        if self._streams.pop(number, None) is not None:
+        if self._pop_stream(number) is not None:
             self._connection.cancel(number)
             self._flush_soon()
             self._ended()
@@ -135,6 +144,12 @@ class Channel(asyncio.Protocol):
             OSError: It does not listen (any more).
         """
         return await connect(self.pod, self._socket_path, self._begun_path, on_lost=self._on_lost, renew_at=self._renew_at)
+
+    def _pop_stream(self, number: int) -> HopStream[Any] | None:
+        stream = self._streams.pop(number, None)
+        if stream is not None:
+            self.n_bytes_in_flight -= stream.n_request_bytes
+        return stream
 
     def _wear(self) -> None:
         self._wears_at = 1 << 31
@@ -163,7 +178,7 @@ class Channel(asyncio.Protocol):
             elif kind == MESSAGE:
                 stream = self._streams.get(event[1])
                 if stream is not None:
-                    stream.feed(event[2])
+                    self._feed(stream, event[2])
             elif kind == ENDED:
                 self._end(event[1], event[2], event[3], is_unprocessed=event[5])
             elif kind == grpc.GOAWAY:
@@ -188,6 +203,15 @@ class Channel(asyncio.Protocol):
             stream.end(self._lost(has_begun=number in begun))
         self._on_lost(self)
 
+    def _feed(self, stream: HopStream[Any], message: bytes) -> None:
+        """Hand over a message; one that cannot be read fails its stream, not the connection and all that is on it."""
+        try:
+            stream.feed(message)
+        except Exception as error:
+            _log.exception("a message of %s cannot be read", self.pod)
+            stream.cancel()
+            stream.end(HopError(f"a message of {self.pod} cannot be read: {error}"))
+
     def _lost(self, *, has_begun: bool) -> ChannelLost:
         return ChannelLost(f"{self.pod} went away", has_begun=has_begun)
 
@@ -198,7 +222,7 @@ class Channel(asyncio.Protocol):
         future = self._calls.pop(number, None)
         if future is not None and not future.done():
             future.set_exception(error or HopError(f"{self.pod} ended a call without a reply"))
-        stream = self._streams.pop(number, None)
+        stream = self._pop_stream(number)
         if stream is not None:
             stream.end(error)
 
@@ -224,8 +248,8 @@ class Channel(asyncio.Protocol):
 class HopStream(Generic[T]):
     """What one streamed reply brings, in order."""
 
-    def __init__(self, channel: Channel, number: int, read: Callable[[bytes], Sequence[T]]) -> None:
-        self._channel, self._number, self._read = channel, number, read
+    def __init__(self, channel: Channel, number: int, read: Callable[[bytes], Sequence[T]], n_request_bytes: int) -> None:
+        self._channel, self._number, self._read, self.n_request_bytes = channel, number, read, n_request_bytes
         self._waiting: deque[T] = deque()
         self._n_held_bytes = 0
         self._has_ended = False

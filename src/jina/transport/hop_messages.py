@@ -76,7 +76,11 @@ def write_call(call: Call) -> bytes:
 
 
 def read_call(message: bytes) -> Call:
-    """Unpack what `write_call` packed."""
+    """Unpack what `write_call` packed.
+
+    Raises:
+        MalformedError: Not what `write_call` makes.
+    """
     body, envelope = _split(message, _decode_call)
     left = envelope.time_left_s
     return Call(
@@ -121,12 +125,19 @@ def join_items(packed: list[bytes]) -> bytes:
 
 
 def read_items(message: bytes) -> list[Item]:
-    """Unpack the items of one message of a streamed reply."""
+    """Unpack the items of one message of a streamed reply.
+
+    Raises:
+        MalformedError: Not what `join_items` makes.
+    """
     items, start = [], 0
-    while start < len(message):
-        end = start + 4 + _LENGTH.unpack_from(message, start)[0]
-        items.append(_read_item(message, start + 4, end))
-        start = end
+    try:
+        while start < len(message):
+            end = start + 4 + _LENGTH.unpack_from(message, start)[0]
+            items.append(_read_item(message, start + 4, end))
+            start = end
+    except (struct.error, msgspec.MsgspecError) as error:
+        raise MalformedError(f"not items of the hop: {error}") from error
     return items
 
 
@@ -142,8 +153,12 @@ def _read_item(message: bytes, start: int, end: int) -> Item:
 
 
 def read_reply(message: bytes) -> tuple[Reply, dict[str, Any] | None]:
-    """Unpack a reply and what the method returned as a dict (None if it returned documents)."""
-    end = 4 + _LENGTH.unpack_from(message)[0]
+    """Unpack a reply and what the method returned as a dict (None if it returned documents).
+
+    Raises:
+        MalformedError: Not what `write_reply` makes.
+    """
+    end = 4 + _LENGTH.unpack_from(message)[0] if len(message) >= 4 else 4
     plain = _PLAIN_ENVELOPES.get(message[4:end])
     if plain is not None:
         return Reply(None, Payload(message[end:], plain[0], plain[1])), None
