@@ -63,6 +63,7 @@ def test_defaults_are_jinas_but_for_the_host() -> None:
         ({"disable_reduce": True}, "no_reduce", True),
     ],
 )
+@pytest.mark.filterwarnings("ignore:accepted, but without effect")
 def test_values_may_be_written_in_many_ways(given: dict[str, Any], name: str, expected: Any) -> None:
     """Strings, numbers, lists, JSON and old names give the same typed value."""
     assert getattr(options(**given), name) == expected
@@ -151,6 +152,7 @@ def test_the_warning_points_at_the_callers_line() -> None:
     ("given", "name", "expected"),
     [({"override_with": {"a": 1}}, "uses_with", {"a": 1}), ({"parallel": "1"}, "replicas", 1), ({"https": True}, "tls", True)],
 )
+@pytest.mark.filterwarnings("ignore:accepted, but without effect")
 def test_old_names_migrate_with_a_warning(given: dict[str, Any], name: str, expected: Any) -> None:
     """A name of Jina 2 still sets the value and tells the new name."""
     with pytest.warns(DeprecationWarning, match=f"use '{name}'"):
@@ -168,6 +170,7 @@ def test_environment_gives_defaults_only() -> None:
     assert DeploymentOptions.from_mapping({}, host="0.0.0.0", environ={}).is_open
 
 
+@pytest.mark.filterwarnings("ignore:accepted, but without effect")
 def test_round_trip_through_plain_values() -> None:
     """to_dict gives what from_kwargs reads as the same options."""
     first = options(

@@ -76,7 +76,7 @@ class Plan:
     nodes: tuple[Node, ...]
     listeners: tuple[Listener, ...]
     front: Mapping[str, Any] = field(default_factory=dict)
-    guard: Any = None
+    guard: Any = field(default=None, repr=False)
     timeout_ready_s: float | None = 600.0
     grace_s: float = 60.0
     max_message_bytes: int | None = 1 << 30

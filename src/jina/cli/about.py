@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from jina import __version__
 from jina.cli.commands import COMMANDS, NOT_YET
@@ -48,7 +49,7 @@ def _candidates(words: list[str]) -> list[str]:
     if not words or words[0] not in COMMANDS:
         return [name for name in COMMANDS if not words or name.startswith(words[0])]
     if words[0] == "ping":
-        return ["executor", "gateway", "flow", "--timeout", "--attempts", "--min-successful-attempts"]
+        return ["executor", "deployment", "gateway", "flow", "--timeout", "--attempts", "--min-successful-attempts"]
     if words[0] == "new":
         return ["--type"]
     if words[0] not in _SERVING:
@@ -73,15 +74,24 @@ def help_on(words: list[str]) -> int:
     return _explain(query, words[0])
 
 
+def _later(options: Any, argument: Any) -> str:
+    if argument.name in options.INACTIVE:
+        return "  accepted, but without effect in this release\n"
+    if argument.name in options.LATER:
+        return "  only the default is supported in this release; a later one brings the rest\n"
+    return ""
+
+
 def _explain(query: str, word: str) -> int:
     from difflib import get_close_matches
 
     from jina.options import ClientOptions, DeploymentOptions, arguments_of, names_of
 
     owners = {"Deployment, jina deployment, jina executor": DeploymentOptions, "Client": ClientOptions}
-    found = [(where, arguments_of(kind)[names_of(kind)[query][0]]) for where, kind in owners.items() if query in names_of(kind)]
-    for where, argument in found:
+    found = [(where, kind, arguments_of(kind)[names_of(kind)[query][0]]) for where, kind in owners.items() if query in names_of(kind)]
+    for where, kind, argument in found:
         print(f"{argument.name} ({where}; flag {argument.flag})\n  {argument.help}\n  default: {argument.default!r}")
+        print(_later(kind, argument), end="")
     if found:
         return 0
     near = get_close_matches(query, {*names_of(DeploymentOptions), *COMMANDS}, n=3)

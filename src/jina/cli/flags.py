@@ -15,13 +15,23 @@ def make_parser(command: str, about: str, options: type, epilog: str = "") -> ar
     parser = argparse.ArgumentParser(
         prog=f"jina {command}", description=about, epilog=epilog, allow_abbrev=False, argument_default=argparse.SUPPRESS
     )
+    active = [argument for argument in arguments_of(options).values() if argument.name not in _later(options)]
+    later = [argument for argument in arguments_of(options).values() if argument.name in _later(options)]
     groups: dict[str, Any] = {}
-    for argument in arguments_of(options).values():
-        group = groups.get(argument.group)
+    for argument in (*active, *later):
+        name = argument.group if argument.name not in _later(options) else _LATER
+        group = groups.get(name)
         if group is None:
-            group = groups[argument.group] = parser.add_argument_group(argument.group)
+            group = groups[name] = parser.add_argument_group(name)
         _add(group, argument)
     return parser
+
+
+def _later(options: Any) -> tuple[str, ...]:
+    return (*options.INACTIVE, *options.LATER)
+
+
+_LATER = "later releases (without effect, or refused, in this one)"
 
 
 class FullParser(argparse.ArgumentParser):

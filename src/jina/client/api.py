@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
@@ -117,19 +118,28 @@ class SyncClient(BaseClient):
 
     def _setup(self) -> None:
         self._held: tuple[int, Background, Core] | None = None
+        self._locks: dict[int, threading.Lock] = {}
         self._finalizer: Any = None
 
     def _core(self) -> tuple[Background, Core]:
+        pid = os.getpid()
         held = self._held
-        if held is None or held[0] != os.getpid():
-            if held is not None:
-                _abandoned.append(held)
-            loop = self._background or background()
-            core = make_core(self.args, self._open_connection)
-            held = self._held = (os.getpid(), loop, core)
-            self._finalizer = weakref.finalize(self, loop.call, core.close)
-            self._finalizer.atexit = False
+        if held is None or held[0] != pid:
+            with self._locks.setdefault(pid, threading.Lock()):  # one a process: a lock that was held at a fork stays held
+                held = self._held
+                if held is None or held[0] != pid:
+                    held = self._make_core(pid, held)
         return held[1], held[2]
+
+    def _make_core(self, pid: int, old: tuple[int, Background, Core] | None) -> tuple[int, Background, Core]:
+        if old is not None:
+            _abandoned.append(old)
+        loop = self._background or background()
+        core = make_core(self.args, self._open_connection)
+        self._held = made = (pid, loop, core)
+        self._finalizer = weakref.finalize(self, loop.call, core.close)
+        self._finalizer.atexit = False
+        return made
 
     def post(
         self,
@@ -193,7 +203,7 @@ class SyncClient(BaseClient):
         return self._post(on, inputs, {**given, **kwargs})
 
     def _post(self, on: str, inputs: Any, given: dict[str, Any]) -> Any:
-        post = read_post(on, given, prefetch=self.args.prefetch)
+        post = read_post(on, given, prefetch=self.args.prefetch, api_key=self.args.api_key)
         wanted = ReturnType(post.return_type)
         batches = batches_of(inputs, post.request_size)
         loop, core = self._core()
@@ -230,7 +240,8 @@ class SyncClient(BaseClient):
             BadServer: The executor failed; documents that came before have been given.
             ConnectionError: The service cannot be reached, or was too late.
         """
-        post = read_post(on, {"parameters": parameters, "return_type": return_type, "timeout": timeout, **kwargs}, prefetch=0)
+        given = {"parameters": parameters, "return_type": return_type, "timeout": timeout, **kwargs}
+        post = read_post(on, given, prefetch=0, api_key=self.args.api_key)
         wanted = ReturnType(post.return_type)
         loop, core = self._core()
         answers = stream_sync(loop, lambda deliver: core.stream_doc(post, deliver), core.writer(post).write_document(inputs))
@@ -244,7 +255,7 @@ class SyncClient(BaseClient):
 
     def is_flow_ready(self, timeout: float | None = None, **kwargs: Any) -> bool:
         """Tell whether the service takes calls, all its executors included; logs the reason if not."""
-        metadata = read_metadata(kwargs)
+        metadata = read_metadata(kwargs, self.args.api_key)
         loop, core = self._core()
         reason = loop.run(core.dry_run(timeout, metadata))
         if reason:
@@ -346,7 +357,7 @@ class AsyncClient(BaseClient):
         The arguments and errors are those of the sync client's `post`.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "on", "inputs", "kwargs")}
-        post = read_post(on, {**given, **kwargs}, prefetch=self.args.prefetch)
+        post = read_post(on, {**given, **kwargs}, prefetch=self.args.prefetch, api_key=self.args.api_key)
         wanted = ReturnType(post.return_type)
         batches = batches_of(inputs, post.request_size)
         core = await self._core()
@@ -371,7 +382,8 @@ class AsyncClient(BaseClient):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """Call a streaming endpoint with one document, and give its documents as they come; see the sync client's."""
-        post = read_post(on, {"parameters": parameters, "return_type": return_type, "timeout": timeout, **kwargs}, prefetch=0)
+        given = {"parameters": parameters, "return_type": return_type, "timeout": timeout, **kwargs}
+        post = read_post(on, given, prefetch=0, api_key=self.args.api_key)
         wanted = ReturnType(post.return_type)
         core = await self._core()
         answers = stream_async(lambda deliver: core.stream_doc(post, deliver), core.writer(post).write_document(inputs))
@@ -386,7 +398,7 @@ class AsyncClient(BaseClient):
 
     async def is_flow_ready(self, timeout: float | None = None, **kwargs: Any) -> bool:  # noqa: ASYNC109 - Jina's name
         """Tell whether the service takes calls, all its executors included; logs the reason if not."""
-        metadata = read_metadata(kwargs)
+        metadata = read_metadata(kwargs, self.args.api_key)
         reason = await (await self._core()).dry_run(timeout, metadata)
         if reason:
             self._log_error(f"not ready: {reason}")

@@ -78,13 +78,14 @@ class Post:
         return self.on_done is None and self.on_always is None
 
 
-def read_post(on: str, given: dict[str, Any], *, prefetch: int) -> Post:
+def read_post(on: str, given: dict[str, Any], *, prefetch: int, api_key: str | None = None) -> Post:
     """Make a Post of keyword arguments.
 
     Args:
         on: The endpoint.
         given: The other arguments of `post`.
         prefetch: The client's own, for a post without one.
+        api_key: The client's own, for a post that brings no authorization itself.
 
     Raises:
         ConfigError, BadClientInput: An argument that cannot work; the text names it.
@@ -93,7 +94,7 @@ def read_post(on: str, given: dict[str, Any], *, prefetch: int) -> Post:
         raise BadClientInput(f"on must be the name of an endpoint such as '/embed', got {on!r}")
     given = {name: value for name, value in given.items() if value is not None}
     retries = {name: given.pop(name) for name in tuple(given) if name in _RETRIES}
-    metadata = read_metadata(given)
+    metadata = read_metadata(given, api_key)
     asked = given.pop("prefetch", None)
     limit = prefetch if asked is None else int(asked)
     timeout_s = given.pop("timeout", None)
@@ -144,8 +145,8 @@ def read_parameters(value: Any) -> dict[str, Any]:
     return found
 
 
-def read_metadata(given: dict[str, Any]) -> tuple[tuple[str, str | bytes], ...]:
-    """Take `metadata`, `headers`, `auth` and `cookies` out of the arguments, and give the header fields that they mean."""
+def read_metadata(given: dict[str, Any], api_key: str | None = None) -> tuple[tuple[str, str | bytes], ...]:
+    """Take `metadata`, `headers`, `auth` and `cookies` out of the arguments, and give the header fields that they and the key mean."""
     refuse_credentials(given)
     pairs: list[tuple[str, Any]] = []
     for name in ("metadata", "headers"):
@@ -157,6 +158,8 @@ def read_metadata(given: dict[str, Any]) -> tuple[tuple[str, str | bytes], ...]:
         pairs.append(("authorization", "Basic " + b64encode(f"{login}:{password}".encode()).decode()))
     if cookies:
         pairs.append(("cookie", "; ".join(f"{name}={value}" for name, value in dict(cookies).items())))
+    if api_key is not None and not any(str(name).lower() in ("authorization", "x-api-key") for name, _ in pairs):
+        pairs.append(("authorization", f"Bearer {api_key}"))
     return tuple((str(name).lower(), value if isinstance(value, bytes) else str(value)) for name, value in pairs)
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from jina.enums import ProtocolType
 from jina.errors import ConfigError
 from jina.options import values
 from jina.options.address import parse_address
 from jina.options.deployment import LOOPBACK
-from jina.options.table import argument, changed, check_minimum, read
+from jina.options.table import argument, changed, check_minimum, read, warn_of_inactive
 
 _SERVICE, _CALLS, _OBSERVE = "service", "calls", "logs, metrics, traces"
 
@@ -27,6 +27,13 @@ class ClientOptions:
     bare host, its port, the protocol and whether it is TLS.
     """
 
+    INACTIVE: ClassVar[tuple[str, ...]] = (
+        *("proxy", "tracing", "traces_exporter_host", "traces_exporter_port"),
+        *("metrics", "metrics_exporter_host", "metrics_exporter_port"),
+    )
+    LATER: ClassVar[tuple[str, ...]] = ()
+    ALWAYS_SO: ClassVar[tuple[str, ...]] = ("reuse_session", "suppress_root_logging")
+
     host: str = argument(LOOPBACK, values.text, "the service: host, or scheme://host:port", group=_SERVICE, aliases=("host_in",))
     port: int = argument(80, values.integer, "its port; 443 by default over TLS", group=_SERVICE, aliases=("port_expose", "port_in"))
     protocol: ProtocolType = argument(
@@ -37,6 +44,7 @@ class ClientOptions:
     proxy: bool = argument(False, values.flag, "go through http_proxy and https_proxy", group=_CALLS)
     prefetch: int = argument(1000, values.integer, "most requests on the way at once; 0 is no limit", group=_CALLS, minimum=0)
     reuse_session: bool = argument(False, values.flag, "accepted; connections are always kept", group=_CALLS)
+    api_key: str | None = argument(None, values.text, "key of the service, sent as Authorization: Bearer KEY", group=_SERVICE, secret=True)
     grpc_channel_options: dict[str, Any] | None = argument(
         None, values.mapping, "grpcio's channel options; those with a meaning here keep it", group=_CALLS
     )
@@ -54,6 +62,8 @@ class ClientOptions:
 
     def __post_init__(self) -> None:
         check_minimum(self)
+        if self.api_key is not None and not self.api_key.strip():
+            raise ConfigError("api_key is empty; give the service's key, or leave the argument out")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port must be from 0 to 65535, got {self.port}")
 
@@ -81,7 +91,9 @@ class ClientOptions:
             found[name] = value
         found["host"] = address.host or LOOPBACK
         found.setdefault("port", 443 if found.get("tls") else 80)
-        return cls(**found)
+        options = cls(**found)
+        warn_of_inactive(options)
+        return options
 
     def to_dict(self) -> dict[str, Any]:
         """What differs from the defaults, by name."""

@@ -10,20 +10,37 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, ProtocolType, ProviderType
 from jina.errors import ConfigError, NotSupportedError
 from jina.options import values
-from jina.options.table import argument, changed, check_minimum, plain, read, warn_user
+from jina.options.table import argument, changed, check_minimum, inactive, plain, read, warn_of_inactive
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
+
+# accepted with a warning: nothing reads them in this release
+_INACTIVE = (
+    *("reload", "install_requirements", "output_array_type", "exit_on_exceptions", "uses_dynamic_batching", "provider_endpoint"),
+    *("polling", "no_reduce", "uses_before", "uses_after", "when", "floating", "grpc_metadata", "tls", "peer_ports", "raft_configuration"),
+    *("grpc_server_options", "grpc_channel_options", "compression", "retries", "timeout_send", "hang_timeout_s", "max_buffered_bytes"),
+    *("quiet_error", "monitoring", "port_monitoring", "tracing", "traces_exporter_host", "traces_exporter_port"),
+    *("metrics", "metrics_exporter_host", "metrics_exporter_port"),
+    *("entrypoint", "docker_kwargs", "volumes", "gpus", "disable_auto_volume", "force_update", "prefer_platform", "force_network_mode"),
+    *("env_from_secret", "image_pull_secrets", "k8s_namespace", "workspace_id", "runtime_cls", "shard_id", "replica_id", "pod_role"),
+    *("deployment_role", "noblock_on_start", "uses_before_address", "uses_after_address", "connection_list"),
+)
 
 # constructor arguments of a Deployment that are not options
 _NOT_OPTIONS = ("needs", "include_gateway", "args", "kwargs")
 
 _SERVICE, _EXECUTOR, _COPIES, _HTTP = "service", "executor", "copies and shards", "HTTP and TLS"
 _TIME, _LIMITS, _OBSERVE, _BOX, _INNER = "times", "limits", "logs, metrics, traces", "containers", "inner"
+
+
+def _compression(value: Any) -> str | None:
+    text = values.text(value)
+    return None if text is None or text.lower() in ("none", "nocompression") else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +50,12 @@ class DeploymentOptions:
     `timeout_ready` and `timeout_send` are milliseconds with -1 for no limit, `timeout_ctrl` is seconds: Jina's units. The properties
     `timeout_ready_s` and `timeout_send_s` give seconds. An empty `port`, and a port 0, mean: any free one.
     """
+
+    INACTIVE: ClassVar[tuple[str, ...]] = _INACTIVE
+    LATER: ClassVar[tuple[str, ...]] = ("provider", "replicas", "shards", "external", "stateful")
+    """Refused with any other value than the default, until a later release."""
+    ALWAYS_SO: ClassVar[tuple[str, ...]] = ("native", "suppress_root_logging")
+    """Asking for them changes nothing, since it is never otherwise."""
 
     # --- the service
     name: str = argument("executor", values.text, "name in logs, metrics and parameters", group=_SERVICE)
@@ -135,7 +158,7 @@ class DeploymentOptions:
     grpc_channel_options: dict[str, Any] | None = argument(
         None, values.mapping, "grpcio's channel options; those with a meaning here keep it", group=_HTTP
     )
-    compression: str | None = argument(None, values.text, "NoCompression, Deflate or Gzip for calls between processes", group=_HTTP)
+    compression: str | None = argument(None, _compression, "NoCompression, Deflate or Gzip for calls between processes", group=_HTTP)
     retries: int = argument(
         -1, values.integer, "how often a call is tried again; -1 decides by the replicas", group=_HTTP, minimum=0, allows_minus_one=True
     )
@@ -249,8 +272,7 @@ class DeploymentOptions:
         if "timeout_ctrl" not in found and environ.get("JINA_DEFAULT_TIMEOUT_CTRL"):
             found["timeout_ctrl"] = values.integer(environ["JINA_DEFAULT_TIMEOUT_CTRL"])
         options = cls(**found)
-        if options.inactive():
-            warn_user(f"accepted, but without effect in this release: {', '.join(options.inactive())}")
+        warn_of_inactive(options)
         return options
 
     def to_dict(self) -> dict[str, Any]:
@@ -258,12 +280,15 @@ class DeploymentOptions:
         return changed(self)
 
     def front_values(self) -> dict[str, Any]:
-        """What the front process must know, as plain values: its texts, rules and limits."""
-        return {name: plain(getattr(self, name)) for name in _FRONT}
+        """What the front process must know, as plain values: its texts, rules and limits; files by their whole paths."""
+        found = {name: plain(getattr(self, name)) for name in _FRONT}
+        for name in ("ssl_certfile", "ssl_keyfile"):
+            found[name] = None if found[name] is None else os.path.abspath(found[name])
+        return found
 
     def inactive(self) -> tuple[str, ...]:
         """Names of arguments that were given, are accepted, and do nothing in this release."""
-        return tuple(name for name in _INACTIVE if getattr(self, name))
+        return inactive(self)
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -287,12 +312,10 @@ class DeploymentOptions:
 
 
 _FRONT = (
-    *("title", "description", "cors", "ssl_certfile", "ssl_keyfile", "uvicorn_kwargs", "grpc_server_options"),
-    *("max_body_bytes", "max_message_bytes", "max_buffered_bytes", "max_header_bytes", "max_header_fields", "max_streams"),
-    *("header_timeout_s", "idle_timeout_s", "max_wait_for_replica_s", "hang_timeout_s", "timeout_send_s"),
+    *("title", "description", "cors", "ssl_certfile", "ssl_keyfile"),
+    *("max_body_bytes", "max_message_bytes", "max_header_bytes", "max_header_fields", "max_streams"),
+    *("header_timeout_s", "idle_timeout_s", "max_wait_for_replica_s"),
 )
-
-_INACTIVE = ("reload", "monitoring", "tracing", "metrics", "install_requirements", "output_array_type")
 
 _IMAGES = ("docker://", "jinaai+docker://", "jinahub+docker://")
 _HUB = ("jinaai://", "jinahub://", "jinaai+serverless://")

@@ -198,6 +198,20 @@ def _with_hint(name: str, names: Mapping[str, Any]) -> str:
     return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
 
 
+def inactive(options: Any) -> tuple[str, ...]:
+    """Names of the options' arguments that were given another value than the default, are accepted, and do nothing in this release."""
+    kind: type = type(options)
+    table = arguments_of(kind)
+    return tuple(name for name in options.INACTIVE if getattr(options, name) != table[name].default)
+
+
+def warn_of_inactive(options: Any) -> None:
+    """Warn once of all arguments that were given and do nothing."""
+    names = inactive(options)
+    if names:
+        warn_user(f"accepted, but without effect in this release: {', '.join(names)}")
+
+
 def plain(value: Any) -> Any:
     """A field's value as YAML and JSON can hold it."""
     if isinstance(value, BetterEnum):
