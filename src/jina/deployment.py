@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 from types import TracebackType
 from typing import Any, Self
@@ -11,25 +10,13 @@ from typing import Any, Self
 from jina.call import EndpointInfo
 from jina.errors import ConfigError
 from jina.options import DeploymentOptions
+from jina.options.table import warn_user
 from jina.plan import Listener, Node, Plan, WebApp
 
 _GRAPH_NAME = "executor"
 """What routes, parameter prefixes and `target_executor` call the only node of a Deployment, whatever its name: Jina's rule."""
 
 _MAX_THREADS = 32
-_FRONT_NAMES = (
-    "title",
-    "description",
-    "cors",
-    "max_body_bytes",
-    "max_message_bytes",
-    "max_header_bytes",
-    "max_header_fields",
-    "max_streams",
-    "header_timeout_s",
-    "idle_timeout_s",
-    "max_wait_for_replica_s",
-)
 
 
 class Deployment:
@@ -59,6 +46,8 @@ class Deployment:
         self._app = app
         if app is not None and not self._has_http:
             raise ConfigError(f"app= answers HTTP requests, but protocol is {self.protocol!r}; add 'http'")
+        if app is None and self.options.uvicorn_kwargs:
+            warn_user("uvicorn_kwargs is without effect unless app= answers HTTP")
         self._engine: Any = None
         self._is_running = False
         self._listeners: list[Listener] = []
@@ -185,7 +174,8 @@ class Deployment:
             from jina.client import Client
 
             first = self._bind()[0]
-            self._client = Client(host=_reachable(first.host), port=first.port, protocol=first.protocol, tls=self.tls_enabled)
+            where = {"host": _reachable(first.host), "port": first.port, "protocol": first.protocol, "tls": self.tls_enabled}
+            self._client = Client(**where, api_key=_own_key(self.options.api_key))
         return self._client
 
     def post(self, *args: Any, **kwargs: Any) -> Any:
@@ -240,16 +230,16 @@ class Deployment:
             n_replicas=options.replicas,
         )
         listeners = tuple(
-            Listener(protocol=_protocol(protocol), host=_host(options, index), port=_port(options, index))
-            for index, protocol in enumerate(options.protocol)
+            Listener(protocol=_protocol(protocol), host=_host(options, index), port=port)
+            for index, (protocol, port) in enumerate(zip(options.protocol, options.ports, strict=False))
         )
         return Plan(
             name=options.name,
             nodes=(node,),
             listeners=listeners,
-            front=_front_values(options),
+            front=options.front_values(),
             guard=options.api_key,
-            timeout_ready_s=None if options.timeout_ready < 0 else options.timeout_ready / 1000,
+            timeout_ready_s=options.timeout_ready_s,
             grace_s=options.timeout_ctrl,
             max_message_bytes=options.max_message_bytes,
         )
@@ -285,7 +275,8 @@ class Deployment:
     # --- words -----------------------------------------------------------------------------------------------------------------------
 
     def _log(self, text: str) -> None:
-        self._logger.warning(text)
+        log = self._logger
+        (log.info if text.startswith("still waiting") else log.warning)(text)
 
     @property
     def _logger(self) -> Any:
@@ -301,14 +292,6 @@ class Deployment:
             self._logger.info(f"ready and listening on {shown}" + ("" if is_loopback(listener.host) else " (all interfaces)"))
         if self.options.api_key is None and not all(is_loopback(listener.host) for listener in self._listeners):
             self._logger.warning("this service listens beyond this machine and asks for no key; api_key= guards it")
-
-
-def _front_values(options: DeploymentOptions) -> dict[str, Any]:
-    """What the fronts are told, as plain values; each takes what it knows."""
-    values = {name: getattr(options, name) for name in _FRONT_NAMES}
-    if options.ssl_certfile and options.ssl_keyfile:
-        values["ssl_certfile"], values["ssl_keyfile"] = os.path.abspath(options.ssl_certfile), os.path.abspath(options.ssl_keyfile)
-    return values
 
 
 def _check_tls(options: DeploymentOptions) -> None:
@@ -328,8 +311,11 @@ def _host(options: DeploymentOptions, index: int) -> str:
     return options.host[index] if index < len(options.host) else options.host[0]
 
 
-def _port(options: DeploymentOptions, index: int) -> int:
-    return options.port[index] if options.port and index < len(options.port) else 0
+def _own_key(key: Any) -> str | None:
+    """A key that the service takes from its own client; none where a function decides."""
+    if key is None or isinstance(key, str) or callable(key):
+        return key if isinstance(key, str) else None
+    return next(iter(key), None)
 
 
 def _reachable(host: str) -> str:
