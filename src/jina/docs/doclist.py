@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, ClassVar, ForwardRef, Self, SupportsIndex, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, ForwardRef, Self, SupportsIndex, TypeVar, get_args, overload
 
 import numpy as np
 from pydantic import BaseModel, GetCoreSchemaHandler, TypeAdapter
@@ -143,6 +143,10 @@ class DocList(list[T], metaclass=DocListType):
         """Make a list of the same documents."""
         return self.construct(self)
 
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+    @overload
+    def __getitem__(self, index: Any) -> Self: ...
     def __getitem__(self, index: Any) -> Any:
         if type(index) is int:
             return list.__getitem__(self, index)
