@@ -88,7 +88,7 @@ def test_client_of_the_readme_calls_its_service(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     """Every relative link names a file of the repository."""
-    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    prose = re.sub(r"```.*?```|`[^`\n]+`", "", page.read_text(encoding="utf-8"), flags=re.S)
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose)
 
     assert [link for link in links if not (page.parent / link).exists()] == []
@@ -99,6 +99,20 @@ def test_commands_that_pages_show_exist() -> None:
     shown = {word for page in ALL_PAGES for word in re.findall(r"`jina ([a-z]+)", page.read_text(encoding="utf-8"))}
 
     assert sorted(shown - set(COMMANDS)) == []
+
+
+def test_every_command_is_on_the_page_of_commands() -> None:
+    """Nobody has to find a command by reading code."""
+    page = (ROOT / "docs" / "yaml-and-cli.md").read_text(encoding="utf-8")
+
+    assert [name for name in COMMANDS if f"`jina {name}" not in page] == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """A page that no menu shows is not read."""
+    named = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+
+    assert named == {page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")}
 
 
 def test_options_that_the_deployment_page_lists_exist() -> None:
