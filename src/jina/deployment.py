@@ -53,6 +53,7 @@ class Deployment:
         self._listeners: list[Listener] = []
         self._client: Any = None
         self._closed = threading.Event()
+        self._failure: BaseException | None = None
 
     # --- life ------------------------------------------------------------------------------------------------------------------------
 
@@ -68,6 +69,7 @@ class Deployment:
             return self
         self._bind()
         self._closed.clear()
+        self._failure = None
         try:
             self._engine.start(self._web_app())
         except BaseException:
@@ -99,7 +101,11 @@ class Deployment:
         self.close()
 
     def block(self, stop_event: Any = None) -> None:
-        """Wait until Ctrl-C, until `close` is called elsewhere, or until `stop_event` is set (threading or multiprocessing)."""
+        """Wait until Ctrl-C, until `close` is called elsewhere, or until `stop_event` is set (threading or multiprocessing).
+
+        Raises:
+            StartError: The service ended for good by itself: its front could not be started again.
+        """
         try:
             if stop_event is None:
                 self._closed.wait()
@@ -108,6 +114,12 @@ class Deployment:
                     pass
         except KeyboardInterrupt:
             pass
+        if self._failure is not None:
+            raise self._failure
+
+    def _failed(self, error: BaseException) -> None:
+        self._failure = error
+        self._closed.set()
 
     # --- what it is ------------------------------------------------------------------------------------------------------------------
 
@@ -210,7 +222,7 @@ class Deployment:
             from jina.engines.local import LocalEngine
 
             if self._engine is None:
-                self._engine = LocalEngine(self._plan(), log=self._log)
+                self._engine = LocalEngine(self._plan(), log=self._log, on_failure=self._failed)
             self._listeners = self._engine.bind()
         return self._listeners
 

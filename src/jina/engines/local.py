@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
@@ -30,9 +29,15 @@ _APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
 class LocalEngine:
     """A Plan, placed on this machine."""
 
-    def __init__(self, plan: Plan, *, log: Callable[[str], None]) -> None:
-        """Take a plan; nothing runs and no port is bound yet."""
-        self._plan, self._log = plan, log
+    def __init__(self, plan: Plan, *, log: Callable[[str], None], on_failure: Callable[[BaseException], None] = lambda error: None) -> None:
+        """Take a plan; nothing runs and no port is bound yet.
+
+        Args:
+            plan: What to run.
+            log: Gets what people should know.
+            on_failure: Gets the reason, in a thread of ours, when a running service has ended for good without having been asked to.
+        """
+        self._plan, self._log, self._on_failure = plan, log, on_failure
         self._sockets: list[socket.socket] = []
         self._folder: Path | None = None
         self._supervisor: Supervisor | None = None
@@ -71,7 +76,8 @@ class LocalEngine:
             executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.nodes}
             guard = pack(self._plan.guard, what="api_key") if self._plan.guard is not None else b""
             app = self._app_slot(web_app, guard) if web_app is not None else None
-            self._supervisor = Supervisor(self._front_slot(guard, app), self._worker_slots(executors), app=app, log=self._log)
+            front, workers = self._front_slot(guard, app), self._worker_slots(executors)
+            self._supervisor = Supervisor(front, workers, app=app, log=self._log, on_failure=self._failed)
             self._supervisor.start(self._plan.timeout_ready_s)
         except BaseException:
             self._supervisor = None
@@ -99,14 +105,17 @@ class LocalEngine:
         """Process ids of the children by name."""
         return self._supervisor.pids if self._supervisor is not None else {}
 
+    def _failed(self, error: BaseException) -> None:
+        self._release()  # a port that nobody serves refuses callers instead of keeping them waiting
+        self._on_failure(error)
+
     def _release(self) -> None:
-        for sock in self._sockets:
+        sockets, self._sockets = self._sockets, []
+        for sock in sockets:
             sock.close()
-        self._sockets = []
-        if self._folder is not None:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(self._folder)
-            self._folder = None
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _listens(self) -> list[Listen]:
         """The public sockets by protocol, under the numbers that children inherit."""
@@ -118,6 +127,7 @@ class LocalEngine:
         plan, node = self._plan, self._plan.nodes[0]
         listens = [listen for listen in self._listens() if app is None or listen.fd not in app.pass_fds]
         app_path = self._app_path if app is not None else ""
+        folder = str(self._folder)
 
         def make_spec(_: int) -> FrontSpec:
             return FrontSpec(
@@ -130,6 +140,7 @@ class LocalEngine:
                 cwd=str(Path.cwd()),
                 guard=guard,
                 app_path=app_path,
+                folder=folder,
                 grace_s=plan.grace_s,
             )
 
@@ -166,15 +177,19 @@ class LocalEngine:
         return Slot(role="app", make_spec=make_spec, env=env, pass_fds=(listen.fd,), policy=RestartPolicy(_APP_PATIENCE))
 
     def _worker_slots(self, executors: Mapping[str, bytes]) -> list[Slot]:
-        return [self._worker_slot(node, index, executors[node.name]) for node in self._plan.nodes for index in range(node.n_replicas)]
+        return [
+            self._worker_slot(node, f"{place}-{index}", index, executors[node.name])
+            for place, node in enumerate(self._plan.nodes)
+            for index in range(node.n_replicas)
+        ]
 
-    def _worker_slot(self, node: Node, index: int, executor: bytes) -> Slot:
+    def _worker_slot(self, node: Node, stem: str, index: int, executor: bytes) -> Slot:
         plan, folder = self._plan, self._folder
         assert folder is not None
         pod = f"{node.name}/rep-{index}"
-        stem = f"{len(node.name)}-{index}"
 
         def make_spec(incarnation: int) -> WorkerSpec:
+            _remove_files(folder, f"{stem}.{incarnation - 2}")
             return WorkerSpec(
                 name=pod,
                 deployment=node.name,
@@ -191,6 +206,12 @@ class LocalEngine:
             )
 
         return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, pod))
+
+
+def _remove_files(folder: Path, stem: str) -> None:
+    """Remove a dead worker's socket and note: not the last one's, whose note the front may be about to read."""
+    for suffix in ("sock", "begun"):
+        (folder / f"{stem}.{suffix}").unlink(missing_ok=True)
 
 
 def _short_folder() -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 from jina.process.messages import Failed, FromChild, Reader, send
 
 _PR_SET_PDEATHSIG = 1
+_private: set[int] = set()
 
 
 class Parent:
@@ -60,10 +61,32 @@ class Parent:
         self.tell(Failed(f"{type(error).__name__}: {error}", traceback))
 
 
+def keep_from_forks(fd: int) -> None:
+    """Say that this pipe or socket is ours alone: a process that the user's code forks must not hold it open beyond our death."""
+    _private.add(fd)
+
+
+def is_closed(fd: int) -> None:
+    """Say that this descriptor is closed now, so that its number may come to mean something else."""
+    _private.discard(fd)
+
+
+def _drop_private() -> None:
+    """In a forked child: put nothing in their place, so that no later descriptor gets a number that some object here still knows."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in _private:
+        os.dup2(nothing, fd, inheritable=False)
+    os.close(nothing)
+
+
 def enter(argv: list[str]) -> tuple[Parent, Any]:
     """Begin a child's life: `argv` is [module, name, orders fd, events fd]; gives the parent and the specification."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = Parent(int(argv[2]), int(argv[3]))
+    orders, events = int(argv[2]), int(argv[3])
+    parent = Parent(orders, events)
+    keep_from_forks(orders)
+    keep_from_forks(events)
+    os.register_at_fork(after_in_child=_drop_private)
     spec = parent.specification()
     sys.path[:] = spec.sys_path
     with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from jina.call import EndpointInfo
 from jina.main.child import Parent, enter, raise_file_limit
+from jina.process.exits import wait_all
 from jina.process.messages import FrontSpec, Listen, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
 from jina.runtime.guards import make_guard
 from jina.runtime.node import Node
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     import ssl
 
 _BACKLOG = 4096
+_KILL_MARGIN_S = 1.0
+"""As in the supervisor: after the grace of a stop, workers get this much more to get out."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -36,6 +40,9 @@ def main(argv: list[str] | None = None) -> None:
     raise_file_limit()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_Front(parent, spec).run())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # an access check of the user's that hangs must not keep it alive
 
 
 class _Front:
@@ -64,7 +71,8 @@ class _Front:
         grace_s = await self._stop
         await self._drain(grace_s)
         if self._is_supervisor_gone:
-            self._kill_workers()
+            self._end_workers(grace_s)
+            shutil.rmtree(self._spec.folder, ignore_errors=True)
 
     # --- orders --------------------------------------------------------------------------------------------------------------------
 
@@ -114,6 +122,8 @@ class _Front:
             channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=self._lost)
         except OSError:
             return  # it died between its report and now; its ReplicaDown is on the way
+        if channel.is_lost:
+            return  # the same, a moment later
         self._replicas.add(up.name, channel)
         await self._serve(up.endpoints)
 
@@ -190,27 +200,19 @@ class _Front:
             async with asyncio.timeout(grace_s):
                 await asyncio.gather(*(each.drain() for each in (*self._fronts, self._apps) if each is not None))
 
-    def _kill_workers(self) -> None:
-        for pid in self._groups.values():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGTERM)
-        # A worker drains on its own closed pipe; what is still there after that moment does not listen any more.
-        for pid in self._groups.values():
-            _kill_after(pid, 2.0)
+    def _end_workers(self, grace_s: float) -> None:
+        """Give the workers the time of a stop, all of them together; then end what is left of them and of what they started."""
+        groups = self._groups.values()
+        for pid in groups:
+            _signal_group(pid, signal.SIGTERM)
+        wait_all(groups, grace_s + _KILL_MARGIN_S)
+        for pid in groups:
+            _signal_group(pid, signal.SIGKILL)
 
 
-def _kill_after(pid: int, seconds: float) -> None:
-    import time
-
-    give_up_at = time.monotonic() + seconds
-    while time.monotonic() < give_up_at:
-        try:
-            os.killpg(pid, 0)
-        except (ProcessLookupError, PermissionError):
-            return
-        time.sleep(0.02)
+def _signal_group(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, number)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
+from jina.main.child import is_closed, keep_from_forks
 from jina.process.messages import WorkerSpec
 from jina.runtime.local import Local
 from jina.runtime.work import ITEM, REPLY, Outcome
@@ -34,18 +35,21 @@ class WireThread:
 
     async def _listen(self) -> None:
         spec = self._spec
+        self._notes = BegunNotes(spec.begun_path)
         self._local = Local(
             self._executor,
             user_loop=self._user_loop,
             owner_loop=self._loop,
             deliver=deliver_all,
             n_threads=spec.n_threads,
-            notes=BegunNotes(spec.begun_path),
+            notes=self._notes,
         )
         self._server = await self._loop.create_unix_server(self._accept, spec.socket_path)
+        for sock in self._server.sockets:
+            keep_from_forks(sock.fileno())
 
     def _accept(self) -> HopServer:
-        return HopServer(self._local, self._connections, max_message_bytes=self._spec.max_message_bytes)
+        return _Connection(self._local, self._connections, self._notes, max_message_bytes=self._spec.max_message_bytes)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -60,6 +64,24 @@ class WireThread:
         except TimeoutError:
             pass
         self._local.close()
+
+
+class _Connection(HopServer):
+    """A front's connection, which no process that the user's code forks holds open, and whose notes end with it."""
+
+    def __init__(self, local: Local, connections: set[HopServer], notes: BegunNotes, *, max_message_bytes: int | None) -> None:
+        super().__init__(local, connections, max_message_bytes=max_message_bytes)
+        self._notes = notes
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._fd = transport.get_extra_info("socket").fileno()
+        keep_from_forks(self._fd)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        is_closed(self._fd)
+        self._notes.forget(self._works)
+        super().connection_lost(error)
 
 
 def deliver_all(outcomes: list[Outcome]) -> None:

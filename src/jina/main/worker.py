@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import os
 import signal
 import sys
@@ -53,7 +54,7 @@ class _Worker:
         threading.Thread(target=self._listen, args=(loop,), name="orders", daemon=True).start()
         grace_s = await self._stop
         await asyncio.to_thread(wire.drain, grace_s)
-        return self._close(executor)
+        return await self._close(executor)
 
     def _load(self) -> Any:
         """Make the user's Executor; whatever it raises is the reason why this worker cannot start."""
@@ -91,9 +92,12 @@ class _Worker:
         if not self._stop.done():
             self._stop.set_result(grace_s)
 
-    def _close(self, executor: Any) -> int:
+    async def _close(self, executor: Any) -> int:
+        """Let the user's code clean up; one that never ends is ended by the supervisor, or by the front's last will."""
         try:
-            executor.close()
+            closing = executor.close()
+            if inspect.isawaitable(closing):
+                await closing
         except Exception:
             traceback.print_exc()
             return 1

@@ -1,4 +1,7 @@
-"""One child process: a fresh interpreter, its own process group, and a pipe each way."""
+"""One child process: a fresh interpreter, its own process group, and a pipe each way.
+
+Nothing here waits for the child: what it does not take yet stays in a buffer until its pipe has room.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,54 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jina.process.messages import AppSpec, FrontSpec, Reader, ToChild, WorkerSpec, send
+from jina.process.exits import exit_fd
+from jina.process.messages import AppSpec, FrontSpec, Reader, ToChild, WorkerSpec, frame
 
 _MAX_READ_BYTES = 1 << 18
 
 
 class Child:
-    """A running child, as its supervisor sees it."""
+    """A running child, as its supervisor sees it.
+
+    Attributes:
+        orders, events: Our ends of the pipes.
+        exited: Readable once the process has ended.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], orders: int, events: int) -> None:
         self.process, self.orders, self.events = process, orders, events
-        self.pid = process.pid
+        self.pid, self.exited = process.pid, exit_fd(process)
         self._reader = Reader.of_events()
+        self._unsent = bytearray()
+        for fd in (orders, events):
+            os.set_blocking(fd, False)
 
     def send(self, message: ToChild) -> None:
         """Send an order; a child that is gone hears nothing, and its death is seen elsewhere."""
-        with contextlib.suppress(BrokenPipeError):
-            send(self.orders, message)
+        self._unsent += frame(message)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what the pipe takes now."""
+        try:
+            while self._unsent:
+                del self._unsent[: os.write(self.orders, self._unsent)]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self._unsent.clear()
+
+    @property
+    def has_unsent(self) -> bool:
+        """The pipe was full; `flush` goes on once it has room."""
+        return bool(self._unsent)
 
     def read(self) -> list[Any] | None:
-        """Give the events that have arrived; None once the child has closed its end, which is its death."""
-        data = os.read(self.events, _MAX_READ_BYTES)
+        """Give the events that have arrived, perhaps none; None once the child has closed its end."""
+        try:
+            data = os.read(self.events, _MAX_READ_BYTES)
+        except BlockingIOError:
+            return []
         return self._reader.feed(data) if data else None
 
     def signal_group(self, number: int) -> None:
@@ -44,8 +74,8 @@ class Child:
         """End what is left of the child's process group and give its exit code (negative: the signal that ended it)."""
         self.signal_group(signal.SIGKILL)
         code = self.process.wait()
-        os.close(self.orders)
-        os.close(self.events)
+        for fd in (self.orders, self.events, self.exited):
+            os.close(fd)
         return code
 
 
@@ -68,6 +98,10 @@ def spawn(role: str, spec: WorkerSpec | FrontSpec | AppSpec, env: Mapping[str, s
             pass_fds=(orders_read, events_write, *pass_fds),
             process_group=0,
         )
+    except BaseException:
+        os.close(orders_write)
+        os.close(events_read)
+        raise
     finally:
         os.close(orders_read)
         os.close(events_write)

@@ -1,7 +1,7 @@
 """What the supervisor and its children say to each other, over one pair of pipes a child.
 
 Frames are a 4-byte length and msgpack. The first frame to a child is its specification; later ones are orders. A child answers with
-events. The end of a pipe is a message too: to the supervisor that the child is gone, to the child that the supervisor is.
+events. The end of a pipe is a message too: to the child that the supervisor is gone. (The supervisor watches the process itself.)
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class FrontSpec(msgspec.Struct, tag="front"):
         options: Plain values for the fronts (title, cors, limits, ...).
         guard: Travelling key or callable over the headers; empty for none.
         app_path: Unix socket on which app processes call; empty if there is none.
+        folder: What holds our files; a front that outlives its supervisor removes it.
     """
 
     name: str
@@ -76,6 +77,7 @@ class FrontSpec(msgspec.Struct, tag="front"):
     cwd: str
     guard: bytes = b""
     app_path: str = ""
+    folder: str = ""
     grace_s: float = 60.0
 
 
@@ -159,10 +161,15 @@ _decode_to_child = msgspec.msgpack.Decoder(ToChild)
 _decode_from_child = msgspec.msgpack.Decoder(FromChild)
 
 
+def frame(message: ToChild | FromChild) -> bytes:
+    """Give the bytes of one message."""
+    data = _encode(message)
+    return _LENGTH.pack(len(data)) + data
+
+
 def send(fd: int, message: ToChild | FromChild) -> None:
     """Write one message; blocks while the pipe is full. BrokenPipeError when the other side is gone."""
-    data = _encode(message)
-    view = memoryview(_LENGTH.pack(len(data)) + data)
+    view = memoryview(frame(message))
     while view:
         view = view[os.write(fd, view) :]
 

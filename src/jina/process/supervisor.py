@@ -1,12 +1,12 @@
 """Starts one front, its workers and perhaps a web app of the user's, restarts what dies, stops what is asked to stop.
 
-One thread owns all of it and reads one stream of events: what children report, that a pipe closed (a death), and what the owner
+One thread owns all of it and reads one stream of events: what children report, that one has ended, and what the owner
 asks (start, stop). It runs in the process of whoever uses us as a library, so it changes nothing global there: a daemon thread, no
 signal handlers, no event loop.
 
-    worker: starting --Ready--> ready --pipe closed--> (restarted at once) starting
-            starting --Failed or pipe closed--> pauses grow --> given up
-    front:  the same; a new front gets the same listening sockets, so the port never closes
+    worker: starting --Ready--> ready --ended--> (restarted at once) starting
+            starting --Failed or ended--> pauses grow --> given up
+    front:  the same; a new front gets the same listening sockets, so the port never closes; when it is given up, so is everything
     app:    the same as the front, but it is never given up
 """
 
@@ -18,7 +18,7 @@ import selectors
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from jina.call import EndpointInfo
@@ -29,6 +29,7 @@ from jina.process.messages import AppSpec, Failed, FrontSpec, Ready, ReplicaDown
 
 Spawn = Callable[..., Child]
 Log = Callable[[str], None]
+OnFailure = Callable[[BaseException], None]
 
 _KILL_MARGIN_S = 1.0
 """A child that was asked to stop within its grace gets this much more to get out, then it is killed."""
@@ -70,17 +71,31 @@ class Supervisor:
         *,
         app: Slot | None = None,
         log: Log,
+        on_failure: OnFailure = lambda error: None,
         spawn: Spawn = spawn,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Take what to run; nothing runs yet.
+
+        Args:
+            front: The place of the front.
+            workers: Those of the workers.
+            app: That of the web app, if there is one.
+            log: Gets what people should know.
+            on_failure: Gets the reason, in our thread, when all has ended without having been asked to, after it was ready.
+            spawn: For tests.
+            clock: For tests.
+        """
         self._front, self._workers, self._app = front, workers, app
         self._slots = [front, *workers, *([app] if app is not None else [])]
-        self._log, self._spawn, self._clock = log, spawn, clock
+        self._log, self._on_failure, self._spawn, self._clock = log, on_failure, spawn, clock
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._wake_lock = threading.Lock()
         self._started = threading.Event()
+        self._failure: BaseException | None = None
         self._start_error: BaseException | None = None
         self._was_ready = False
         self._known: list[EndpointInfo] = []
@@ -110,16 +125,17 @@ class Supervisor:
             self.stop(0.0)
             raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; raise timeout_ready (milliseconds) if it needs longer")
         if self._start_error is not None:
-            self._thread.join()
+            self.stop(0.0)
             raise self._start_error
 
     def stop(self, grace_s: float) -> None:
         """Stop everything: the front finishes what it holds, then workers close their executor. Calling it again is harmless."""
-        if self._thread.ident is None or not self._thread.is_alive():
+        if self._thread.ident is None:
             return
         self._stop_grace_s = grace_s if self._stop_grace_s is None else min(grace_s, self._stop_grace_s)
         self._wake()
         self._thread.join()
+        self._close_wake()
 
     @property
     def endpoints(self) -> list[EndpointInfo]:
@@ -132,8 +148,16 @@ class Supervisor:
         return {slot.name: slot.child.pid for slot in self._slots if slot.child is not None}
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):
-            os.write(self._wake_write, b"!")
+        with self._wake_lock, contextlib.suppress(OSError):
+            if self._wake_write >= 0:
+                os.write(self._wake_write, b"!")
+
+    def _close_wake(self) -> None:
+        """Close our end of the pipe that wakes the thread; only once that has ended, and only here."""
+        with self._wake_lock:
+            if self._wake_write >= 0:
+                os.close(self._wake_write)
+            self._wake_write = -1
 
     def _awaited(self) -> str:
         names = [slot.name for slot in (*self._slots[1:], self._front) if slot.ready is None]
@@ -148,33 +172,37 @@ class Supervisor:
             while self._turn():
                 pass
         except BaseException as error:
-            self._start_error = error
+            self._start_error = self._failure = error
             self._log(f"the supervisor failed and stops everything: {error!r}")
             self._kill_all()
         finally:
             self._close()
             self._started.set()
+        if self._failure is not None and self._was_ready:
+            self._on_failure(self._failure)
 
     def _turn(self) -> bool:
         """Handle what has happened; False once everything has stopped."""
+        self._watch_unsent()
         for key, _ in self._selector.select(self._patience()):
             if key.data is None:
                 os.read(self._wake_read, 64)
-            else:
-                self._read(key.data)
+            elif key.data.child is not None:  # else it died a moment ago, in this very turn
+                self._handle(key.data, key.data.child, key.fd)
         now = self._clock()
+        for slot in self._slots:
+            if self._stop_grace_s is None and slot.start_at is not None and slot.start_at <= now:
+                self._start(slot)
         if self._stop_grace_s is not None:
             return self._continue_stopping(now, self._stop_grace_s)
-        for slot in self._slots:
-            if slot.start_at is not None and slot.start_at <= now:
-                self._start(slot)
         if not self._was_ready and now >= self._note_at:
             self._note_at = now + _FIRST_NOTE_S
             self._log(f"still waiting for {self._awaited()} after {now - self._begin_at:.0f} s")
         return True
 
     def _patience(self) -> float | None:
-        times = [slot.start_at for slot in self._slots if slot.start_at is not None]
+        is_stopping = self._stop_grace_s is not None
+        times = [slot.start_at for slot in self._slots if slot.start_at is not None and not is_stopping]
         times += [slot.stop_by for slot in self._slots if slot.stop_by is not None and slot.child is not None]
         if not self._was_ready:
             times.append(self._note_at)
@@ -184,8 +212,15 @@ class Supervisor:
         slot.n_started += 1
         slot.spec = slot.make_spec(slot.n_started)
         slot.start_at, slot.ready, slot.failure = None, None, None
-        slot.child = self._spawn(slot.role, slot.spec, slot.env, slot.pass_fds)
-        self._selector.register(slot.child.events, selectors.EVENT_READ, slot)
+        try:
+            slot.child = self._spawn(slot.role, slot.spec, slot.env, slot.pass_fds)
+        except OSError as error:
+            if not self._was_ready:
+                raise
+            self._try_again(slot, f"{slot.name} could not be started: {error}")
+            return
+        for fd in (slot.child.events, slot.child.exited):
+            self._selector.register(fd, selectors.EVENT_READ, slot)
         if slot is self._front:
             if self._was_ready:
                 slot.child.send(TakeOver(self._known))
@@ -211,12 +246,30 @@ class Supervisor:
             spec = other.spec
             to.child.send(ReplicaUp(spec.name, spec.socket_path, spec.begun_path, other.child.pid, other.ready.endpoints))
 
-    def _read(self, slot: Slot) -> None:
-        assert slot.child is not None
-        events = slot.child.read()
-        if events is None:
-            self._died(slot)
+    def _watch_unsent(self) -> None:
+        """Wait for room in the pipes of those children that have not taken everything."""
+        for child in (slot.child for slot in self._slots):
+            if child is None:
+                continue
+            is_watched = child.orders in self._selector.get_map()
+            if child.has_unsent and not is_watched:
+                self._selector.register(child.orders, selectors.EVENT_WRITE, self._slot_of(child))
+            elif is_watched and not child.has_unsent:
+                self._selector.unregister(child.orders)
+
+    def _slot_of(self, child: Child) -> Slot:
+        return next(slot for slot in self._slots if slot.child is child)
+
+    def _handle(self, slot: Slot, child: Child, fd: int) -> None:
+        if fd == child.orders:
+            child.flush()
             return
+        events = child.read()  # also when it has ended: its last words
+        self._take(slot, events or ())
+        if events is None or fd == child.exited:
+            self._died(slot)
+
+    def _take(self, slot: Slot, events: Iterable[Ready | Failed]) -> None:
         for event in events:
             if isinstance(event, Ready):
                 self._became_ready(slot, event)
@@ -236,22 +289,30 @@ class Supervisor:
 
     def _died(self, slot: Slot) -> None:
         assert slot.child is not None
-        self._selector.unregister(slot.child.events)
+        for fd in (slot.child.events, slot.child.exited, slot.child.orders):
+            if fd in self._selector.get_map():
+                self._selector.unregister(fd)
         code = slot.child.reap()
         was_ready, slot.child, slot.ready = slot.ready is not None, None, None
         if self._stop_grace_s is not None:
             return
-        slot.last_error = slot.failure.summary if slot.failure is not None else f"{slot.name} ended with {describe_exit(code)}"
-        if not self._was_ready:
-            self._start_error = self._cannot_start(slot)
-            self._stop_grace_s = 0.0
+        reason = slot.failure.summary if slot.failure is not None else f"{slot.name} ended with {describe_exit(code)}"
+        if self._was_ready:
+            self._try_again(slot, reason, "" if was_ready else " before it was ready")
             return
+        slot.last_error = reason
+        self._start_error = self._cannot_start(slot)
+        self._stop_grace_s = 0.0
+
+    def _try_again(self, slot: Slot, reason: str, when: str = "") -> None:
+        slot.last_error = reason
         slot.start_at = slot.policy.died(self._clock())
         slot.has_given_up = gave_up = slot.start_at is None
         what = "is not started again" if gave_up else "is started again"
-        self._log(f"{slot.last_error}{'' if was_ready else ' before it was ready'}; it {what}")
+        self._log(f"{slot.last_error}{when}; it {what}")
         if slot is self._front or slot is self._app:
             if gave_up:
+                self._failure = self._cannot_start(slot)
                 self._stop_grace_s = 0.0
         elif self._front.child is not None:
             self._front.child.send(ReplicaDown(slot.name, slot.last_error if gave_up else ""))
@@ -259,7 +320,8 @@ class Supervisor:
     def _cannot_start(self, slot: Slot) -> StartError:
         if slot.failure is not None:
             return StartError(f"{slot.name} could not start: {slot.failure.summary}\n\n{slot.failure.traceback}")
-        return StartError(f"{slot.name} could not start: {slot.last_error}; what it printed stands above")
+        where = "what it printed went to this process's standard output and error (of a notebook: its server's terminal)"
+        return StartError(f"{slot.name} could not start: {slot.last_error}; {where}")
 
     # --- stopping ----------------------------------------------------------------------------------------------------------------
 
@@ -292,7 +354,6 @@ class Supervisor:
     def _close(self) -> None:
         self._selector.close()
         os.close(self._wake_read)
-        os.close(self._wake_write)
 
 
 def describe_exit(code: int) -> str:

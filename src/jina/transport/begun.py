@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Collection
 from pathlib import Path
 
 N_SLOTS = 4096
@@ -42,6 +43,12 @@ class BegunNotes:
         if slot >= 0:
             _SLOT.pack_into(self._map, slot * 4, 0)
             self._free.append(slot)
+
+    def forget(self, streams: Collection[int]) -> None:
+        """Take back the notes on a connection that is lost: nobody will ask for them, and the next connection counts from 1 again."""
+        for slot in range(N_SLOTS):
+            if _SLOT.unpack_from(self._map, slot * 4)[0] in streams:
+                _SLOT.pack_into(self._map, slot * 4, 0)
 
 
 def read_begun(path: str) -> set[int]:
