@@ -129,7 +129,10 @@ def _snake(header: dict[str, Any]) -> dict[str, Any]:
 
 def failed_reply(header: Any, status: StatusParts) -> RpcError:
     """Make the error for a reply whose header tells of a failure."""
-    return failure(FailedReply, header, status=GrpcStatus.UNKNOWN, details=status.description)
+    error = failure(FailedReply, header, status=GrpcStatus.UNKNOWN, details=status.description)
+    assert isinstance(error, FailedReply)
+    error.reply_status = status
+    return error
 
 
 def http_failure(status: int, content: bytes, path: str) -> RpcError:
@@ -171,8 +174,11 @@ def _json_or_text(content: bytes) -> Any:
 
 
 def _detail(content: bytes) -> str:
+    """What a body says, as a sentence: of findings where and what, without the rest."""
     body = _json_or_text(content)
     if isinstance(body, dict):
         status = (body.get("header") or {}).get("status") or {}
         body = status.get("description") or body.get("detail", body)
+    if isinstance(body, list) and body and all(isinstance(one, dict) and "msg" in one for one in body):
+        return "; ".join(f"{one['msg']} - at `{'.'.join(map(str, one.get('loc', ())))}`" for one in body)
     return body if isinstance(body, str) else msgspec.json.encode(body).decode()

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from jina.codec.messages import StatusParts
 from jina.errors import BadClient, BadClientInput, BadServer, BadServerFlow
 from jina.transport.grpc_client import CallEnd
 from jina.wire.status import GrpcStatus
@@ -97,6 +98,11 @@ class ServiceError(RpcError, BadServerFlow):
 class HttpError(RpcError, ValueError):
     """An HTTP status that is no success; `args[0]` is the response's body."""
 
+    def __str__(self) -> str:
+        if not isinstance(self.args[0] if self.args else "", dict | list):
+            return super().__str__()
+        return f"HTTP status {self.http_status}: {self._details}" if self.http_status else self._details
+
 
 class NoEndpointError(RpcError, BadClient):
     """The service has no such endpoint."""
@@ -111,7 +117,27 @@ class LateError(RpcError, TimeoutError):
 
 
 class FailedReply(RpcError, BadServer):
-    """An executor failed; `args[0]` is the reply's header."""
+    """An executor failed; `args[0]` is the reply's header.
+
+    Attributes:
+        reply_status: What the header says of the failure.
+    """
+
+    reply_status: StatusParts | None = None
+
+    def __str__(self) -> str:
+        """The exception and where it came from, then the server's traceback as it was printed there."""
+        status = self.reply_status
+        if status is None:
+            return self._details
+        text = f"{status.name}: {', '.join(status.args)}" if status.name and status.args else status.name or status.description
+        where = _place(status.executor, getattr(self.args[0], "exec_endpoint", "") if self.args else "")
+        return f"{text}{where}" + "".join(["\n\nThe server's traceback:\n", *status.stacks] if status.stacks else []).rstrip("\n")
+
+
+def _place(executor: str, endpoint: str) -> str:
+    """Where an executor failed: ` in Encoder, endpoint '/embed'`."""
+    return (f" in {executor}" if executor else "") + (f", endpoint '{endpoint}'" if executor and endpoint else "")
 
 
 def failure(kind: type[RpcError], *args: Any, status: int | None = None, details: str = "", metadata: Pairs = ()) -> RpcError:

@@ -86,6 +86,8 @@ class ResponseReader:
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, BadResponseError):
                 raise error.__context__ from None
+            if data[:1] == b"\x00" and data[3:4] == b"\x04":  # SETTINGS, the first frame of every HTTP/2 server (RFC 9113, 3.4)
+                raise BadResponseError("the server's answer is not HTTP/1.1: this is a gRPC port; use protocol='grpc'") from None
             raise BadResponseError(f"the server's answer is not HTTP: {error}") from None
         return self._take()
 
