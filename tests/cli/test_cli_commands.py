@@ -17,6 +17,7 @@ import jina
 from jina.cli import main
 from jina.cli.commands import COMMANDS, NOT_YET
 from jina.cli.flags import make_parser, parse
+from jina.docs import DocList, TextDoc
 from jina.options import DeploymentOptions, arguments_of
 
 
@@ -195,22 +196,30 @@ def test_mistakes_are_one_line_and_exit_code_1(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize(("kind", "top"), [("deployment", "deployment.yml"), ("flow", "flow.yml")])
-def test_new_makes_a_project(kind: str, top: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_makes_a_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The files of Jina's template, and what to do next; an existing directory is left alone."""
     target = tmp_path / "project"
 
-    assert main(["new", str(target), "--type", kind]) == 0
+    assert main(["new", str(target)]) == 0
 
     found = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
-    assert found == {top, "client.py", "executor1/executor.py", "executor1/config.yml", "executor1/requirements.txt"}
-    assert yaml.safe_load((target / top).read_text())["jtype"].lower() == kind
-    assert f"jina {kind} --uses {top}" in capsys.readouterr().out
+    assert found == {"deployment.yml", "client.py", "executor1/executor.py", "executor1/config.yml", "executor1/requirements.txt"}
+    described = yaml.safe_load((target / "deployment.yml").read_text())
+    assert described["jtype"] == "Deployment"
+    assert all(port < 32768 for port in described["with"]["port"]), "within the ephemeral range"
+    assert "jina deployment --uses deployment.yml" in capsys.readouterr().out
     for name in ("client.py", "executor1/executor.py"):
         compile((target / name).read_text(), name, "exec")
 
     assert main(["new", str(target)]) == 1
     assert "exists already" in capsys.readouterr().err
+
+
+def test_new_refuses_flows_until_they_can_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is written whose next step would fail."""
+    assert main(["new", str(tmp_path / "p"), "--type", "flow"]) == 1
+    assert "Flows come with a later release" in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
 
 
 def test_new_project_can_be_loaded(tmp_path: Path) -> None:
@@ -222,6 +231,7 @@ def test_new_project_can_be_loaded(tmp_path: Path) -> None:
     cls, config = resolve_uses(options)
     assert cls.__name__ == "MyExecutor"
     assert config["uses_metas"]["name"] == "MyExecutor"
+    assert cls().foo(docs=DocList[TextDoc]([TextDoc(text="world")])).text == ["hello, world!"]
     sys.modules.pop("executor", None)
 
 
@@ -229,6 +239,8 @@ def test_new_project_can_be_loaded(tmp_path: Path) -> None:
     ("query", "code", "text"),
     [
         ("replicas", 0, "number of equal copies"),
+        ("replicas", 0, "only the default is supported in this release"),
+        ("polling", 0, "without effect in this release"),
         ("--port-expose", 0, "port (Deployment"),
         ("ping", 0, "ask a running service"),
         ("flow", 0, "later release"),
@@ -283,3 +295,21 @@ def test_old_parsers_give_full_namespaces() -> None:
     assert DeploymentOptions.from_kwargs(**vars(args)) == DeploymentOptions(name="x", port=(5000,))
     assert set_pod_parser().parse_known_args(["--what"])[1] == ["--what"]
     assert set_client_cli_parser().parse_args(["--host", "http://h:1"]).port == 1
+
+
+def test_help_sets_apart_what_later_releases_bring(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options without effect stand in a group of their own, at the end."""
+    main(["deployment", "--help"])
+
+    now, _, later = capsys.readouterr().out.partition("later releases")
+    assert "--max-body-bytes" in now
+    assert "--polling" not in now.partition("options:")[2]
+    assert "--polling" in later
+    assert "--replicas" in later
+
+
+def test_help_of_ping_lists_deployments(capsys: pytest.CaptureFixture[str]) -> None:
+    """What can be pinged stands in the help."""
+    main(["ping", "--help"])
+
+    assert "executor, deployment, gateway or flow" in " ".join(capsys.readouterr().out.split())

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import grpc
@@ -146,3 +146,21 @@ def test_wrong_words() -> None:
     """A missing host and an unknown target are exit code 2."""
     assert main(["ping", "executor"]) == 2
     assert main(["ping", "castle", "h:1"]) == 2
+
+
+def test_a_grpc_port_is_recognised_behind_http(capsys: pytest.CaptureFixture[str]) -> None:
+    """The wrong scheme is named, not the bytes that came."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def greet() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x03\xe8")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        assert main(["ping", "executor", f"http://127.0.0.1:{listener.getsockname()[1]}"]) == 1
+        thread.join()
+
+    assert "this is a gRPC port" in capsys.readouterr().err

@@ -69,7 +69,10 @@ def _parse(words: list[str]) -> argparse.Namespace:
         prog="jina ping", description="Ask a running service whether it is ready. Exits with 0 if it is, else with 1.", allow_abbrev=False
     )
     parser.add_argument(
-        "target", choices=("executor", "deployment", "gateway", "flow"), metavar="TARGET", help="executor, gateway or flow (a dry run)"
+        "target",
+        choices=("executor", "deployment", "gateway", "flow"),
+        metavar="TARGET",
+        help="executor, deployment, gateway or flow (a dry run)",
     )
     parser.add_argument("host", metavar="HOST", help="e.g. 127.0.0.1:54321 (gRPC), http://127.0.0.1:8080, ws://..., grpcs://...")
     parser.add_argument("--timeout", type=int, default=3000, metavar="MS", help="milliseconds for each attempt [3000]")
@@ -129,6 +132,8 @@ def _check_http(connection: socket.socket, target: str, authority: str, deadline
         if not chunk:
             break
         answer += chunk
+    if answer[:1] == b"\x00" and answer[3:4] == b"\x04":  # SETTINGS, the first frame of every HTTP/2 server
+        raise NotReadyError("this is a gRPC port; leave out the http:// in front of the address")
     line = answer.partition(b"\r\n")[0].decode("latin-1")
     if not line.startswith("HTTP/1.1 200"):
         raise NotReadyError(f"GET {path} was answered with {line[:80]!r}")
