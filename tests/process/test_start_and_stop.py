@@ -122,7 +122,8 @@ def test_an_executor_that_is_not_ready_in_time_is_a_timeout(executor: type) -> N
 # --- Ctrl-C ----------------------------------------------------------------------------------------------------------------------------
 
 SCRIPT = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits it as ignored
 from jina import Deployment
 from tests.process.executors import Echo
 from tests.process.test_start_and_stop import Slow, tell_when
