@@ -15,7 +15,7 @@ from jina.call import Call, Item, Payload, Reply
 from jina.docs import BaseDoc, DocList
 from jina.errors import Code
 from jina.runtime.in_process import InProcess
-from jina.runtime.work import MAX_AHEAD
+from jina.runtime.work import MAX_AHEAD, MAX_BYTES_AHEAD
 
 pytestmark = pytest.mark.anyio
 
@@ -233,3 +233,36 @@ async def test_what_a_method_raises_is_logged_where_it_runs(
     (entry,) = [record.getMessage() for record in caplog.records if record.name == "the-executor"]
     assert entry.startswith("/raise failed, request the-id: KeyError('gone')")
     assert ("Traceback" in entry) is not is_quiet
+
+
+class Large(Executor):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_made = 0
+
+    @requests(on="/large")
+    def large(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+        while True:
+            self.n_made += 1
+            yield Text(text="x" * (MAX_BYTES_AHEAD // 4))
+
+    @requests(on="/alarge")
+    async def alarge(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
+        while True:
+            self.n_made += 1
+            yield Text(text="x" * (MAX_BYTES_AHEAD // 4))
+
+
+@pytest.mark.parametrize("endpoint", ["/large", "/alarge"])
+async def test_a_stream_of_large_items_is_held_back_by_their_bytes(endpoint: str) -> None:
+    """A reader that takes its time costs about a megabyte, not sixty-four items of any size; and it gets all that it asks for."""
+    executor = Large()
+    reply = await InProcess(executor)(call(endpoint, b'{"text":"x"}', is_stream=True))
+    assert reply.items is not None
+    n_read = 0
+    async for _ in reply.items:
+        n_read += 1
+        if n_read == 40:
+            break
+    await reply.items.aclose()  # type: ignore[attr-defined]
+    assert executor.n_made <= n_read + 8

@@ -30,7 +30,6 @@ from jina.runtime import invoke
 from jina.runtime.work import (
     END,
     ITEM,
-    MAX_AHEAD,
     PAUSED,
     REPLY,
     Outcome,
@@ -121,8 +120,8 @@ class Local:
 
     def sent(self, work: Work, n: int = 1) -> None:
         """`n` more items of a stream have left; it goes on if it waited for that."""
-        work.n_sent += n
-        if work.is_paused and work.n_ahead < MAX_AHEAD // 2:
+        work.sent(n)
+        if work.is_paused and work.has_room:
             self.resume(work)
 
     def resume(self, work: Work) -> None:
@@ -164,7 +163,7 @@ class Local:
 
     def _paused(self, work: Work) -> None:
         work.is_paused = True
-        if work.is_gone or work.n_ahead < MAX_AHEAD // 2:
+        if work.is_gone or work.has_room:
             self.resume(work)
 
     # --- in any thread ---------------------------------------------------------------------------------------------------------------
@@ -260,15 +259,20 @@ class Local:
         assert iterator is not None
         while not work.is_gone:
             made = next(iterator)
-            work.n_made += 1
-            self._hand_over(self._item(work, made))
-            if work.n_ahead >= MAX_AHEAD:
+            self._hand_over_item(work, made)
+            if work.is_far_ahead:
                 self._hand_over((work, PAUSED, None, None, None))
                 return
             if not inbox.empty():
                 inbox.put([work])
                 return
         close_quietly(iterator)
+
+    def _hand_over_item(self, work: Work, made: Any) -> None:
+        outcome = self._item(work, made)
+        payload = outcome[3]
+        work.made(0 if payload is None else len(payload.data))
+        self._hand_over(outcome)
 
     def _item(self, work: Work, made: Any) -> Outcome:
         if isinstance(made, Exception):
@@ -337,9 +341,8 @@ class Local:
             doc = decode_one(codec_for(endpoint.input), call)
             items = invoke.stream_async(self.executor, endpoint, doc, call.parameters, call.headers)
             async for made in items:
-                work.n_made += 1
-                self._hand_over(self._item(work, made))
-                if work.n_ahead >= MAX_AHEAD:
+                self._hand_over_item(work, made)
+                if work.is_far_ahead:
                     work.room.clear()
                     self._hand_over((work, PAUSED, None, None, None))
                     await work.room.wait()
@@ -353,9 +356,16 @@ class Local:
             if notes is not None:
                 notes.end(slot)
             if items is not None:
-                await items.aclose()  # type: ignore[attr-defined]
+                await self._close_items(items, call)
             if not work.is_gone:
                 self._hand_over((work, END, None, None, None))
+
+    async def _close_items(self, items: AsyncIterator[Any], call: Call) -> None:
+        """Close a user's generator; what its `finally` raises is logged, and ends nothing else."""
+        try:
+            await items.aclose()  # type: ignore[attr-defined]
+        except Exception as error:
+            self._status(error, call)
 
 
 def _is_set(name: str) -> bool:

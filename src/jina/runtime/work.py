@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,8 +18,8 @@ REPLY, ITEM, END, PAUSED = range(4)
 """Kinds of outcome: the whole reply; one item of a stream; its end; it waits for `resume`."""
 
 _RESULTS = "__results__"
-MAX_AHEAD = 64
-"""Items that a stream may make before the owner has sent them."""
+MAX_AHEAD, MAX_BYTES_AHEAD = 64, 1 << 20
+"""Items, and bytes, that a stream may make before the owner has sent them; one item may be larger."""
 
 Outcome = tuple["Work", int, Status | None, Payload | None, dict[str, Any] | None]
 
@@ -31,10 +32,25 @@ class Work:
         owner: Whoever submitted it; ours to hand back, not to look into.
         stream: A number for the note of begun calls, unique among the calls in flight.
         is_gone: Nobody waits for the reply any more; set by `Local.cancel`.
-        n_made, n_sent: Items of a stream; each is counted by one thread only, the maker's and the owner's.
+        n_made, n_sent, n_bytes_made, n_bytes_sent: Items of a stream; each counted by one thread only, the maker's and the owner's.
     """
 
-    __slots__ = ("call", "endpoint", "is_gone", "is_paused", "iterator", "n_made", "n_sent", "owner", "room", "stream", "task")
+    __slots__ = (
+        "_sizes",
+        "call",
+        "endpoint",
+        "is_gone",
+        "is_paused",
+        "iterator",
+        "n_bytes_made",
+        "n_bytes_sent",
+        "n_made",
+        "n_sent",
+        "owner",
+        "room",
+        "stream",
+        "task",
+    )
 
     def __init__(self, call: Call, owner: Any = None, stream: int = 0) -> None:
         self.call, self.owner, self.stream = call, owner, stream
@@ -44,12 +60,30 @@ class Work:
         self.iterator: Iterator[Any] | None = None
         self.task: asyncio.Task[None] | None = None
         self.room: asyncio.Event | None = None
-        self.n_made = self.n_sent = 0
+        self.n_made = self.n_sent = self.n_bytes_made = self.n_bytes_sent = 0
+        self._sizes: deque[int] = deque()
+
+    def made(self, n_bytes: int) -> None:
+        """Count an item that was made; in the maker's thread."""
+        self._sizes.append(n_bytes)
+        self.n_made += 1
+        self.n_bytes_made += n_bytes
+
+    def sent(self, n: int) -> None:
+        """Count `n` items that have left; on the owner's loop."""
+        for _ in range(min(n, len(self._sizes))):  # a failure that ends the stream is sent, but nobody made it
+            self.n_sent += 1
+            self.n_bytes_sent += self._sizes.popleft()
 
     @property
-    def n_ahead(self) -> int:
-        """Items made and not yet sent."""
-        return self.n_made - self.n_sent
+    def is_far_ahead(self) -> bool:
+        """Enough is made and not yet sent that making more should wait."""
+        return self.n_made - self.n_sent >= MAX_AHEAD or self.n_bytes_made - self.n_bytes_sent >= MAX_BYTES_AHEAD
+
+    @property
+    def has_room(self) -> bool:
+        """Enough has left that making may go on."""
+        return self.n_made - self.n_sent < MAX_AHEAD // 2 and self.n_bytes_made - self.n_bytes_sent < MAX_BYTES_AHEAD // 2
 
 
 def decode(codec: Codec, call: Call) -> list[Any]:
