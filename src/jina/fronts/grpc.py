@@ -21,6 +21,9 @@ from jina.wire.grpc import CALL_STARTED, CANCELLED, CLOSED, HALF_CLOSED, MESSAGE
 from jina.wire.http2_limits import Limits
 
 _INTERNAL, _UNIMPLEMENTED = 13, 12
+_TICK_S = 1.0
+_ACK_S = 0.2
+"""How long a client that should go elsewhere may take to say that it has heard of it; calls that it began before then are taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +34,22 @@ class GrpcFrontOptions:
         max_message_bytes: Larger messages end their call with RESOURCE_EXHAUSTED; None for no limit.
         max_streams: Calls at once on one connection.
         prefetch: Requests of one bidirectional stream that are worked on at once; 0 for no limit.
+        max_header_bytes: The largest metadata of one call.
+        max_header_fields: The most fields in it.
+        header_timeout_s: What a client may take for its preface, or for one block of metadata; None for no limit.
+        idle_timeout_s: A connection without calls on which nothing comes (a ping is something) for so long is told to go away, and
+            closed; None for no limit, as grpcio has it.
+        write_timeout_s: A client that takes nothing for so long is cut off; None for no limit.
     """
 
     max_message_bytes: int | None = 1 << 30
     max_streams: int = 1000
     prefetch: int = 1000
+    max_header_bytes: int = 64 << 10
+    max_header_fields: int = 100
+    header_timeout_s: float | None = 10.0
+    idle_timeout_s: float | None = None
+    write_timeout_s: float | None = 60.0
 
 
 class GrpcFront:
@@ -70,8 +84,12 @@ class GrpcFront:
         self.connections: set[GrpcConnection] = set()
         self.watchers: set[asyncio.Event] = set()
         self.is_draining = False
-        self.limits = Limits(max_streams=self.options.max_streams)
+        options = self.options
+        self.limits = Limits(
+            max_streams=options.max_streams, max_header_list_bytes=options.max_header_bytes, max_header_fields=options.max_header_fields
+        )
         self._all_gone: asyncio.Event | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def set_endpoints(self, endpoints: Sequence[EndpointInfo]) -> None:
         """Tell other endpoints from now on."""
@@ -94,8 +112,24 @@ class GrpcFront:
 
     def check_gone(self) -> None:
         """Called when a connection is gone."""
-        if self._all_gone is not None and not self.connections:
-            self._all_gone.set()
+        if not self.connections:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._all_gone is not None:
+                self._all_gone.set()
+
+    def opened(self, connection: GrpcConnection) -> None:
+        """Count a connection in; the first one starts the timer that serves them all."""
+        self.connections.add(connection)
+        if self._timer is None:
+            self._timer = connection.loop.call_later(_TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_TICK_S, self._tick)
+        for connection in list(self.connections):
+            connection.tick(loop.time())
 
 
 class StreamCall(Protocol):
@@ -127,19 +161,25 @@ class GrpcConnection(asyncio.Protocol):
         self._writable: dict[int, asyncio.Future[None]] = {}
         self._is_flush_due = False
         self._can_write = True
+        self._is_leaving = self._is_closing = False
+        self._last_read = 0.0
+        self._waits_since: float | None = None
+        self._stalled_since, self._n_stalled_bytes = 0.0, 0
 
     # --- asyncio's side --------------------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.loop = asyncio.get_running_loop()
-        self.front.connections.add(self)
+        self._last_read = self.loop.time()
+        self.front.opened(self)
         if self.front.is_draining:
             self.drain()
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        for event in self.wire.receive(data, time.monotonic()):
+        now = self._last_read = time.monotonic()
+        for event in self.wire.receive(data, now):
             self._handle(event)
         self.flush()
 
@@ -151,14 +191,34 @@ class GrpcConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._can_write = False
+        self._stalled_since, self._n_stalled_bytes = self.loop.time(), self.transport.get_write_buffer_size()
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         self._can_write = True
         self.transport.resume_reading()
-        for stream in list(self._writable):
+        for stream in [*self._writable, *self._calls]:  # if it is not writable now, WRITABLE will come
             if self.wire.is_writable(stream):
                 self._wrote(stream)
+
+    def tick(self, now: float) -> None:
+        """Look at the clock: about once a second for all connections."""
+        options = self.front.options
+        if not self._can_write:
+            n_bytes = self.transport.get_write_buffer_size()
+            if n_bytes < self._n_stalled_bytes:
+                self._stalled_since, self._n_stalled_bytes = now, n_bytes
+            elif _is_over(options.write_timeout_s, self._stalled_since, now):
+                self.transport.abort()
+        elif self.wire.awaits_head:
+            if self._waits_since is None:
+                self._waits_since = self._last_read
+            elif _is_over(options.header_timeout_s, self._waits_since, now):
+                self.transport.abort()
+        else:
+            self._waits_since = None
+            if not self.wire.n_streams and _is_over(options.idle_timeout_s, self._last_read, now):
+                self.drain()
 
     # --- events ----------------------------------------------------------------------------------------------------------------------
 
@@ -266,10 +326,29 @@ class GrpcConnection(asyncio.Protocol):
         out = self.wire.take_output()
         if out and not self.transport.is_closing():
             self.transport.write(out)
-        if self.wire.is_drained:
+        if self.wire.is_drained and not self._is_closing:
+            self._is_closing = True
             self.transport.close()
+            self.loop.call_later(_ACK_S, self._let_go)
 
     def drain(self) -> None:
         """Tell the client to go elsewhere; close when its calls have ended."""
-        self.wire.goaway()
-        self.flush_soon()
+        if not self._is_leaving:
+            self._is_leaving = True
+            self.wire.goaway()
+            self.flush_soon()
+            self.loop.call_later(_ACK_S, self._end_drain)
+
+    def _end_drain(self) -> None:
+        """The client has heard, or is silent: take no more calls of it."""
+        self.wire.end_drain()
+        self.flush()
+
+    def _let_go(self) -> None:
+        """Do not wait for a client that has got everything and does not close its side of TLS."""
+        if not self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+
+def _is_over(limit_s: float | None, since: float, now: float) -> bool:
+    return limit_s is not None and now - since > limit_s

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
@@ -72,8 +74,10 @@ class DataStream:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
-        if not task.cancelled() and task.exception() is not None and not self._has_ended:
-            self._fail(_INTERNAL, "internal error")
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            traceback.print_exception(error, file=sys.stderr)
+            self._fail(_INTERNAL, "internal error; the server's log has its traceback")
         self._advance()
 
     async def _check(self) -> None:

@@ -54,6 +54,15 @@ class ServerConnection(Side):
         """`goaway()` was called, and every call that the client may still hope for has ended: close the transport."""
         return self._http2.is_drained
 
+    @property
+    def awaits_head(self) -> bool:
+        """The client owes us its preface, or the rest of a header block that it has begun."""
+        return self._http2.awaits_head
+
+    def end_drain(self) -> None:
+        """After `goaway()`: do not wait for the client to say that it has heard; calls that begin from now on are refused."""
+        self._http2.end_drain()
+
     def _translate(self, events: list[Event]) -> list[Event]:
         found = self._found = []
         fresh, limit = self._fresh, self._max_message_bytes

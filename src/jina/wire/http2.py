@@ -90,6 +90,11 @@ class Connection(Content):
         if limits.connection_window_bytes > frames.DEFAULT_WINDOW:
             self._out.append(frames.window_update(0, limits.connection_window_bytes - frames.DEFAULT_WINDOW))
 
+    @property
+    def awaits_head(self) -> bool:
+        """The peer owes us its preface and SETTINGS, the rest of a header block, or (with no stream open) of whatever frame it began."""
+        return not self.is_ready or self._block is not None or (bool(self._rest) and not self.streams)
+
     def receive(self, data: bytes, now: float = 0.0) -> list[Event]:
         """Take bytes, give events; `now` in monotonic seconds."""
         if self.is_closed:

@@ -116,7 +116,7 @@ class Control(Sending):
             self._spend_unless_earned(self._pings, "PING frames")
             self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
         elif payload == DRAIN_PING and self.is_going:
-            self._end_drain()
+            self.end_drain()
         else:
             self._events.append((PING_ACK, payload))
 

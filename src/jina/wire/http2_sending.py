@@ -177,8 +177,9 @@ class Sending:
             self._out.append(frames.goaway(frames.MAX_STREAM, frames.NO_ERROR))
             self.ping(DRAIN_PING)
 
-    def _end_drain(self) -> None:
-        if self._refuse_above == frames.MAX_STREAM:
+    def end_drain(self) -> None:
+        """Name the last stream that is taken: the peer has heard of the drain, or had time to."""
+        if self.is_going and not self.is_closed and self._refuse_above == frames.MAX_STREAM:
             self._refuse_above = self._last_peer
             self._out.append(frames.goaway(self._last_peer, frames.NO_ERROR))
 

@@ -1,0 +1,224 @@
+"""The gRPC front's connections, in memory: slow readers, silent clients, time limits and leaving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jina.call import Call, Payload, Reply
+from jina.fronts.grpc import GrpcConnection, GrpcFront, GrpcFrontOptions
+from jina.transport.memory import MemoryTransport, join
+from jina.wire import grpc
+from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
+from jina.wire.http2_limits import Limits
+
+pytestmark = pytest.mark.anyio
+
+_DATA = "/jina.JinaSingleDataRequestRPC/process_single_data"
+_WIDE = Limits(stream_window_bytes=1 << 30, connection_window_bytes=1 << 30)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Peer(asyncio.Protocol):
+    """A client that answers PINGs and the like, unless it is silent."""
+
+    def __init__(self, *, is_silent: bool = False) -> None:
+        self.wire = ClientConnection(limits=_WIDE, max_message_bytes=None)
+        self.events: list[tuple[Any, ...]] = []
+        self.is_silent, self.is_closed = is_silent, False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, MemoryTransport)
+        self.transport = transport
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.is_silent:
+            self.events += self.wire.receive(data)
+            self.flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_closed = True
+
+    def flush(self) -> None:
+        out = self.wire.take_output()
+        if out and not self.is_silent:
+            self.transport.write(out)
+
+    def count(self, kind: int) -> int:
+        return sum(event[0] == kind for event in self.events)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until the condition holds."""
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it did not come so")
+
+
+class Slow:
+    """A handler that answers when it is let."""
+
+    def __init__(self, size: int = 0) -> None:
+        self.may_answer, self.size = asyncio.Event(), size
+
+    async def __call__(self, call: Call) -> Reply:
+        await self.may_answer.wait()
+        return Reply(payload=Payload(bytes(self.size), "strict"))
+
+
+async def connected(handler: Any, peer: Peer, **options: Any) -> tuple[GrpcFront, GrpcConnection]:
+    front = GrpcFront(handler, [], options=GrpcFrontOptions(**options))
+    connection = front.make_protocol()
+    join(peer, connection)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return front, connection
+
+
+async def test_a_stream_goes_on_after_its_reader_has_paused() -> None:
+    """With `__prefetch__` a full transport stops the stream, and the transport's next breath starts it again."""
+    handler, peer = Slow(300_000), Peer()
+    handler.may_answer.set()
+    front, connection = await connected(handler, peer)
+    stream = peer.wire.start(grpc.request_block("/jina.JinaRPC/Call", "x", (("__prefetch__", "4"),)))
+    for _ in range(60):
+        peer.wire.send_message(stream, b"")
+    peer.wire.half_close(stream)
+    peer.transport.pause_reading()
+    peer.flush()
+    await until(lambda: not connection._can_write)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    peer.transport.resume_reading()
+    await until(lambda: peer.count(ENDED) == 1)
+    assert peer.count(MESSAGE) == 60
+    peer.transport.close()
+    await until(lambda: not front.connections)
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_draining_does_not_wait_for_idle_clients(is_silent: bool) -> None:
+    """One that says nothing, not even that it has heard, costs a fraction of a second."""
+    peer = Peer(is_silent=is_silent)
+    front, _ = await connected(Slow(), peer)
+    async with asyncio.timeout(2):
+        await front.drain()
+    await until(lambda: peer.is_closed)
+
+
+async def test_draining_waits_for_calls_under_way_even_of_a_client_that_says_nothing_more() -> None:
+    """The call is answered, then the connection is closed."""
+    handler, peer = Slow(10), Peer()
+    front, connection = await connected(handler, peer)
+    peer.wire.call(grpc.request_block(_DATA, "x"), b"")
+    peer.flush()
+    await until(lambda: connection.wire.n_streams == 1)
+    draining = asyncio.ensure_future(front.drain())
+    connection._end_drain()
+    await asyncio.sleep(0)
+    assert not draining.done()
+    handler.may_answer.set()
+    async with asyncio.timeout(2):
+        await draining
+    await until(lambda: peer.count(UNARY_REPLY) == 1)
+
+
+async def test_a_client_that_does_not_begin_is_cut_off() -> None:
+    """`header_timeout_s` counts for the preface."""
+    peer = Peer(is_silent=True)
+    front, connection = await connected(Slow(), peer, header_timeout_s=5.0)
+    now = connection.loop.time()
+    connection.tick(now + 1)
+    connection.tick(now + 4)
+    assert front.connections
+    connection.tick(now + 6)
+    await until(lambda: not front.connections)
+
+
+async def test_a_header_block_that_does_not_end_is_cut_off_though_bytes_come() -> None:
+    """A client that sends a byte now and then does not hold the connection for ever."""
+    peer = Peer()
+    front, connection = await connected(Slow(), peer, header_timeout_s=5.0)
+    now = connection.loop.time()
+    peer.transport.write(b"\x00\x10\x00\x01\x04\x00\x00\x00\x01" + b"\x00")
+    await until(lambda: connection.wire.awaits_head)
+    connection.tick(now + 1)
+    peer.transport.write(b"\x00")
+    await asyncio.sleep(0)
+    connection.tick(now + 7)
+    await until(lambda: not front.connections)
+
+
+async def test_an_idle_connection_is_told_to_go_and_one_with_a_call_is_not() -> None:
+    """`idle_timeout_s` counts from the last byte that came; without it connections stay."""
+    handler, peer = Slow(), Peer()
+    front, connection = await connected(handler, peer, idle_timeout_s=30.0)
+    later = connection.loop.time() + 31
+    peer.wire.call(grpc.request_block(_DATA, "x"), b"")
+    peer.flush()
+    await until(lambda: connection.wire.n_streams == 1)
+    connection.tick(later)
+    assert not connection.wire._http2.is_going
+    handler.may_answer.set()
+    await until(lambda: connection.wire.n_streams == 0)
+    connection.tick(later)
+    await until(lambda: not front.connections and peer.is_closed)
+    assert peer.count(grpc.GOAWAY) >= 1
+
+
+async def test_a_reader_that_takes_nothing_is_cut_off_and_a_slow_one_is_not() -> None:
+    """`write_timeout_s` counts from the last byte that left."""
+    handler, peer = Slow(3 << 20), Peer()
+    handler.may_answer.set()
+    front, connection = await connected(handler, peer, write_timeout_s=20.0)
+    peer.wire.call(grpc.request_block(_DATA, "x"), b"")
+    peer.transport.pause_reading()
+    peer.flush()
+    await until(lambda: not connection._can_write)
+    now = connection.loop.time()
+    connection.tick(now + 19)
+    assert not connection.transport.is_closing()
+    connection.tick(now + 21)
+    assert connection.transport.is_closing()
+    peer.transport.resume_reading()
+    await until(lambda: not front.connections)
+
+
+async def test_metadata_past_the_options_is_refused() -> None:
+    """`max_header_fields` and `max_header_bytes` reach the wire."""
+    peer = Peer()
+    front, _ = await connected(Slow(), peer, max_header_fields=8)
+    peer.wire.start(grpc.request_block(_DATA, "x", tuple((f"a{n}", "b") for n in range(9))))
+    peer.flush()
+    await until(lambda: peer.count(ENDED) == 1)
+    (ended,) = [event for event in peer.events if event[0] == ENDED]
+    assert ended[2] == 8
+    peer.transport.close()
+    await until(lambda: not front.connections)
+
+
+async def test_what_a_handler_raises_in_a_stream_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """The caller hears of an internal error, the log has the traceback."""
+
+    async def broken(call: Call) -> Reply:
+        raise ZeroDivisionError("the bug")
+
+    peer = Peer()
+    front, _ = await connected(broken, peer)
+    stream = peer.wire.start(grpc.request_block("/jina.JinaRPC/Call", "x"))
+    peer.wire.send_message(stream, b"")
+    peer.flush()
+    await until(lambda: peer.count(ENDED) == 1)
+    assert "ZeroDivisionError: the bug" in capsys.readouterr().err
+    peer.transport.close()
+    await until(lambda: not front.connections)
