@@ -16,6 +16,7 @@ import os
 import queue
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -174,9 +175,10 @@ class Local:
             self._is_waking = True
             self._owner_loop.call_soon_threadsafe(self._drain)
 
-    def _refuse_late(self, work: Work) -> None:
+    def _fail(self, work: Work, status: Status) -> None:
+        """Answer a call, of whatever kind, with a failure."""
         is_stream = work.call.is_stream
-        self._hand_over((work, ITEM if is_stream else REPLY, too_late(work.call), None, None))
+        self._hand_over((work, ITEM if is_stream else REPLY, status, None, None))
         if is_stream:
             self._hand_over((work, END, None, None, None))
 
@@ -195,7 +197,11 @@ class Local:
         get = self._inbox.get
         while (turn := get()) is not None:
             for work in turn:
-                self._do(work)
+                try:
+                    self._do(work)
+                except BaseException:  # a bug of ours must not end the thread that all later calls need
+                    traceback.print_exc()
+                    self._fail(work, Status(Code.INTERNAL, "internal error; the worker's log has its traceback"))
 
     def _do(self, work: Work) -> None:
         call = work.call
@@ -204,7 +210,7 @@ class Local:
         elif work.is_gone:
             return
         elif call.deadline is not None and call.deadline <= time.monotonic():
-            self._refuse_late(work)
+            self._fail(work, too_late(work.call))
         elif call.is_stream:
             self._begin_stream(work)
         else:
@@ -308,7 +314,7 @@ class Local:
         call, endpoint, notes = work.call, work.endpoint, self._notes
         assert endpoint is not None
         if call.deadline is not None and call.deadline <= time.monotonic():
-            self._refuse_late(work)
+            self._fail(work, too_late(work.call))
             return
         gone_flag.set(work)
         slot = notes.begin(work.stream) if notes is not None else -1
@@ -331,7 +337,7 @@ class Local:
         call, endpoint, notes = work.call, work.endpoint, self._notes
         assert endpoint is not None
         if call.deadline is not None and call.deadline <= time.monotonic():
-            self._refuse_late(work)
+            self._fail(work, too_late(work.call))
             return
         gone_flag.set(work)
         work.room = asyncio.Event()
