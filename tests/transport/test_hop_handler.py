@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from jina.call import Call, Handler, Item, Payload, Reply, Status
-from jina.errors import Code
+from jina.errors import Code, MalformedError
 from jina.transport.front_channel import FrontChannel
+from jina.transport.handler_messages import read_item, read_reply
 from jina.transport.hop_handler import HopHandlerServer
 
 pytestmark = pytest.mark.anyio
@@ -218,3 +219,35 @@ async def test_only_this_user_can_open_the_socket(tmp_path: Path) -> None:
             assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
     finally:
         os.umask(before)
+
+
+async def test_leaving_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Once the channel is left, no task of it runs, whether it was connected or still tried."""
+    async with FrontChannel(str(tmp_path / "nobody")) as alone:
+        await asyncio.sleep(0)
+    assert alone._task.cancelled()
+    async with joined(answering(lambda call: Reply()), tmp_path) as (front, _):
+        await front.ready()
+    assert front._task.cancelled()
+
+
+async def test_a_front_that_is_lost_at_once_is_waited_for_again(tmp_path: Path) -> None:
+    """A call that was woken by a front that has gone again waits for the next one, within its time."""
+    server = HopHandlerServer(answering(lambda call: Reply(description="back")))
+    async with FrontChannel(str(tmp_path / "s")) as front:
+        waiting = asyncio.ensure_future(front(call()))
+        await asyncio.sleep(0)
+        front._up.set()  # as if one came, and was lost before the call had its turn
+        front._up.clear()
+        listening = await server.listen(str(tmp_path / "s"))
+        assert (await waiting).description == "back"
+    listening.close()
+    await server.drain()
+
+
+@pytest.mark.parametrize("read", [read_reply, read_item])
+def test_what_is_no_message_of_the_front_is_malformed(read: Callable[[bytes], object]) -> None:
+    """Whatever is read of it, the failure has one class."""
+    for message in (b"", b"\xc1", b"\x90", b"\xff\xff"):
+        with pytest.raises(MalformedError):
+            read(message)

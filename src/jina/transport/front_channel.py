@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
 from jina.call import Call, Item, Reply, Status
-from jina.errors import Code
+from jina.errors import Code, MalformedError
 from jina.transport.handler_messages import read_item, read_reply, write_call
 from jina.transport.hop import Channel, ChannelLost, HopError, HopStream, connect
 
 _RETRY_S = 0.02
+_PAUSE_S = 1.0
 _MAX_WAIT_S = 60.0
+_log = logging.getLogger("jina.hop")
 
 
 class FrontChannel:
@@ -35,6 +38,7 @@ class FrontChannel:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._task.cancel()
+        await asyncio.wait({self._task})
         if self._channel is not None:
             self._channel.close()
 
@@ -48,20 +52,17 @@ class FrontChannel:
         await self._up.wait()
 
     async def __call__(self, call: Call) -> Reply:
-        channel = self._channel
-        if channel is None:
+        while (channel := self._channel) is None:  # it may be lost again between its coming and our turn
             refusal = await self._wait(call)
             if refusal is not None:
                 return refusal
-            channel = self._channel
-        assert channel is not None
         try:
             if call.is_stream:
                 return await _open(channel, call)
             return read_reply(await channel.call(write_call(call)))
         except ChannelLost as lost:
             return Reply(_broken(call, lost))
-        except HopError as error:
+        except (HopError, MalformedError) as error:
             return Reply(Status(Code.INTERNAL, str(error)))
 
     async def _wait(self, call: Call) -> Reply | None:
@@ -83,6 +84,13 @@ class FrontChannel:
                 self._channel = await connect("the front process", self._path, "", on_lost=self._lost)
             except OSError:
                 await asyncio.sleep(_RETRY_S)
+                continue
+            except Exception:  # without this task no call would ever be answered again
+                _log.exception("the front process cannot be connected to")
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            if self._channel.is_lost:
+                self._lost(self._channel)
                 continue
             self._channel.on_worn = lambda _: self._down.set()
             if worn is not None:
@@ -126,7 +134,7 @@ async def _items(stream: HopStream[bytes], call: Call) -> AsyncIterator[Item]:
             yield read_item(message)
     except ChannelLost as lost:
         yield Item(status=_broken(call, lost))
-    except HopError as error:
+    except (HopError, MalformedError) as error:
         yield Item(status=Status(Code.INTERNAL, str(error)))
     finally:
         stream.cancel()

@@ -56,8 +56,15 @@ def write_reply(reply: Reply) -> bytes:
 
 
 def read_reply(message: bytes) -> Reply:
-    """Unpack what `write_reply` packed."""
-    read = _decode_reply(message)
+    """Unpack what `write_reply` packed.
+
+    Raises:
+        MalformedError: Not what `write_reply` makes.
+    """
+    try:
+        read = _decode_reply(message)
+    except msgspec.MsgspecError as error:
+        raise MalformedError(f"not a reply of the front: {error}") from error
     return Reply(read.status, read.payload, None, read.parameters, [], read.description, read.headers)
 
 
@@ -67,5 +74,12 @@ def write_item(item: Item) -> bytes:
 
 
 def read_item(message: bytes) -> Item:
-    """Unpack what `write_item` packed."""
-    return _decode_item(message)
+    """Unpack what `write_item` packed.
+
+    Raises:
+        MalformedError: Not what `write_item` makes.
+    """
+    try:
+        return _decode_item(message)
+    except msgspec.MsgspecError as error:
+        raise MalformedError(f"not an item of the front: {error}") from error

@@ -319,5 +319,9 @@ async def connect(pod: str, socket_path: str, begun_path: str, *, on_lost: Calla
     """
     loop = asyncio.get_running_loop()
     _, channel = await loop.create_unix_connection(lambda: Channel(pod, socket_path, begun_path, on_lost, renew_at), socket_path)
-    await channel.ready
+    try:
+        await channel.ready
+    except BaseException:
+        channel.close()
+        raise
     return channel
