@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from jina.core.restart import RestartOptions
 from jina.docs import DocList
 from jina.errors import StartError
 from jina.process.child import Child
+from jina.process.exits import exit_fd, wait_all
 from jina.process.messages import Reader, ReplicaDown
 from jina.transport.begun import BegunNotes, read_begun
 from tests.process.callers import http_call
@@ -79,6 +81,21 @@ def test_a_death_is_seen_although_a_forked_process_lives_on(where: str) -> None:
         finally:
             with suppress(ProcessLookupError):
                 os.kill(forked, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("has_pidfd", [True, False])
+def test_ends_of_processes_are_seen_on_every_system(monkeypatch: pytest.MonkeyPatch, *, has_pidfd: bool) -> None:
+    """With and without the kernel's descriptors for processes; waiting is bounded."""
+    if not has_pidfd:
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    fd = exit_fd(process)
+    wait_all([process.pid], 0.05)
+    assert select.select([fd], [], [], 0)[0] == []
+    process.communicate(b"end\n")
+    assert select.select([fd], [], [], 30)[0] == [fd]
+    wait_all([process.pid], 30)
+    os.close(fd)
 
 
 def test_dead_workers_leave_no_growing_heap_of_files(own_folder: Path) -> None:
