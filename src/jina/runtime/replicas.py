@@ -205,13 +205,19 @@ class Replicas:
                         return self._gave_up() or self._never_idle(call)
                     sending = asyncio.get_running_loop().create_task(send(channel))
                     await _done_within(sending, self._hold_s)
+                    was_alone = sending.done()
                 finally:
                     self._hold(is_held=False)
             try:
                 return await sending
             except ChannelLost as again:
                 if again.has_begun:
-                    return self._killed(f"the call to {call.endpoint!r} ended two replicas, so it is not tried again", again)
+                    what = (
+                        f"the call to {call.endpoint!r} ended two replicas"
+                        if was_alone
+                        else f"two replicas died while they ran {call.endpoint!r}"
+                    )
+                    return self._killed(f"{what}, so it is not tried again", again)
                 await self._leave(channel)
 
     def _hold(self, *, is_held: bool) -> None:
