@@ -102,6 +102,7 @@ def test_the_base_executor(uses: Any) -> None:
     assert resolve_uses(uses)[0] is BaseExecutor
 
 
+@pytest.mark.filterwarnings("ignore:accepted, but without effect")
 def test_arguments_go_over_the_file() -> None:
     """`uses_with` and its relatives win, key by key; batching setting by setting."""
     options = DeploymentOptions.from_kwargs(

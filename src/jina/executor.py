@@ -12,7 +12,6 @@ import dataclasses
 import inspect
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -216,21 +215,9 @@ class BaseExecutor:
 
     def save_config(self, filename: str | None = None) -> bool:
         """Write this executor's class and arguments as YAML, by default to the file that it came from."""
-        from jina.yaml import executor_yaml
+        from jina.yaml import save_executor
 
-        path = filename or getattr(self, "config_abspath", None)
-        if path is None:
-            path = str(Path(tempfile.mkdtemp()) / f"{type(self).__name__}.yml")
-            warnings.warn(f"save_config() was given no file name; writing to {path}", stacklevel=2)
-        text = executor_yaml(
-            type(self).__name__,
-            with_=self._init_kwargs_dict,
-            metas={key: value for key, value in vars(self.metas).items() if value and value != type(self).__name__},
-            requests=self._requests_given,
-            dynamic_batching=self._batching_given,
-        )
-        Path(path).write_text(text, encoding="utf-8")
-        return True
+        return save_executor(self, filename)
 
     @classmethod
     def serve(

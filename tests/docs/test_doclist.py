@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from jina.docs import AnyDoc, BaseDoc, DocList, NdArray
+from jina.docs import AnyDoc, BaseDoc, DocList, NdArray, TextDoc
 from jina.errors import MalformedError
 
 
@@ -264,3 +264,15 @@ def test_a_field_may_hold_a_list_of_any_documents() -> None:
     assert [type(part) for part in mixed.parts] == [Word, AnyDoc]
     assert mixed.to_json() == '{"id":"0","parts":[{"id":"1","text":"a","count":0},{"id":"2","x":1}]}'
     assert Mixed.from_json(mixed.to_json()).parts.id == ["1", "2"]
+
+
+def test_repr_shows_the_first_documents_and_stays_short() -> None:
+    """A printed list tells what is in it, however much that is."""
+    docs = DocList[TextDoc]([TextDoc(text=f"number {n} " + "x" * 1000) for n in range(1000)])
+
+    shown = repr(docs)
+
+    assert shown.startswith("<DocList[TextDoc] (length=1000): [TextDoc(")
+    assert "number 0" not in repr(DocList[TextDoc]())
+    assert len(shown) < 500
+    assert repr(DocList[TextDoc]()) == "<DocList[TextDoc] (length=0)>"

@@ -50,7 +50,13 @@ def _column(name: str) -> property:
     return property(lambda docs: docs._get_column(name), lambda docs, values: docs._set_column(name, values))
 
 
+_N_SHOWN, _MAX_SHOWN = 3, 120  # documents in a list's repr, characters of each
 _lists: dict[tuple[type, Any], Any] = {}
+
+
+def _short(doc: Any) -> str:
+    text = " ".join(repr(doc).split())
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 def _list_of(cls: Any, item: Any) -> Any:
@@ -190,7 +196,8 @@ class DocList(list[T], metaclass=DocListType):
         return [int(pick) for pick in picks]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} (length={len(self)})>"
+        shown = [_short(doc) for doc in self[:_N_SHOWN]] + ["..."] * (len(self) > _N_SHOWN)
+        return f"<{type(self).__name__} (length={len(self)}): [{', '.join(shown)}]>" if self else f"<{type(self).__name__} (length=0)>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), list(self))
