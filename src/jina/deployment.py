@@ -282,6 +282,7 @@ class Deployment:
             "provider": "NONE",
             "provider_endpoint": None,
             "allow_concurrent": options.allow_concurrent,
+            "quiet_error": options.quiet_error,
         }
 
     # --- words -----------------------------------------------------------------------------------------------------------------------

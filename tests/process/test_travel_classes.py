@@ -110,3 +110,87 @@ def test_documents_of_a_script_work_over_both_protocols(documents: str, future: 
 
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "done"
+
+
+_PARTICULARS = """
+import sys
+from dataclasses import InitVar, dataclass, field
+from typing import Annotated, ClassVar
+import msgspec
+from pydantic import TypeAdapter
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    a: int
+    b: list[int] = field(default_factory=list)
+
+@dataclass(order=True)
+class Scaled:
+    x: int
+    scale: InitVar[int] = 2
+    kind: ClassVar[str] = "k"
+
+    def __post_init__(self, scale):
+        self.x *= scale
+
+class Tagged(msgspec.Struct, tag="s", tag_field="kind", omit_defaults=True, forbid_unknown_fields=True):
+    v: int
+    w: Annotated[int, msgspec.Meta(ge=0)] = 1
+    K: ClassVar[int] = 5
+
+    @property
+    def double(self):
+        return self.v * 2
+
+    @classmethod
+    def make(cls):
+        return cls(v=1)
+
+    def __repr__(self):
+        return "mine: " + super().__repr__()
+
+class Derived(Tagged, tag="t"):
+    parts: list[Tagged] = []
+
+    def __post_init__(self):
+        self.w = 9
+
+class Row(msgspec.Struct, array_like=True, frozen=True, order=True, cache_hash=True, kw_only=True):
+    n: int = 1
+
+def refuses(call):
+    try:
+        call()
+    except Exception:
+        return True
+    return False
+
+def check():
+    assert Frozen(1).b == [] and refuses(lambda: setattr(Frozen(1), "a", 2))
+    assert Scaled(3).x == 6 and Scaled.kind == "k" and Scaled(1) < Scaled(2)
+    assert TypeAdapter(Scaled).validate_json(b'{"x": 2}').x == 4
+    made = Tagged.make()
+    assert made.double == 2 and Tagged.K == 5 and repr(made).startswith("mine: Tagged(")
+    assert msgspec.json.encode(made) == b'{"kind":"s","v":1}'
+    for bad in (b'{"kind":"s","v":1,"z":1}', b'{"kind":"s","v":1,"w":-1}', b'{"kind":"s","v":"x"}'):
+        assert refuses(lambda: msgspec.json.decode(bad, type=Tagged)), bad
+    derived = msgspec.json.decode(b'{"kind":"t","v":1,"parts":[{"kind":"s","v":2}]}', type=Derived)
+    assert derived.w == 9 and derived.parts == [Tagged(v=2)]
+    assert msgspec.json.encode(Row(n=3)) == b"[3]" and hash(Row()) == hash(Row()) and Row(n=1) < Row(n=2)
+
+if __name__ == "__main__":
+    from jina.process.travel import pack
+
+    check()
+    open(sys.argv[1], "wb").write(pack(check, what="check"))
+"""
+
+
+def test_particulars_of_such_classes_stay_what_they_are(tmp_path: Path) -> None:
+    """Frozen, ordered, tagged, constrained, with slots, derived from each other: in a fresh interpreter as in the script."""
+    script, packed = tmp_path / "service.py", tmp_path / "packed"
+    script.write_text(_PARTICULARS)
+    reader = f"import pickle; pickle.load(open({str(packed)!r}, 'rb'))()"
+
+    subprocess.run([sys.executable, str(script), str(packed)], check=True)
+    subprocess.run([sys.executable, "-c", reader], check=True)

@@ -24,7 +24,7 @@ _INACTIVE = (
     *("reload", "install_requirements", "output_array_type", "exit_on_exceptions", "uses_dynamic_batching", "provider_endpoint"),
     *("polling", "no_reduce", "uses_before", "uses_after", "when", "floating", "grpc_metadata", "tls", "peer_ports", "raft_configuration"),
     *("grpc_server_options", "grpc_channel_options", "compression", "retries", "timeout_send", "hang_timeout_s", "max_buffered_bytes"),
-    *("quiet_error", "monitoring", "port_monitoring", "tracing", "traces_exporter_host", "traces_exporter_port"),
+    *("monitoring", "port_monitoring", "tracing", "traces_exporter_host", "traces_exporter_port"),
     *("metrics", "metrics_exporter_host", "metrics_exporter_port"),
     *("entrypoint", "docker_kwargs", "volumes", "gpus", "disable_auto_volume", "force_update", "prefer_platform", "force_network_mode"),
     *("env_from_secret", "image_pull_secrets", "k8s_namespace", "workspace_id", "runtime_cls", "shard_id", "replica_id", "pod_role"),

@@ -18,7 +18,7 @@ from typing import Any
 import cloudpickle
 
 from jina.errors import ConfigError
-from jina.process.travel_classes import completed, marker
+from jina.process.travel_classes import completed, part
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined,unused-ignore]
@@ -35,7 +35,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined,unused-ig
                 return operator.getitem, subscription
         elif type(obj).__name__ == "State" and type(obj).__module__ == "starlette.datastructures":
             return type(obj), (vars(obj)["_state"],)  # of a web app; its own __getattr__ never ends on an object without attributes
-        elif (found := marker(obj)) is not None:
+        elif (found := part(obj)) is not None:
             return found
         reduced = super().reducer_override(obj)
         return completed(obj, reduced) if isinstance(obj, type) and isinstance(reduced, tuple) and len(reduced) == 6 else reduced

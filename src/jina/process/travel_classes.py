@@ -22,10 +22,21 @@ _OPTIONS: Final = (
 )
 
 
-def marker(value: Any) -> Any:
-    """Give how one of dataclasses' markers is fetched on the other side; None for anything else."""
+_META: Final = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
+_META_TEXT: Final = ("title", "description", "examples", "extra_json_schema", "extra")
+
+
+def part(value: Any) -> Any:
+    """Give how one of dataclasses' markers, or a constraint of msgspec's, is made on the other side; None for anything else."""
+    if type(value) is msgspec.Meta:
+        given = {name: getattr(value, name) for name in (*_META, *_META_TEXT)}
+        return _meta, ({name: each for name, each in given.items() if each is not None},)
     name = _MARKERS.get(id(value))
     return None if name is None else (_marker, (name,))
+
+
+def _meta(given: dict[str, Any]) -> msgspec.Meta:
+    return msgspec.Meta(**given)
 
 
 def _marker(name: str) -> Any:
