@@ -96,7 +96,7 @@ class HttpConnection(asyncio.Protocol):
         if not self._is_asked:
             return
         if not self._reader.has_begun:
-            self._break(StaleConnectionError("the server closed the connection without an answer"))
+            self._break(StaleConnectionError("the server closed the connection without an answer; does it speak HTTP?"))
             return
         try:
             self._take(self._reader.eof())
