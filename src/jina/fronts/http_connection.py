@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("jina.http")
 _FRESH_S = 0.3
+_LINGER_S = 0.2
 _JOIN_BELOW = 64 << 10
 
 
@@ -119,7 +120,10 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close unless a request, or part of one, is held; the first one of a fresh connection may be on its way."""
-        if self._is_closing or self._request is not None or self._queue or not self._core.is_idle:
+        if self._is_closing:
+            self._loop.call_later(_LINGER_S, self._let_go)
+            return
+        if self._request is not None or self._queue or not self._core.is_idle:
             return
         left_s = 0.0 if self._is_used else self._opened_at + _FRESH_S - self._loop.time()
         if left_s > 0:
@@ -169,6 +173,13 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         self._queue.clear()
         self._transport.close()
+        if self._front.is_draining:
+            self._loop.call_later(_LINGER_S, self._let_go)
+
+    def _let_go(self) -> None:
+        """Do not wait for a caller that has got everything and does not close its side of TLS."""
+        if not self._transport.get_write_buffer_size():
+            self._transport.abort()
 
     def _refuse(self, refusal: Refusal) -> None:
         self._request_id = self._front.ids.request_id()
