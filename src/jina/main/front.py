@@ -52,6 +52,7 @@ class _Front:
         self._replicas = Replicas(spec.aliases[0] if spec.aliases else spec.node, max_wait_s=options.get("max_wait_for_replica_s", 60.0))
         self._node = Node(spec.node, self._replicas, aliases=spec.aliases)
         self._groups: dict[str, int] = {}
+        self._channels: dict[str, Channel] = {}
         self._is_serving = False
         self._is_supervisor_gone = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,6 +97,8 @@ class _Front:
         elif isinstance(order, ReplicaDown):
             self._groups.pop(order.name, None)
             self._replicas.remove(order.name, order.error)
+            if order.name in self._channels:
+                self._channels.pop(order.name).close()  # in case something that it left behind holds its socket open
         elif isinstance(order, Stop):
             self._ask_to_stop(order.grace_s)
 
@@ -124,6 +127,7 @@ class _Front:
             return  # it died between its report and now; its ReplicaDown is on the way
         if channel.is_lost:
             return  # the same, a moment later
+        self._channels[up.name] = channel
         self._replicas.add(up.name, channel)
         await self._serve(up.endpoints)
 
