@@ -46,7 +46,7 @@ class Deployment:
         self._app = app
         if app is not None and not self._has_http:
             raise ConfigError(f"app= answers HTTP requests, but protocol is {self.protocol!r}; add 'http'")
-        if app is None and self.options.uvicorn_kwargs:
+        if app is None and self.options.uvicorn_kwargs and not _has_hook():
             warn_user("uvicorn_kwargs is without effect unless app= answers HTTP")
         self._engine: Any = None
         self._is_running = False
@@ -322,6 +322,12 @@ def _protocol(value: Any) -> str:
 
 def _host(options: DeploymentOptions, index: int) -> str:
     return options.host[index] if index < len(options.host) else options.host[0]
+
+
+def _has_hook() -> bool:
+    from jina.process.web_app import custom_hook
+
+    return custom_hook() is not None
 
 
 def _own_key(key: Any) -> str | None:
