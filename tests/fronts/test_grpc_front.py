@@ -176,6 +176,16 @@ async def test_an_idle_connection_is_told_to_go_and_one_with_a_call_is_not() -> 
     assert peer.count(grpc.GOAWAY) >= 1
 
 
+async def test_an_idle_client_that_does_not_hear_is_not_waited_for_when_stopping() -> None:
+    """An idle client has long to say that it goes; but not if the front stops meanwhile."""
+    peer = Peer()
+    front, connection = await connected(Slow(), peer, idle_timeout_s=30.0)
+    peer.is_silent = True
+    connection.tick(connection.loop.time() + 31)
+    async with asyncio.timeout(2):
+        await front.drain()
+
+
 async def test_a_reader_that_takes_nothing_is_cut_off_and_a_slow_one_is_not() -> None:
     """`write_timeout_s` counts from the last byte that left."""
     handler, peer = Slow(3 << 20), Peer()

@@ -24,6 +24,8 @@ _INTERNAL, _UNIMPLEMENTED = 13, 12
 _TICK_S = 1.0
 _ACK_S = 0.2
 """How long a client that should go elsewhere may take to say that it has heard of it; calls that it began before then are taken."""
+_IDLE_ACK_S = 10.0
+"""The same where nothing presses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,8 +219,8 @@ class GrpcConnection(asyncio.Protocol):
                 self.transport.abort()
         else:
             self._waits_since = None
-            if not self.wire.n_streams and _is_over(options.idle_timeout_s, self._last_read, now):
-                self.drain()
+            if not self._is_leaving and not self.wire.n_streams and _is_over(options.idle_timeout_s, self._last_read, now):
+                self.drain(_IDLE_ACK_S)
 
     # --- events ----------------------------------------------------------------------------------------------------------------------
 
@@ -331,13 +333,12 @@ class GrpcConnection(asyncio.Protocol):
             self.transport.close()
             self.loop.call_later(_ACK_S, self._let_go)
 
-    def drain(self) -> None:
-        """Tell the client to go elsewhere; close when its calls have ended."""
-        if not self._is_leaving:
-            self._is_leaving = True
-            self.wire.goaway()
-            self.flush_soon()
-            self.loop.call_later(_ACK_S, self._end_drain)
+    def drain(self, ack_s: float = _ACK_S) -> None:
+        """Tell the client to go elsewhere; close when its calls have ended. It may take `ack_s` to say that it has heard."""
+        self._is_leaving = True
+        self.wire.goaway()
+        self.flush_soon()
+        self.loop.call_later(ack_s, self._end_drain)
 
     def _end_drain(self) -> None:
         """The client has heard, or is silent: take no more calls of it."""
