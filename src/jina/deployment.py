@@ -237,7 +237,7 @@ class Deployment:
             graph_name=_GRAPH_NAME,
             executor=executor,
             config={**config, "runtime_args": self._runtime_args()},
-            env=options.env or {},
+            env={**_logging_env(options), **(options.env or {})},
             n_threads=_MAX_THREADS if options.allow_concurrent else 1,
             n_replicas=options.replicas,
         )
@@ -314,6 +314,13 @@ def _check_tls(options: DeploymentOptions) -> None:
 
         for protocol in options.protocol:
             server_context(options.ssl_certfile, options.ssl_keyfile, _protocol(protocol))
+
+
+def _logging_env(options: DeploymentOptions) -> dict[str, str]:
+    """Let the worker's `self.logger` write as the deployment's does; Jina's variable is how a child hears of it."""
+    if options.quiet:
+        return {"JINA_LOG_CONFIG": "QUIET"}
+    return {} if options.log_config == "default" else {"JINA_LOG_CONFIG": options.log_config}
 
 
 def _protocol(value: Any) -> str:
