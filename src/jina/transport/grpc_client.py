@@ -280,11 +280,8 @@ class GrpcConnection(asyncio.Protocol):
         for call in calls.values():
             call.end(CallEnd(GrpcStatus.UNAVAILABLE, "the connection was lost"))
 
-    def pause_writing(self) -> None:
-        self._transport.pause_reading()  # what we must answer stays bounded
-
-    def resume_writing(self) -> None:
-        self._transport.resume_reading()
+    # No `pause_writing`: a server stops reading while its caller does not read, so a client that did the same would wait for it for ever.
+    # What is queued here is bounded by the server's windows, what must be answered by the caps on its PINGs and SETTINGS.
 
     def _handle(self, events: list[grpc.Event]) -> None:
         calls = self._calls
