@@ -265,33 +265,3 @@ def test_the_notes_of_a_lost_connection_say_nothing_about_the_next(tmp_path: Pat
     for slot in (*old, new):
         notes.end(slot)
     assert read_begun(str(tmp_path / "begun")) == set()
-
-
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="the kernel tells of a parent's death on Linux only; elsewhere a fork keeps the pipe open"
-)
-def test_a_fork_of_the_parent_does_not_keep_the_service_alive(tmp_path: Path) -> None:
-    """The parent forks and is killed: its fork holds our pipes open, and still nothing of the service stays."""
-    script = tmp_path / "parent.py"
-    script.write_text(
-        "import os, time\n"
-        "from jina import Deployment\n"
-        "from tests.process.executors import Echo\n"
-        "deployment = Deployment(uses=Echo, port=0, quiet=True, timeout_ctrl=1).start()\n"
-        "forked = os.fork()\n"
-        "if forked == 0:\n"
-        "    time.sleep(600)\n"
-        "    os._exit(0)\n"
-        "print(*deployment.pids.values(), forked, flush=True)\n"
-        "time.sleep(600)\n"
-    )
-    env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    with subprocess.Popen([sys.executable, "-W", "ignore", str(script)], stdout=subprocess.PIPE, text=True, env=env) as parent:
-        assert parent.stdout is not None
-        *pids, forked = map(int, parent.stdout.readline().split())
-        try:
-            parent.kill()
-            parent.wait()
-            wait_until(lambda: not any(is_alive(pid) for pid in pids))
-        finally:
-            os.kill(forked, signal.SIGKILL)

@@ -17,7 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from jina.call import EndpointInfo
-from jina.main.child import Parent, die_with_parent, enter, raise_file_limit
+from jina.main.child import Parent, enter, raise_file_limit
 from jina.process.exits import wait_all
 from jina.process.messages import FrontSpec, Listen, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
 from jina.runtime.guards import make_guard
@@ -37,7 +37,6 @@ _KILL_MARGIN_S = 1.0
 def main(argv: list[str] | None = None) -> None:
     """Run a front until its supervisor asks it to stop or goes away."""
     parent, spec = enter(sys.argv if argv is None else argv)
-    die_with_parent()
     raise_file_limit()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_Front(parent, spec).run())
@@ -49,7 +48,6 @@ def main(argv: list[str] | None = None) -> None:
 class _Front:
     def __init__(self, parent: Parent, spec: FrontSpec) -> None:
         self._parent, self._spec = parent, spec
-        self._parent_pid = os.getppid()
         options = spec.options
         self._replicas = Replicas(spec.aliases[0] if spec.aliases else spec.node, max_wait_s=options.get("max_wait_for_replica_s", 60.0))
         self._node = Node(spec.node, self._replicas, aliases=spec.aliases)
@@ -65,7 +63,7 @@ class _Front:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, loop.create_future()
-        loop.add_signal_handler(signal.SIGTERM, self._terminated)
+        loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
         loop.add_reader(self._parent.orders, self._read_orders)
         if self._spec.app_path:
             await self._listen_for_apps(self._spec.app_path)
@@ -115,12 +113,6 @@ class _Front:
         if not task.cancelled() and task.exception() is not None:
             self._parent.tell_failure(task.exception(), "".join(traceback.format_exception(task.exception())))  # type: ignore[arg-type]
             os._exit(1)
-
-    def _terminated(self) -> None:
-        """Stop; if the kernel says so because the supervisor died (a fork of it may hold our pipe open), its last will is ours."""
-        if os.getppid() != self._parent_pid:
-            self._is_supervisor_gone = True
-        self._ask_to_stop(self._spec.grace_s)
 
     def _ask_to_stop(self, grace_s: float) -> None:
         if not self._stop.done():
