@@ -19,7 +19,7 @@ from jina.wire.grpc import ClientConnection, GrpcStatus, Metadata
 from jina.wire.http2_limits import Limits
 
 _MAX_USELESS_CONNECTIONS = 3
-_MAX_STARTS = 5
+_MAX_STARTS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
