@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -94,11 +95,31 @@ async def test_what_is_skipped_is_not_echoed_unread(data: bytes) -> None:
     assert reply.status.details
 
 
-async def test_of_a_key_given_twice_the_last_one_is_echoed() -> None:
-    """As an executor would read it; the reply has each key once."""
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"a":1,"a":2}]',
+        b'[{"a":1},{"b":[{"c":{"d":1, "d":1}}]}]',
+        b'[{"a":1,"\\u0061":2}]',
+        b'[{"k":"\\u003a","x":1,"x":2}]',
+    ],
+)
+async def test_a_key_given_twice_in_what_is_skipped_is_refused(data: bytes) -> None:
+    """Readers differ in which of the two they take, so nobody gets to choose."""
     node, _ = node_with()
-    reply = await node(call(b'[{"a":1,"a":2}]', target_executor="other"))
-    assert reply.payload == Payload(b'[{"a":2}]')
+    reply = await node(call(data, target_executor="other"))
+    assert reply.status is not None
+    assert (reply.status.code, [finding["type"] for finding in reply.status.details]) == (Code.INVALID_INPUT, ["duplicate_key"])
+    assert "given twice" in reply.status.details[0]["msg"]
+
+
+@pytest.mark.parametrize("data", [b'[{"a":1},{"a":1}]', b'[{"k":"a:b\\u003a","x":{"k":"::"}}]', b'[{"n":%b}]' % (b"9" * 300)])
+async def test_what_is_skipped_and_has_each_key_once_comes_back(data: bytes) -> None:
+    """Colons in texts and long numbers do not mislead the search for duplicates."""
+    node, _ = node_with()
+    reply = await node(call(data, target_executor="other"))
+    assert reply.payload is not None
+    assert json.loads(reply.payload.data) == json.loads(data)
 
 
 async def test_headers_travel_only_to_methods_that_name_them() -> None:
