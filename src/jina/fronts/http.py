@@ -19,6 +19,7 @@ from jina.call import EndpointInfo, Handler
 from jina.fronts import http_pages
 from jina.fronts.http_connection import Connection
 from jina.runtime.guards import Guard
+from jina.wire.buffered import Buffered
 from jina.wire.http import Head, Limits
 from jina.wire.ids import RequestIds
 from jina.wire.openapi import make_document
@@ -91,6 +92,7 @@ class HttpFront:
         guard: Guard | None = None,
         is_ready: Callable[[], bool] = lambda: True,
         options: HttpFrontOptions | None = None,
+        buffered: Buffered | None = None,
     ) -> None:
         """Answer calls with `handler`.
 
@@ -100,9 +102,11 @@ class HttpFront:
             guard: Lets callers in or not; `GET /` is open to all.
             is_ready: Whether `GET /` says so.
             options: Limits and texts.
+            buffered: Counts what all connections of all ports hold.
         """
         self.handler, self.guard, self.is_ready = handler, guard, is_ready
         self.options = options or HttpFrontOptions()
+        self.buffered = buffered or Buffered()
         self.limits = Limits(**{name: getattr(self.options, name) for name in Limits.__dataclass_fields__ if hasattr(self.options, name)})
         self.heads: dict[tuple[tuple[bytes, bytes], ...], Head] = {}
         self.ids = RequestIds()

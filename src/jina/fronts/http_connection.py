@@ -18,6 +18,7 @@ from jina.fronts import http_calls, http_replies, http_routes
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
 from jina.fronts.http_stream import EventStream, close_items
+from jina.wire.buffered import FULL
 from jina.wire.envelope import Envelope, EnvelopeError
 from jina.wire.http import CONTINUE, Refusal, Request, ServerConnection
 
@@ -44,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = self._is_closing = self._is_serving = self._is_in_task = False
         self._stream: EventStream | None = None
         self._stalled_since: float | None = None
-        self._n_stalled_bytes = 0
+        self._n_stalled_bytes = self._n_unsent = 0
 
     # --- what asyncio calls ----------------------------------------------------------------------------------------------------------
 
@@ -52,13 +53,17 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._core = ServerConnection(self._front.limits, self._front.heads, self._loop.time())
+        self._core = ServerConnection(self._front.limits, self._front.heads, self._loop.time(), self._front.buffered)
         self._opened_at = self._loop.time()
         self._front.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_closing = True
-        self._queue.clear()
+        self._forget_queue()
+        self._core.drop()
+        self._count_unsent(0)
+        if self._request is not None:
+            self._release(self._request)
         if self._task is not None:
             self._task.cancel()
         if self._writable is not None and not self._writable.done():
@@ -86,9 +91,11 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
         self._stalled_since, self._n_stalled_bytes = self._loop.time(), self._transport.get_write_buffer_size()
+        self._count_unsent(self._n_stalled_bytes)
 
     def resume_writing(self) -> None:
         writable, self._writable, self._stalled_since = self._writable, None, None
+        self._count_unsent(0)
         if writable is not None and not writable.done():
             writable.set_result(None)
         if self._request is None and self._queue:
@@ -116,6 +123,7 @@ class Connection(asyncio.Protocol):
         limit, n_bytes = self._front.options.write_timeout_s, self._transport.get_write_buffer_size()
         if n_bytes < self._n_stalled_bytes:
             self._stalled_since, self._n_stalled_bytes = now, n_bytes
+            self._count_unsent(n_bytes)
         return limit is not None and now - cast("float", self._stalled_since) > limit
 
     def close_if_idle(self) -> None:
@@ -162,6 +170,8 @@ class Connection(asyncio.Protocol):
         """The reply to the current request is written."""
         request, self._request, self._request_id = self._request, None, ""
         self._stream = None
+        if request is not None and request.n_counted:
+            self._release(request)
         if self._is_closing:
             return
         if (request is not None and not request.keep_alive) or (self._front.is_draining and not self._queue):
@@ -171,10 +181,26 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         self._is_closing = True
-        self._queue.clear()
+        self._forget_queue()
         self._transport.close()
         if self._front.is_draining:
             self._loop.call_later(_LINGER_S, self._let_go)
+
+    def _forget_queue(self) -> None:
+        for event in self._queue:
+            if isinstance(event, Request):
+                self._release(event)
+        self._queue.clear()
+
+    def _release(self, request: Request) -> None:
+        """The request's body is not held any more."""
+        self._front.buffered.give_back(request.n_counted)
+        request.n_counted = 0
+
+    def _count_unsent(self, n_bytes: int) -> None:
+        """That much of what was written waits in the transport."""
+        self._front.buffered.give_back(self._n_unsent - n_bytes)
+        self._n_unsent = n_bytes
 
     def _let_go(self) -> None:
         """Do not wait for a caller that has got everything and does not close its side of TLS."""
@@ -183,7 +209,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         self._request_id = self._front.ids.request_id()
-        self._write(refusal.status, http_replies.detail_body(refusal.detail), keep_alive=False)
+        lines = b"retry-after: 1\r\n" if refusal.status == 503 else b""
+        self._write(refusal.status, http_replies.detail_body(refusal.detail), lines, keep_alive=False)
         self._close()
 
     def _begin(self, request: Request) -> None:
@@ -236,7 +263,7 @@ class Connection(asyncio.Protocol):
         request.body = b""
         self._request_id = found.request_id or note.request_id or front.ids.request_id()
         call = http_calls.make_call(info, found, request.head, note, self._request_id, self._loop.time(), front.ids.call_id())
-        self._start(self._call(call, found))
+        self._start(self._call(request, call, found))
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         if self._is_in_task:  # the task that asked the guard goes on with the call
@@ -276,9 +303,11 @@ class Connection(asyncio.Protocol):
         else:
             self._answer(500, http_replies.detail_body("Internal Server Error"))
 
-    async def _call(self, call: Call, found: Envelope) -> None:
+    async def _call(self, request: Request, call: Call, found: Envelope) -> None:
         front = self._front
         reply = await front.handler(call)
+        if request.n_counted:
+            self._release(request)
         if self._is_closing:
             if reply.items is not None:
                 await close_items(reply.items)
@@ -290,7 +319,11 @@ class Connection(asyncio.Protocol):
         else:
             header = {"requestId": call.request_id, "targetExecutor": ""} if front.options.has_header else None
             lines = http_replies.header_lines(reply.headers) if reply.headers else b""
-            self._answer(200, http_replies.documents_body(reply, header), lines)
+            body = http_replies.documents_body(reply, header)
+            if front.buffered.has_room(len(body)):
+                self._answer(200, body, lines)
+            else:
+                self._answer(*http_replies.failure(FULL))
 
     async def _send_stream(self, items: AsyncIterator[Item], lines: bytes) -> None:
         request = cast("Request", self._request)
@@ -299,7 +332,8 @@ class Connection(asyncio.Protocol):
         if request.is_http_10 or self._front.is_draining:
             request.keep_alive = False
         lines = b"date: %b\r\nx-request-id: %b\r\n%b" % (self._front.date, self._request_id.encode(), lines)
-        self._stream = EventStream(self._transport, self._loop.time, lambda: self._writable, is_chunked=not request.is_http_10)
+        has_room = self._front.buffered.has_room
+        self._stream = EventStream(self._transport, self._loop.time, lambda: self._writable, has_room, is_chunked=not request.is_http_10)
         try:
             self._stream.begin(lines, keep_alive=request.keep_alive)
             await self._stream.send(items)

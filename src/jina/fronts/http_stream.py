@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from jina.call import Item
 from jina.fronts import http_replies
 from jina.wire import sse
+from jina.wire.buffered import FULL
 
 _log = logging.getLogger("jina.http")
 _MAX_GATHERED_BYTES = 65_536
@@ -23,6 +24,7 @@ class EventStream:
         transport: Where to.
         clock: Gives monotonic seconds.
         blocked: Gives what to wait for while the transport takes no more, or None.
+        has_room: Whether an item of so many bytes may be held.
         is_chunked: False for HTTP/1.0, where the connection's end is the stream's.
     """
 
@@ -31,11 +33,12 @@ class EventStream:
         transport: asyncio.Transport,
         clock: Callable[[], float],
         blocked: Callable[[], asyncio.Future[None] | None],
+        has_room: Callable[[int], bool],
         *,
         is_chunked: bool,
     ) -> None:
         self._transport, self._clock, self._blocked, self._is_chunked = transport, clock, blocked, is_chunked
-        self._wrote_at = clock()
+        self._wrote_at, self._has_room = clock(), has_room
         self._gathered: list[bytes] = []
         self._n_gathered_bytes = 0
 
@@ -53,8 +56,12 @@ class EventStream:
                 is_failed = item.status is not None
                 if item.status is not None:
                     self._write(sse.error(http_replies.failure(item.status)[1]))
-                elif item.payload is not None:
+                elif item.payload is not None and self._has_room(len(item.payload.data)):
                     self._write(sse.update(item.payload.data))
+                elif item.payload is not None:
+                    is_failed = True
+                    self._write(sse.error(http_replies.failure(FULL)[1]))
+                    break
                 if self._n_gathered_bytes >= _MAX_GATHERED_BYTES:
                     self.flush()
                 while (writable := self._blocked()) is not None:

@@ -13,6 +13,7 @@ from typing import Final
 
 import httptools
 
+from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.http_requests import Head as Head
 from jina.wire.http_requests import Limits as Limits
 from jina.wire.http_requests import Refusal as Refusal
@@ -39,15 +40,19 @@ class ServerConnection:
         wants_continue: The client waits for `100 Continue` before it sends its body; whoever sends it sets this to False.
     """
 
-    def __init__(self, limits: Limits, heads: dict[tuple[tuple[bytes, bytes], ...], Head], now: float) -> None:
+    def __init__(
+        self, limits: Limits, heads: dict[tuple[tuple[bytes, bytes], ...], Head], now: float, buffered: Buffered | None = None
+    ) -> None:
         """Begin a connection.
 
         Args:
             limits: What the peer may ask for.
             heads: Known heads; share one dict between the connections of a port.
             now: Monotonic seconds, like every `now` here.
+            buffered: Counts bodies; whoever takes a request gives back its `n_counted`.
         """
         self._limits, self._heads = limits, heads
+        self._buffered = buffered or Buffered()
         self._parser = httptools.HttpRequestParser(self)
         self._events: list[Request | Refusal] = []
         self._state, self._since = _IDLE, now
@@ -57,7 +62,7 @@ class ServerConnection:
         self._content_length: bytes | None = None
         self._request: Request | None = None
         self._body: bytes | bytearray = b""
-        self._body_bytes = 0
+        self._body_bytes = self._n_counted = 0
         self.is_closed = self.wants_continue = False
 
     def receive(self, data: bytes, now: float) -> list[Request | Refusal]:
@@ -131,8 +136,14 @@ class ServerConnection:
         refusal = Refusal(status, detail)
         self._events.append(refusal)
         self.is_closed, self.wants_continue = True, False
-        self._body, self._headers = b"", []
+        self._headers = []
+        self.drop()
         return refusal
+
+    def drop(self) -> None:
+        """Forget the body that has not come whole."""
+        self._buffered.give_back(self._n_counted)
+        self._body, self._n_counted = b"", 0
 
     def _stop(self, status: int, detail: str) -> None:
         self._refuse(status, detail)
@@ -218,6 +229,8 @@ class ServerConnection:
         most = self._limits.max_body_bytes
         if most is not None and self._body_bytes > most:
             self._stop(413, _too_large(most))
+        if self._body_bytes > SMALL:
+            self._count()
         self.wants_continue = False
         if not self._body:
             self._body = data
@@ -226,11 +239,18 @@ class ServerConnection:
                 self._body = bytearray(self._body)  # many small chunks cost their bytes, not an object each
             self._body += data
 
+    def _count(self) -> None:
+        n_bytes = self._body_bytes - self._n_counted
+        if not self._buffered.take(n_bytes):
+            self._stop(503, FULL.description)
+        self._n_counted += n_bytes
+
     def on_message_complete(self) -> None:
         request = self._request
         assert request is not None
         body = self._body
         request.body = body if isinstance(body, bytes) else bytes(body)
+        request.n_counted, self._n_counted = self._n_counted, 0
         self._events.append(request)
         self._request, self._body, self._state, self._since = None, b"", _IDLE, self._now
         self.wants_continue = False

@@ -72,14 +72,16 @@ class Request:
         target: As sent (origin form), without scheme and authority.
         keep_alive: The client wants the connection to stay.
         is_http_10: Replies must not be chunked.
+        n_counted: Bytes of the body that are counted as held by this process.
     """
 
-    __slots__ = ("body", "head", "is_http_10", "keep_alive", "method", "target")
+    __slots__ = ("body", "head", "is_http_10", "keep_alive", "method", "n_counted", "target")
 
     def __init__(self, method: bytes, target: bytes, head: Head, keep_alive: bool, is_http_10: bool) -> None:
         self.method, self.target, self.head = method, target, head
         self.keep_alive, self.is_http_10 = keep_alive, is_http_10
         self.body: bytes = b""
+        self.n_counted = 0
 
 
 class Refusal:
