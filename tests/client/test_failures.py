@@ -14,7 +14,7 @@ from jina.client import Client
 from jina.client.failures import UnreachableError, failure_of
 from jina.errors import BadClient, BadClientInput, BadServer, BadServerFlow, ConfigError, NotSupportedError
 from jina.testing import Service, serve
-from jina.transport.grpc_client import CallEnd
+from jina.transport.grpc_calls import CallEnd
 from jina.wire.grpc import HALF_CLOSED, UNARY
 from tests.client.executors import Sample, Text
 from tests.client.fakes import FakeGrpc, FakeGrpcServer, FakeHttpServer
@@ -74,7 +74,7 @@ def test_attempts_are_told_when_they_are_used_up() -> None:
 def test_error_without_grpcio_has_our_status() -> None:
     """Where `grpc` is not imported it stays so, and `code()` has the same names."""
     code = (
-        "import sys\nfrom jina.client.failures import failure_of\nfrom jina.transport.grpc_client import CallEnd\n"
+        "import sys\nfrom jina.client.failures import failure_of\nfrom jina.transport.grpc_calls import CallEnd\n"
         "error = failure_of(CallEnd(14, 'gone'))\nassert 'grpc' not in sys.modules\nprint(error.code().name, error.details())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jina.options import ClientOptions
-from jina.transport.grpc_client import ChannelOptions
+from jina.transport.grpc_connection import ChannelOptions
 
 Reader = tuple[str, Callable[[Any], Any]]
 

@@ -48,7 +48,7 @@ def make_core(options: ClientOptions, open_connection: Connect | None = None) ->
         return HttpCore(HttpPool(way, address, max_body_bytes=options.max_message_bytes), address)
     from jina.client.channel_options import read_channel_options
     from jina.client.grpc import GrpcCore
-    from jina.transport.grpc_client import GrpcChannel
+    from jina.transport.grpc_channel import GrpcChannel
 
     channel_options, authority = read_channel_options(options)
     return GrpcCore(GrpcChannel(way, address, channel_options), authority or address, "https" if options.tls else "http")

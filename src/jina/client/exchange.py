@@ -16,7 +16,8 @@ from jina.client.failures import failure, failure_of
 from jina.client.post import Post
 from jina.codec.messages import read_request
 from jina.errors import MalformedError
-from jina.transport.grpc_client import CallEnd, GrpcChannel, StreamCall
+from jina.transport.grpc_calls import CallEnd, StreamCall
+from jina.transport.grpc_channel import GrpcChannel
 from jina.wire.status import GrpcStatus
 
 ANSWER: Final = 1

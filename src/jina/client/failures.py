@@ -20,7 +20,7 @@ from typing import Any
 
 from jina.codec.messages import StatusParts
 from jina.errors import BadClient, BadClientInput, BadServer, BadServerFlow
-from jina.transport.grpc_client import CallEnd
+from jina.transport.grpc_calls import CallEnd
 from jina.wire.status import GrpcStatus
 
 Pairs = tuple[tuple[str, str | bytes], ...]

@@ -15,7 +15,8 @@ from jina.client.post import Post
 from jina.codec import messages
 from jina.codec.struct import EMPTY_RESULTS, dict_to_struct
 from jina.errors import BadClientInput, JinaError
-from jina.transport.grpc_client import CallEnd, GrpcChannel, StreamCall, UnaryCall
+from jina.transport.grpc_calls import CallEnd, StreamCall, UnaryCall
+from jina.transport.grpc_channel import GrpcChannel
 from jina.wire import hpack
 from jina.wire.grpc import Metadata, request_block
 from jina.wire.ids import RequestIds

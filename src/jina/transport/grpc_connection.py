@@ -1,0 +1,198 @@
+"""One connection under a client's channel: carries calls, answers for signs of life, and tells the channel when it takes no more."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from jina.transport.grpc_calls import CallEnd, ClientCall, UnaryCall
+from jina.wire import grpc
+from jina.wire.grpc import ClientConnection, GrpcStatus
+from jina.wire.http2_limits import Limits
+
+if TYPE_CHECKING:
+    from jina.transport.grpc_channel import GrpcChannel
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelOptions:
+    """What can be set of a channel.
+
+    Attributes:
+        max_receive_bytes, max_send_bytes: Larger messages fail their call; None for no limit.
+        max_metadata_bytes: Of what the server sends as headers or trailers.
+        keepalive_time_s: After so long without a sign of life the server is asked for one; None for never.
+        keepalive_timeout_s: How long it has to answer.
+        is_kept_alive_idle: Ask also while no call is under way.
+        connect_timeout_s: For the connection and the server's first words.
+    """
+
+    max_receive_bytes: int | None = 1 << 30
+    max_send_bytes: int | None = None
+    max_metadata_bytes: int = 65536
+    keepalive_time_s: float | None = 10.0
+    keepalive_timeout_s: float = 20.0
+    is_kept_alive_idle: bool = False
+    connect_timeout_s: float = 20.0
+
+
+class GrpcConnection(asyncio.Protocol):
+    """One connection under a channel.
+
+    Attributes:
+        wire: The protocol's state.
+        ready: Done when the server has said that it speaks HTTP/2.
+        is_leaving: No new calls: the server is going away, or the connection is lost.
+    """
+
+    def __init__(self, channel: GrpcChannel, options: ChannelOptions) -> None:
+        self._channel, self._options = channel, options
+        limits = Limits(max_header_list_bytes=options.max_metadata_bytes)
+        self.wire = ClientConnection(limits=limits, max_message_bytes=options.max_receive_bytes)
+        self._calls: dict[int, ClientCall] = {}
+        self._is_flush_due = False
+        self._heard_s, self._asked_s = 0.0, 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self.is_leaving = False
+
+    # --- calls -----------------------------------------------------------------------------------------------------------------------
+
+    def begin(self, call: ClientCall) -> None:
+        """Send a call; `wire.can_start` must be True."""
+        self._calls[call.begin(self)] = call
+        self.flush_soon()
+        if self._watch is None:
+            self._watch_soon()
+
+    def cancel(self, stream: int) -> None:
+        """Tell the server that nobody waits for a call any more."""
+        if self._calls.pop(stream, None) is not None:
+            self.wire.cancel(stream)
+            self.flush_soon()
+            self._channel.advance()
+
+    def close(self) -> None:
+        """End the connection; calls under way end with UNAVAILABLE."""
+        self._leave()
+        self.wire.goaway()
+        self.flush()
+        self._transport.close()
+
+    def leave_when_idle(self) -> None:
+        """Take no new calls, and close when the last has ended."""
+        self._leave()
+        if not self._calls:
+            self.close()
+
+    def _leave(self) -> None:
+        if not self.is_leaving:
+            self.is_leaving = True
+            self._channel.left(self)
+
+    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=1 << 22)
+        self._loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = self._loop.create_future()
+        self._heard_s = self._loop.time()
+        if self._options.is_kept_alive_idle:
+            self._watch_soon()
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_s = self._loop.time()
+        self._handle(self.wire.receive(data, self._heard_s))
+        if not self.ready.done() and self.wire.is_ready:
+            self.ready.set_result(None)
+        self.flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        if not self.ready.done():
+            self.ready.set_exception(ConnectionResetError("the server closed the connection at once; does it speak gRPC?"))
+            self.ready.exception()
+        self._leave()
+        self._handle(self.wire.eof())
+        calls, self._calls = self._calls, {}
+        for call in calls.values():
+            call.end(CallEnd(GrpcStatus.UNAVAILABLE, "the connection was lost"))
+
+    # No `pause_writing`: a server stops reading while its caller does not read, so a client that did the same would wait for it for ever.
+    # What is queued here is bounded by the server's windows, what must be answered by the caps on its PINGs and SETTINGS.
+
+    def _handle(self, events: list[grpc.Event]) -> None:
+        calls = self._calls
+        for event in events:
+            kind = event[0]
+            if kind == grpc.UNARY_REPLY:
+                call = calls.pop(event[1], None)
+                if isinstance(call, UnaryCall):
+                    call.on_reply(event[2], event[3].metadata)
+            elif kind == grpc.MESSAGE:
+                call = calls.get(event[1])
+                if call is not None and not call.is_over:
+                    call.on_message(event[2])
+            elif kind == grpc.ENDED:
+                call = calls.pop(event[1], None)
+                if call is not None:
+                    self._end(call, CallEnd(*event[2:6]))
+            elif kind == grpc.GOAWAY:
+                self._leave()
+            elif kind == grpc.CLOSED:
+                self._leave()
+                self.flush()
+                self._transport.close()
+        if self.is_leaving and not self._calls:
+            self._transport.close()
+        elif events:
+            self._channel.advance()
+
+    def _end(self, call: ClientCall, end: CallEnd) -> None:
+        if end.is_unprocessed and call.may_start_again:
+            self._loop.call_soon(self._channel.again, call)
+        else:
+            call.end(end)
+
+    def flush_soon(self) -> None:
+        """Write what has gathered at the end of this turn of the loop."""
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        self._is_flush_due = False
+        out = self.wire.take_output()
+        if out and not self._transport.is_closing():
+            self._transport.write(out)
+
+    # --- signs of life ---------------------------------------------------------------------------------------------------------------
+
+    def _watch_soon(self) -> None:
+        if self._options.keepalive_time_s is not None:
+            self._watch = self._loop.call_later(self._options.keepalive_time_s, self._ask)
+
+    def _ask(self) -> None:
+        """Ask for a sign of life after a silence; while no call is under way, stop looking."""
+        self._watch = None
+        if not self._calls and not self._options.is_kept_alive_idle:
+            return
+        silent_s = self._loop.time() - self._heard_s
+        if silent_s + 0.001 < (self._options.keepalive_time_s or 0.0):
+            self._watch_soon()
+            return
+        self.wire.ping()
+        self.flush()
+        self._asked_s = self._loop.time()
+        self._watch = self._loop.call_later(self._options.keepalive_timeout_s, self._look)
+
+    def _look(self) -> None:
+        if self._heard_s < self._asked_s:
+            self._leave()
+            self._transport.abort()
+        else:
+            self._watch_soon()
