@@ -414,3 +414,35 @@ def test_pages_come_from_the_package_alone() -> None:
             assert (await client.get("/openapi.json")).json()["info"]["title"] == "A & B"
 
     run(scenario)
+
+
+def test_a_caller_that_sends_its_whole_body_before_it_reads_hears_why_it_is_refused() -> None:
+    """The connection stays open for reading a moment longer, for a reset would overtake the reply."""
+
+    async def scenario(handler: Handler) -> None:
+        async with serving(handler, max_body_bytes=1000) as client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            writer.write(post(b" " * (8 << 20)))
+            await writer.drain()
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 413 ")
+            assert b"max_body_bytes" in answer
+            writer.close()
+
+    run(scenario)
+
+
+def test_a_refused_caller_that_does_not_stop_is_cut_off() -> None:
+    """It is not read for longer than a moment, however much it sends."""
+
+    async def scenario(handler: Handler) -> None:
+        async with serving(handler, max_body_bytes=1000) as client:
+            _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            writer.write(post(b" " * (1 << 20)))
+            with pytest.raises(ConnectionError):
+                while True:
+                    writer.write(b" " * 1000)
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+
+    run(scenario)

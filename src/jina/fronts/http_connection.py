@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("jina.http")
 _FRESH_S = 0.3
 _LINGER_S = 0.2
+_HEAR_S = 1.0
+"""How long a refused caller may go on sending what nobody reads: a reset would overtake the reply that says why."""
 _JOIN_BELOW = 64 << 10
 
 
@@ -107,6 +109,8 @@ class Connection(asyncio.Protocol):
         """Look at the clock: once a second for all connections."""
         if self._stalled_since is not None and self._is_stalled(now):
             self._transport.abort()
+        elif self._is_closing:
+            return
         elif self._stream is not None:
             if self._writable is None:
                 self._stream.ping_if_quiet(now)
@@ -211,7 +215,14 @@ class Connection(asyncio.Protocol):
         self._request_id = self._front.ids.request_id()
         lines = b"retry-after: 1\r\n" if refusal.status == 503 else b""
         self._write(refusal.status, http_replies.detail_body(refusal.detail), lines, keep_alive=False)
-        self._close()
+        if self._transport.can_write_eof():
+            self._is_closing = True
+            self._forget_queue()
+            self._transport.write_eof()
+            self._transport.resume_reading()
+            self._loop.call_later(_HEAR_S, self._transport.close)
+        else:
+            self._close()
 
     def _begin(self, request: Request) -> None:
         """Answer a request at once, or start the task that will."""
