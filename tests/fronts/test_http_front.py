@@ -435,14 +435,17 @@ def test_a_caller_that_sends_its_whole_body_before_it_reads_hears_why_it_is_refu
 def test_a_refused_caller_that_does_not_stop_is_cut_off() -> None:
     """It is not read for longer than a moment, however much it sends."""
 
+    async def send_for_ever(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b" " * 1000)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
     async def scenario(handler: Handler) -> None:
         async with serving(handler, max_body_bytes=1000) as client:
             _, writer = await asyncio.open_connection("127.0.0.1", client.port)
             writer.write(post(b" " * (1 << 20)))
             with pytest.raises(ConnectionError):
-                while True:
-                    writer.write(b" " * 1000)
-                    await writer.drain()
-                    await asyncio.sleep(0.01)
+                await send_for_ever(writer)
 
     run(scenario)
