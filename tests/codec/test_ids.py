@@ -58,6 +58,14 @@ def test_ids_without_a_call_are_random() -> None:
     assert len(one.id) == len(document_id(b"", "0")) == 32
 
 
+def test_paths_of_one_call_never_share_an_id() -> None:
+    """Short paths are remembered, long ones are not; both name their document alone."""
+    paths = [str(at) for at in range(200)] + [f"0.by_name.{'k' * at}" for at in range(100)]
+
+    assert len({document_id(CALL, path) for path in paths}) == len(paths)
+    assert document_id(CALL, paths[-1]) == document_id(CALL, paths[-1]) != document_id(bytes(16), paths[-1])
+
+
 def test_a_single_document_has_index_0() -> None:
     """As if it were alone in a list."""
     codec = ProtoCodec(schema_of(Doc))

@@ -220,7 +220,15 @@ def nested(depth: int) -> bytes:
     return b'[{"anything":' + b"[" * (depth - 2) + b"]" * (depth - 2) + b"}]"
 
 
-@pytest.mark.parametrize("extra", [b"", b',{"id":"\\"[["},{"id":"' + b"[" * 500 + b'\\\\"}', b"," + b",".join([b'{"by_name":{}}'] * 900)])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b"",
+        b',{"id":"\\"[["},{"id":"' + b"[" * 500 + b'\\\\"}',
+        b"," + b",".join([b'{"by_name":{}}'] * 900),
+        b',{"id":"["},{"id":"","name":"{["},' + b'{"id":"]["},' * 70 + b'{"id":"["}',
+    ],
+)
 def test_nesting_ends_at_64(extra: bytes) -> None:
     """Brackets in strings and side by side do not count."""
     data = nested(64)[:-1] + extra + b"]"

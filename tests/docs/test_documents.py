@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -201,3 +205,25 @@ def test_json_schema_shows_tensors_bytes_and_lists() -> None:
     assert properties["t"] == {"type": "array", "items": {"type": "number"}, "tensor/array shape": "[2, x]", "title": "T"}
     assert properties["b"] == {"type": "string", "format": "binary", "title": "B"}
     assert properties["leaves"] == {"type": "array", "items": {"$ref": "#/$defs/Leaf"}, "title": "Leaves"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_forked_child_draws_other_ids_than_its_parent() -> None:
+    """Ids are drawn many at a time; what is left of a draw is not given out on both sides."""
+    code = (
+        "import os; from jina.docs import BaseDoc; BaseDoc(); pid = os.fork()\n"
+        "os.write(1, b''.join(BaseDoc().id.encode() for _ in range(1000)))\n"
+        "os.waitpid(pid, 0) if pid else os._exit(0)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    ids = {out[at : at + 32] for at in range(0, len(out), 32)}
+
+    assert (len(out), len(ids)) == (64_000, 2000)
+
+
+def test_ids_drawn_in_several_threads_differ() -> None:
+    """Threads may empty what is drawn at the same time."""
+    with ThreadPoolExecutor(4) as threads:
+        drawn = list(threads.map(lambda _: [BaseDoc().id for _ in range(2000)], range(4)))
+
+    assert len({one for part in drawn for one in part}) == 8000

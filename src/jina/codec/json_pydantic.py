@@ -46,7 +46,6 @@ class PydanticForm:
             self._list, self._one = TypeAdapter(list[cls]), TypeAdapter(cls)
         except PydanticUserError as error:
             raise ConfigError(f"document class {cls.__qualname__!r} has a field that pydantic cannot read: {error}") from error
-        self._options: dict[str, Any] = {"by_alias": True, "warnings": False, "fallback": plain}
         self._read, self._write = _compile(self._list)
         self._read_one, self._write_one = _compile(self._one)
 
@@ -64,13 +63,13 @@ class PydanticForm:
 
     def write(self, docs: list[Any]) -> bytes:
         try:
-            return self._write(docs, **self._options)  # type: ignore[no-any-return]
+            return self._write(docs, by_alias=True, warnings=False, fallback=plain)  # type: ignore[no-any-return]
         except PydanticSerializationError:
             return self._write_slowly(self._slow[0], docs)
 
     def write_one(self, doc: Any) -> bytes:
         try:
-            return self._write_one(doc, **self._options)  # type: ignore[no-any-return]
+            return self._write_one(doc, by_alias=True, warnings=False, fallback=plain)  # type: ignore[no-any-return]
         except PydanticSerializationError:
             return self._write_slowly(self._slow[1], doc)
 
@@ -81,7 +80,7 @@ class PydanticForm:
 
     def _write_slowly(self, writer: Any, value: Any) -> bytes:
         try:
-            return writer.to_json(value, **self._options)  # type: ignore[no-any-return]
+            return writer.to_json(value, by_alias=True, warnings=False, fallback=plain)  # type: ignore[no-any-return]
         except (PydanticSerializationError, ValueError, TypeError) as error:
             raise Unwritable(str(error)) from error
 
@@ -99,7 +98,7 @@ class PydanticForm:
         """The first field that cannot be written alone."""
         for field in self._schema.fields:
             try:
-                self._slow[1].to_json(doc, include={field.name}, **self._options)
+                self._slow[1].to_json(doc, include={field.name}, by_alias=True, warnings=False, fallback=plain)
             except (PydanticSerializationError, ValueError, TypeError):
                 return field.name
         return None

@@ -39,9 +39,13 @@ def check_json(data: bytes) -> Any:
 
 def check_json_unless_guarded(data: bytes) -> None:
     """The same for who parses the data with a parser that itself refuses everything but depth, `NaN` and `Infinity`."""
-    check_depth(data)
-    if len(data) < _SMALL or b"N" in data or b"I" in data:  # two searches for one byte each are nearly free
-        _check_text(data)
+    if len(data) > 2 * MAX_DEPTH:
+        check_depth(data)
+    if len(data) < _SMALL or b"N" in data or b"I" in data:  # a search takes longer than parsing a little
+        try:
+            _parse(data)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise MalformedError(_explain(data, error)) from None
 
 
 def _check_text(data: bytes) -> Any:
@@ -77,7 +81,8 @@ def _count_depth(data: bytes) -> None:
     """Count brackets outside of strings: what is left of the data is small, and numpy adds it up."""
     if b"\\" in data:
         data = _escapes.sub(b"", data)
-    brackets = np.frombuffer(_strings.sub(b"", data.translate(None, _all_but_structure)), dtype=np.uint8)
+    structure = data.translate(None, _all_but_structure).replace(b'""', b"")  # two quotes in a row begin and end nothing that matters
+    brackets = np.frombuffer(_strings.sub(b"", structure), dtype=np.uint8)
     opens = (brackets == ord("[")) | (brackets == ord("{"))
     closes = (brackets == ord("]")) | (brackets == ord("}"))
     depth = int(np.cumsum(opens.astype(np.int32) - closes, dtype=np.int64).max(initial=0))

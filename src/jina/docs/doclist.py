@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar, ForwardRef, Self, SupportsIndex, TypeVar, get_args, overload
@@ -59,7 +60,7 @@ def _short(doc: Any) -> str:
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
-def _list_of(cls: Any, item: Any) -> Any:
+def _make_list_of(cls: Any, item: Any) -> Any:
     if isinstance(item, tuple) and len(item) == 1:
         item = item[0]
     if cls.__subscription__ is not None:
@@ -96,12 +97,16 @@ class DocList(list[T], metaclass=DocListType):
     if not TYPE_CHECKING:
 
         def __class_getitem__(cls, item: Any) -> Any:
-            return _list_of(cls, item)
+            try:
+                return _lists[cls, item]
+            except (KeyError, TypeError):
+                return _make_list_of(cls, item)
 
     def __init__(self, docs: Iterable[T] = ()) -> None:
-        super().__init__(docs)
-        if any(found is not self.doc_type for found in set(map(type, self))):
-            for doc in self:
+        list.__init__(self, docs)
+        doc_type = self.doc_type
+        for doc in self:
+            if type(doc) is not doc_type:
                 self._check(doc)
 
     @classmethod
@@ -221,7 +226,7 @@ class DocList(list[T], metaclass=DocListType):
             raise AttributeError(f"{self.doc_type.__name__} has no field {name!r}")
 
     def _get_column(self, name: str) -> Any:
-        values = [getattr(doc, name) for doc in self]
+        values = list(map(attrgetter(name), self))
         inner = _document_in(self.doc_type, name)
         return values if inner is None else DocList[inner].construct(values)  # type: ignore[valid-type]
 

@@ -13,13 +13,28 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from jina.errors import NotSupportedError
 
 _generator = random.Random()  # not the module's own: users seed that one, in every worker alike
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_generator.seed)
+_drawn: list[str] = []
+_N_DRAWN = 256
 
 
 def new_id() -> str:
     """Draw a document id: 32 hexadecimal digits, not secret, not repeated."""
-    return _generator.randbytes(16).hex()
+    try:
+        return _drawn.pop()
+    except IndexError:  # another thread may come here too: both draw, and nothing is given twice
+        digits = _generator.randbytes(16 * _N_DRAWN).hex()
+        _drawn.extend([digits[at : at + 32] for at in range(32, len(digits), 32)])
+        return digits[:32]
+
+
+def _draw_anew() -> None:
+    """A forked child shares neither what is drawn nor what will be."""
+    _drawn.clear()
+    _generator.seed()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_draw_anew)
 
 
 def _string_of(value: Any) -> str:

@@ -112,7 +112,7 @@ def call(
         TypeError: The method returned something that is no answer.
         Exception: Whatever the method raises; later documents are not tried.
     """
-    kwargs = arguments(endpoint, docs, _own(executor, parameters), headers)
+    kwargs = arguments(endpoint, docs, _own(executor, parameters) if parameters else {}, headers)
     fn = endpoint.fn
     if endpoint.kind == "batch":
         return finish_batch(endpoint, kwargs["docs"], fn(executor, **kwargs))
@@ -123,7 +123,7 @@ async def call_async(
     executor: BaseExecutor, endpoint: Endpoint, docs: list[Any], parameters: dict[str, Any], headers: Mapping[str, str] = _NO_HEADERS
 ) -> Outcome:
     """Do the same for an `async def` method; documents of one call go one after the other."""
-    kwargs = arguments(endpoint, docs, _own(executor, parameters), headers)
+    kwargs = arguments(endpoint, docs, _own(executor, parameters) if parameters else {}, headers)
     fn = endpoint.fn
     if endpoint.kind == "batch":
         return finish_batch(endpoint, kwargs["docs"], await _awaited(fn(executor, **kwargs)))
@@ -136,7 +136,7 @@ async def _awaited(returned: Any) -> Any:
 
 def _own(executor: BaseExecutor, parameters: dict[str, Any]) -> dict[str, Any]:
     """Give the parameters to the method as a dict of its own, which it may change."""
-    return merge_parameters(parameters, executor.metas.name) if parameters else {}
+    return merge_parameters(parameters, executor.metas.name)
 
 
 def finish_batch(endpoint: Endpoint, docs: Any, returned: Any) -> Outcome:
@@ -217,7 +217,7 @@ def stream(
 
     What the method raises passes through and ends the stream. Closing the iterator closes the method's generator.
     """
-    kwargs = arguments(endpoint, [doc], _own(executor, parameters), headers)
+    kwargs = arguments(endpoint, [doc], _own(executor, parameters) if parameters else {}, headers)
     items = endpoint.fn(executor, doc=doc, **kwargs)
     with closing(items) if hasattr(items, "close") else nullcontext():
         for item in items:
@@ -228,7 +228,7 @@ async def stream_async(
     executor: BaseExecutor, endpoint: Endpoint, doc: Any, parameters: dict[str, Any], headers: Mapping[str, str] = _NO_HEADERS
 ) -> AsyncGenerator[Any, None]:
     """Do the same for an `async def` method that yields; close it with `aclose`."""
-    kwargs = arguments(endpoint, [doc], _own(executor, parameters), headers)
+    kwargs = arguments(endpoint, [doc], _own(executor, parameters) if parameters else {}, headers)
     items = endpoint.fn(executor, doc=doc, **kwargs)
     async with aclosing(items) if hasattr(items, "aclose") else nullcontext():
         async for item in items:
