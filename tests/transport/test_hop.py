@@ -68,8 +68,8 @@ async def joined(tmp_path: Path, **options: Any) -> AsyncIterator[Joined]:
     connections: set[HopServer] = set()
     server = await loop.create_unix_server(lambda: HopServer(local, connections), str(tmp_path / "s"))
     replicas = Replicas("says")
-    channel = await connect("says/rep-0", str(tmp_path / "s"), str(tmp_path / "b"), on_lost=replicas.remove_channel, **options)
-    replicas.add("says/rep-0", channel)
+    channel = await connect("says/rep-0", str(tmp_path / "s"), str(tmp_path / "b"), on_lost=replicas.members.lost, **options)
+    replicas.members.add("says/rep-0", channel)
     try:
         yield Joined(replicas, connections, channel)
     finally:
@@ -108,6 +108,41 @@ async def test_a_worn_connection_is_replaced_and_no_call_notices(tmp_path: Path)
         assert (await pair.replicas(call("/say"))).status is None
 
 
+async def test_all_connections_to_a_dead_replica_are_closed(tmp_path: Path) -> None:
+    """The fresh one and the worn one that still has a stream, though the other side holds them open; the stream is told."""
+    async with joined(tmp_path, renew_at=3) as pair:
+        stream = await pair.replicas(call("/for-ever", is_stream=True))
+        assert stream.items is not None
+        assert (await pair.replicas(call("/say"))).status is None
+        members = pair.replicas.members
+        await until(lambda: members.current["says/rep-0"] is not pair.first)
+        fresh = members.current["says/rep-0"]
+        members.down("says/rep-0")
+        await until(lambda: pair.first.is_lost and fresh.is_lost)
+        last = [item async for item in stream.items][-1].status
+        assert last is not None
+        assert last.code is Code.UNAVAILABLE
+
+
+async def test_calls_whose_time_is_up_while_no_replica_is_up_leave_room_for_others() -> None:
+    """Only calls that still wait count."""
+    replicas = Replicas("says", max_waiting=1)
+    for _ in range(3):
+        status = (await replicas(call("/say", left_s=0.01))).status
+        assert status is not None
+        assert status.code is Code.DEADLINE
+
+
+async def test_an_unary_call_ends_at_its_deadline(tmp_path: Path) -> None:
+    """The worker hears that nobody waits, and nothing of the call stays."""
+    async with joined(tmp_path) as pair:
+        status = (await pair.replicas(call("/wait", left_s=0.01))).status
+        assert status is not None
+        assert status.code is Code.DEADLINE
+        assert (pair.first.n_in_flight, pair.first.n_bytes_in_flight) == (0, 0)
+        assert (await pair.replicas(call("/say"))).status is None
+
+
 async def test_a_worker_that_drains_gets_no_new_calls_and_answers_those_it_has(tmp_path: Path) -> None:
     """After its GOAWAY the replica counts as gone; the call that it holds is answered, a new one waits for the next replica."""
     async with joined(tmp_path) as pair:
@@ -115,7 +150,7 @@ async def test_a_worker_that_drains_gets_no_new_calls_and_answers_those_it_has(t
         await pair.replicas(call("/say"))
         (connection,) = pair.at_worker
         draining = asyncio.ensure_future(connection.drain())
-        await until(lambda: not pair.replicas.is_up)
+        await until(lambda: not pair.replicas.members.is_up)
         late = await pair.replicas(call("/say", left_s=0.05))
         assert late.status is not None
         assert late.status.code is Code.DEADLINE

@@ -88,10 +88,10 @@ class Worker:
 
     async def _join(self) -> None:
         channel = await connect("mortal/rep-0", str(self._folder / "s"), str(self._folder / "begun"), on_lost=self._lost)
-        self.replicas.add("mortal/rep-0", channel)
+        self.replicas.members.add("mortal/rep-0", channel)
 
     def _lost(self, channel: Channel) -> None:
-        self.replicas.remove_channel(channel)
+        self.replicas.members.lost(channel)
         if channel.is_lost and not self.is_over:
             task = asyncio.get_running_loop().create_task(self._join())
             self._tasks.add(task)
@@ -109,7 +109,7 @@ class Worker:
     async def end(self) -> None:
         self.is_over = True
         self._server.close()
-        channels = [*self.replicas._up, *self.replicas._channels.values()]
+        channels = list(self.replicas.members.current.values())
         for connection in list(self._connections):
             connection._transport.abort()
         self._local.close()
@@ -201,14 +201,14 @@ async def test_a_full_replica_refuses_more_calls(tmp_path: Path) -> None:
         for reply in await asyncio.gather(*slow):
             await read(reply)
         assert (await worker.replicas(call("/say", text="x" * 2000))).status is None
-        (channel,) = worker.replicas._up
+        (channel,) = worker.replicas.members.free
         assert (channel.n_in_flight, channel.n_bytes_in_flight) == (0, 0)
 
 
 async def test_a_channel_that_is_lost_is_not_added(tmp_path: Path) -> None:
     """A replica that died between its report and now takes no calls."""
     async with mortal(tmp_path) as worker:
-        (channel,) = worker.replicas._up
+        (channel,) = worker.replicas.members.free
         await worker.end()
-        worker.replicas.add("mortal/rep-0", channel)
-        assert not worker.replicas.is_up
+        worker.replicas.members.add("mortal/rep-0", channel)
+        assert not worker.replicas.members.is_up

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 from jina.call import EndpointInfo
 from jina.main.child import Parent, enter, raise_file_limit
 from jina.process.exits import wait_all
+from jina.process.memory_limit import memory_limit
 from jina.process.messages import FrontSpec, Listen, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
 from jina.runtime.guards import make_guard
 from jina.runtime.node import Node
 from jina.runtime.replicas import Replicas
-from jina.transport.hop import Channel, connect
+from jina.transport.hop import connect
 from jina.transport.loops import new_loop
+from jina.wire.buffered import Buffered
 
 if TYPE_CHECKING:
     import ssl
@@ -50,9 +52,9 @@ class _Front:
         self._parent, self._spec = parent, spec
         options = spec.options
         self._replicas = Replicas(spec.aliases[0] if spec.aliases else spec.node, max_wait_s=options.get("max_wait_for_replica_s", 60.0))
+        self._buffered = Buffered(options.get("max_buffered_bytes") or _share_of_memory())
         self._node = Node(spec.node, self._replicas, aliases=spec.aliases)
         self._groups: dict[str, int] = {}
-        self._channels: dict[str, Channel] = {}
         self._is_serving = False
         self._is_supervisor_gone = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,9 +98,7 @@ class _Front:
             self._own(self._serve(order.endpoints))
         elif isinstance(order, ReplicaDown):
             self._groups.pop(order.name, None)
-            self._replicas.remove(order.name, order.error)
-            if order.name in self._channels:
-                self._channels.pop(order.name).close()  # in case something that it left behind holds its socket open
+            self._replicas.members.down(order.name, order.error)
         elif isinstance(order, Stop):
             self._ask_to_stop(order.grace_s)
 
@@ -122,13 +122,13 @@ class _Front:
 
     async def _connect(self, up: ReplicaUp) -> None:
         try:
-            channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=self._lost)
+            channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=self._replicas.members.lost)
         except OSError:
             return  # it died between its report and now; its ReplicaDown is on the way
-        if channel.is_lost:
-            return  # the same, a moment later
-        self._channels[up.name] = channel
-        self._replicas.add(up.name, channel)
+        if channel.is_lost or self._groups.get(up.name) != up.pid:
+            channel.close()  # the same, a moment later; something that it left behind may hold its socket open
+            return
+        self._replicas.members.add(up.name, channel)
         await self._serve(up.endpoints)
 
     async def _serve(self, endpoints: list[EndpointInfo]) -> None:
@@ -141,9 +141,6 @@ class _Front:
             self._is_serving = True
             await self._listen(endpoints)
             self._parent.tell(Ready())
-
-    def _lost(self, channel: Channel) -> None:
-        self._replicas.remove_channel(channel)
 
     # --- public ports ----------------------------------------------------------------------------------------------------------------
 
@@ -178,7 +175,14 @@ class _Front:
             from jina.fronts.http import HttpFront, HttpFrontOptions
 
             known = {key: value for key, value in options.items() if key in HttpFrontOptions.__dataclass_fields__}
-            return HttpFront(self._node, endpoints, guard=guard, is_ready=self._is_ready, options=HttpFrontOptions(**known))
+            return HttpFront(
+                self._node,
+                endpoints,
+                guard=guard,
+                is_ready=self._is_ready,
+                options=HttpFrontOptions(**known),
+                buffered=self._buffered,
+            )
         from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
 
         known = {key: value for key, value in options.items() if key in GrpcFrontOptions.__dataclass_fields__}
@@ -188,8 +192,9 @@ class _Front:
             name=self._spec.aliases[0],
             guard=guard,
             is_ready=self._is_ready,
-            is_up=lambda: self._replicas.is_up,
+            is_up=lambda: self._replicas.members.is_up,
             options=GrpcFrontOptions(**known),
+            buffered=self._buffered,
         )
 
     def _is_ready(self) -> bool:
@@ -212,6 +217,11 @@ class _Front:
         wait_all(groups, grace_s + _KILL_MARGIN_S)
         for pid in groups:
             _signal_group(pid, signal.SIGKILL)
+
+
+def _share_of_memory() -> int | None:
+    limit = memory_limit()
+    return None if limit is None else limit // 4
 
 
 def _signal_group(pid: int, number: int) -> None:

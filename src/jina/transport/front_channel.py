@@ -12,7 +12,8 @@ from typing import Self
 from jina.call import Call, Item, Reply, Status
 from jina.errors import Code, MalformedError
 from jina.transport.handler_messages import read_item, read_reply, write_call
-from jina.transport.hop import Channel, ChannelLost, HopError, HopStream, connect
+from jina.transport.hop import Channel, ChannelLost, HopError, connect
+from jina.transport.hop_stream import HopStream
 
 _RETRY_S = 0.02
 _PAUSE_S = 1.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from jina.errors import TransportError
 from jina.transport.begun import read_begun
 from jina.transport.hop_messages import CALL, STREAM
+from jina.transport.hop_stream import HopStream
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
 from jina.wire.http2_limits import Limits
@@ -48,6 +48,7 @@ class Channel(asyncio.Protocol):
         pod: The replica's name, e.g. `executor/rep-0`.
         n_bytes_in_flight: What the requests in flight hold: the worker may not have read them yet.
         is_lost: It takes no calls any more.
+        silent_s: For how long the worker has owed a sign of life (see `ask`).
         on_idle: Called whenever the last call in flight has ended.
         on_worn: Called once, when the connection should be replaced by a fresh one (see `reopen`); it still takes calls for long.
     """
@@ -59,6 +60,8 @@ class Channel(asyncio.Protocol):
         self._calls: dict[int, asyncio.Future[bytes]] = {}
         self._streams: dict[int, HopStream[Any]] = {}
         self._is_flush_due = False
+        self._was_heard = True
+        self.silent_s = 0.0
         self.n_bytes_in_flight = 0
         self.is_lost = self._is_closing = False
         self.on_idle: Callable[[], None] | None = None
@@ -71,35 +74,39 @@ class Channel(asyncio.Protocol):
 
     # --- calls -----------------------------------------------------------------------------------------------------------------------
 
-    async def call(self, message: bytes) -> bytes:
-        """Send an unary call; cancelling the task that awaits it tells the worker that the caller has gone.
+    async def call(self, message: bytes, deadline: float | None = None) -> bytes:
+        """Send an unary call; cancelling the task that awaits it, and its deadline, tell the worker that the caller has gone.
 
         Raises:
             ChannelLost: The worker went away before it answered.
             HopError: The worker refused the message.
+            TimeoutError: The deadline (monotonic clock) came first.
         """
         if self.is_lost or not self._connection.can_start:
             raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
-        stream = self._connection.call(_CALL_BLOCK, message)
-        if stream >= self._wears_at:
+        number = self._connection.call(_CALL_BLOCK, message)
+        if number >= self._wears_at:
             self._wear()
         future: asyncio.Future[bytes] = self._loop.create_future()
-        self._calls[stream] = future
+        self._calls[number] = future
         self.n_bytes_in_flight += len(message)
         if len(self._calls) == 1:
             self._flush()  # a lone call need not wait for company
         else:
             self._flush_soon()
+        timer = None if deadline is None else self._loop.call_at(deadline, _expire, future)
         try:
             return await future
-        except asyncio.CancelledError:
-            if self._calls.pop(stream, None) is not None:
-                self._connection.cancel(stream)
+        except (asyncio.CancelledError, TimeoutError):
+            if self._calls.pop(number, None) is not None:
+                self._connection.cancel(number)
                 self._flush_soon()
                 self._ended()
             raise
         finally:
             self.n_bytes_in_flight -= len(message)
+            if timer is not None:
+                timer.cancel()
 
     def stream(self, message: bytes, read: Callable[[bytes], Sequence[T]]) -> HopStream[T]:
         """Open a stream; it must be read to its end or cancelled. `read` gives the items of one message."""
@@ -128,9 +135,18 @@ class Channel(asyncio.Protocol):
             self._flush_soon()
             self._ended()
 
+    def ask(self, passed_s: float) -> None:
+        """Ask for a sign of life (PING); if none has come since this was last called, it is `passed_s` longer overdue."""
+        if not self._was_heard:
+            self.silent_s += passed_s
+            return
+        self._was_heard, self.silent_s = False, 0.0
+        self._connection.ping()
+        self._flush()
+
     def close(self) -> None:
-        """End the connection; what is in flight is lost."""
-        self._transport.close()
+        """End the connection at once; what is in flight is lost."""
+        self._transport.abort()
 
     def close_when_idle(self) -> None:
         """End the connection once what is in flight has ended."""
@@ -167,6 +183,7 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         calls = self._calls
+        self._was_heard = True
         if not self.ready.done():
             self.ready.set_result(None)
         for event in self._connection.receive(data, time.monotonic()):
@@ -245,63 +262,9 @@ class Channel(asyncio.Protocol):
             self._transport.write(out)
 
 
-class HopStream(Generic[T]):
-    """What one streamed reply brings, in order."""
-
-    def __init__(self, channel: Channel, number: int, read: Callable[[bytes], Sequence[T]], n_request_bytes: int) -> None:
-        self._channel, self._number, self._read, self.n_request_bytes = channel, number, read, n_request_bytes
-        self._waiting: deque[T] = deque()
-        self._n_held_bytes = 0
-        self._has_ended = False
-        self._error: Exception | None = None
-        self._wake: asyncio.Future[None] | None = None
-
-    async def next(self) -> T | None:
-        """Give the next item, None at the end.
-
-        Raises:
-            ChannelLost, HopError: The stream broke off; messages that came before have been given.
-            TimeoutError: It has expired; what came and was not read yet is dropped.
-        """
-        while not self._waiting:
-            if self._has_ended:
-                if self._error is not None:
-                    raise self._error
-                return None
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-        item = self._waiting.popleft()
-        if not self._waiting:  # the reader has caught up
-            self._channel.consumed(self._number, self._n_held_bytes)
-            self._n_held_bytes = 0
-        return item
-
-    def cancel(self) -> None:
-        """Stop reading; the worker stops making. Harmless after the end."""
-        self._channel.cancel_stream(self._number)
-
-    def expire(self) -> None:
-        """End the stream now: its time is up. Harmless after the end."""
-        if not (self._has_ended and not self._waiting):
-            self._waiting.clear()
-            self.cancel()
-            self.end(TimeoutError())
-
-    def feed(self, message: bytes) -> None:
-        """Take a message that has come."""
-        self._waiting += self._read(message)
-        self._n_held_bytes += len(message)
-        self._rouse()
-
-    def end(self, error: Exception | None) -> None:
-        """Take the end, or what broke the stream off."""
-        self._has_ended, self._error = True, error
-        self._rouse()
-
-    def _rouse(self) -> None:
-        wake, self._wake = self._wake, None
-        if wake is not None and not wake.done():
-            wake.set_result(None)
+def _expire(future: asyncio.Future[bytes]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
 
 
 async def connect(pod: str, socket_path: str, begun_path: str, *, on_lost: Callable[[Channel], None], renew_at: int = RENEW_AT) -> Channel:

@@ -1,0 +1,73 @@
+"""One try of a call on one replica's channel; what becomes of it when that replica dies is decided elsewhere (`replicas.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from jina.call import Call, Item, Reply, Status
+from jina.errors import Code
+from jina.transport.hop import Channel, ChannelLost, HopError
+from jina.transport.hop_messages import read_items, read_reply
+from jina.transport.hop_stream import HopStream
+
+
+async def send(channel: Channel, call: Call, message: bytes) -> Reply:
+    """Send a packed call and wait for its reply, or for the first item of a streamed one.
+
+    Raises:
+        ChannelLost: The worker went away before that.
+        HopError, MalformedError: The two ends do not understand each other.
+        TimeoutError: The call's deadline came first.
+    """
+    if call.is_stream:
+        return await _open(channel, call, message)
+    reply, results = read_reply(await channel.call(message, call.deadline))
+    if results is not None:
+        reply.parameters = {"__results__": {channel.pod: results}}
+    return reply
+
+
+async def _open(channel: Channel, call: Call, message: bytes) -> Reply:
+    """Open a stream; what fails before its first item is a failed call, not a broken stream."""
+    stream = channel.stream(message, read_items)
+    timer = None if call.deadline is None else asyncio.get_running_loop().call_at(call.deadline, stream.expire)
+    try:
+        item = await stream.next()
+        if item is None or item.status is None:
+            return Reply(items=_items(stream, item, None, call, timer))
+        second = await stream.next()  # is it this item that failed, or the call?
+    except BaseException:
+        _leave(stream, timer)
+        raise
+    if second is not None:
+        return Reply(items=_items(stream, item, second, call, timer))
+    _leave(stream, timer)
+    return Reply(item.status)
+
+
+async def _items(
+    stream: HopStream[Item], first: Item | None, second: Item | None, call: Call, timer: asyncio.TimerHandle | None
+) -> AsyncIterator[Item]:
+    """Pass items on as they come; what breaks the stream off, a death or the deadline, is its last item."""
+    try:
+        if first is not None:
+            yield first
+        if second is not None:
+            yield second
+        while (item := await stream.next()) is not None:
+            yield item
+    except ChannelLost as lost:
+        yield Item(status=Status(Code.UNAVAILABLE, f"the stream of {call.endpoint!r} broke off: {lost}"))
+    except TimeoutError:
+        yield Item(status=Status(Code.DEADLINE, f"the stream of {call.endpoint!r} did not end before the call's deadline"))
+    except HopError as error:
+        yield Item(status=Status(Code.INTERNAL, f"the stream of {call.endpoint!r} broke off: {error}"))
+    finally:
+        _leave(stream, timer)
+
+
+def _leave(stream: HopStream[Item], timer: asyncio.TimerHandle | None) -> None:
+    stream.cancel()
+    if timer is not None:
+        timer.cancel()
