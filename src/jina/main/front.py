@@ -20,11 +20,12 @@ from jina.call import EndpointInfo
 from jina.main.child import Parent, enter, raise_file_limit
 from jina.process.exits import wait_all
 from jina.process.memory_limit import memory_limit
-from jina.process.messages import FrontSpec, Listen, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
+from jina.process.messages import FrontSpec, Hung, Listen, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
 from jina.runtime.guards import make_guard
 from jina.runtime.node import Node
 from jina.runtime.replicas import Replicas
-from jina.transport.hop import connect
+from jina.runtime.silence import Watch
+from jina.transport.hop import Channel, connect
 from jina.transport.loops import new_loop
 from jina.wire.buffered import Buffered
 
@@ -65,6 +66,7 @@ class _Front:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, loop.create_future()
+        Watch(self._replicas.members, hang_timeout_s=self._spec.options.get("hang_timeout_s", 60.0), on_hung=self._tell_hung)
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
         loop.add_reader(self._parent.orders, self._read_orders)
         if self._spec.app_path:
@@ -141,6 +143,9 @@ class _Front:
             self._is_serving = True
             await self._listen(endpoints)
             self._parent.tell(Ready())
+
+    def _tell_hung(self, channel: Channel) -> None:
+        self._parent.tell(Hung(self._groups[channel.pod], channel.silent_s))
 
     # --- public ports ----------------------------------------------------------------------------------------------------------------
 

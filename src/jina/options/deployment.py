@@ -23,7 +23,7 @@ LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 _INACTIVE = (
     *("reload", "install_requirements", "output_array_type", "exit_on_exceptions", "uses_dynamic_batching", "provider_endpoint"),
     *("polling", "no_reduce", "uses_before", "uses_after", "when", "floating", "grpc_metadata", "tls", "peer_ports", "raft_configuration"),
-    *("grpc_server_options", "grpc_channel_options", "compression", "retries", "timeout_send", "hang_timeout_s", "max_buffered_bytes"),
+    *("grpc_server_options", "grpc_channel_options", "compression", "retries", "timeout_send"),
     *("monitoring", "port_monitoring", "tracing", "traces_exporter_host", "traces_exporter_port"),
     *("metrics", "metrics_exporter_host", "metrics_exporter_port"),
     *("entrypoint", "docker_kwargs", "volumes", "gpus", "disable_auto_volume", "force_update", "prefer_platform", "force_network_mode"),
@@ -313,8 +313,8 @@ class DeploymentOptions:
 
 _FRONT = (
     *("title", "description", "cors", "ssl_certfile", "ssl_keyfile"),
-    *("max_body_bytes", "max_message_bytes", "max_header_bytes", "max_header_fields", "max_streams"),
-    *("header_timeout_s", "idle_timeout_s", "max_wait_for_replica_s"),
+    *("max_body_bytes", "max_message_bytes", "max_buffered_bytes", "max_header_bytes", "max_header_fields", "max_streams"),
+    *("header_timeout_s", "idle_timeout_s", "max_wait_for_replica_s", "hang_timeout_s"),
 )
 
 _IMAGES = ("docker://", "jinaai+docker://", "jinahub+docker://")

@@ -153,8 +153,15 @@ class Failed(msgspec.Struct, tag="failed"):
     traceback: str
 
 
+class Hung(msgspec.Struct, tag="hung"):
+    """From a front: the worker of this pid has answered nothing for this long, and no longer may."""
+
+    pid: int
+    silent_s: float
+
+
 ToChild = WorkerSpec | FrontSpec | AppSpec | ReplicaUp | ReplicaDown | TakeOver | WorkerStarted | Stop
-FromChild = Ready | Failed
+FromChild = Ready | Failed | Hung
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_to_child = msgspec.msgpack.Decoder(ToChild)

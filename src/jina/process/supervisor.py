@@ -25,7 +25,7 @@ from jina.call import EndpointInfo
 from jina.core.restart import RestartPolicy
 from jina.errors import StartError
 from jina.process.child import Child, spawn
-from jina.process.messages import AppSpec, Failed, FrontSpec, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerSpec, WorkerStarted
+from jina.process.messages import AppSpec, Failed, FrontSpec, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerSpec, WorkerStarted
 
 Spawn = Callable[..., Child]
 Log = Callable[[str], None]
@@ -269,12 +269,21 @@ class Supervisor:
         if events is None or fd == child.exited:
             self._died(slot)
 
-    def _take(self, slot: Slot, events: Iterable[Ready | Failed]) -> None:
+    def _take(self, slot: Slot, events: Iterable[Ready | Failed | Hung]) -> None:
         for event in events:
             if isinstance(event, Ready):
                 self._became_ready(slot, event)
+            elif isinstance(event, Hung):
+                self._end_hung(event)
             else:
                 slot.failure = event
+
+    def _end_hung(self, hung: Hung) -> None:
+        """End a worker that answers no more; from then on it is a death like any other."""
+        for slot in self._workers:
+            if slot.child is not None and slot.child.pid == hung.pid:
+                self._log(f"{slot.name} has answered nothing for {hung.silent_s:.3g} s (see hang_timeout_s); it is killed")
+                slot.child.signal_group(signal.SIGKILL)
 
     def _became_ready(self, slot: Slot, event: Ready) -> None:
         slot.ready = event
