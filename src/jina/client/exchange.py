@@ -31,7 +31,6 @@ Outcome = tuple[Any, ...]
 Deliver = Callable[[Outcome], object]
 
 RETRYABLE = frozenset((GrpcStatus.UNAVAILABLE, GrpcStatus.DEADLINE_EXCEEDED, GrpcStatus.INTERNAL))
-_MAX_UNPROCESSED = 5
 
 
 class Exchange:
@@ -144,8 +143,8 @@ class StreamExchange(Exchange):
         self._channel, self._block, self._post, self._deliver = channel, block, post, deliver
         self._unanswered: dict[str, bytes] = {}
         self._call: _Call | None = None
-        self._pause: asyncio.Handle | None = None
-        self._n_attempts, self._n_unprocessed = 0, 0
+        self._pause: asyncio.TimerHandle | None = None
+        self._n_attempts = 0
         self._has_ended = self._is_over = False
 
     def submit(self, request_id: str, message: bytes) -> None:
@@ -209,11 +208,7 @@ class StreamExchange(Exchange):
                 self._finish((END,))
                 return
             end = CallEnd(GrpcStatus.UNKNOWN, f"the server ended the stream with {left} request(s) unanswered", end.metadata)
-        if end.is_unprocessed and self._n_unprocessed < _MAX_UNPROCESSED:
-            self._n_unprocessed += 1
-            self._n_attempts -= 1
-            self._pause = asyncio.get_running_loop().call_soon(self._open)
-        elif end.status in RETRYABLE and self._n_attempts < self._post.retries.max_attempts:
+        if end.status in RETRYABLE and self._n_attempts < self._post.retries.max_attempts:
             self._pause = asyncio.get_running_loop().call_later(self._post.retries.pause_s(self._n_attempts), self._open)
         else:
             self._finish((FAILED, failure_of(end, self._n_attempts)))

@@ -13,8 +13,6 @@ from jina.wire.grpc import ClientConnection, GrpcStatus, Metadata
 if TYPE_CHECKING:
     from jina.transport.grpc_connection import GrpcConnection
 
-_MAX_STARTS = 20
-
 
 class CallEnd(NamedTuple):
     """How a call ended; `status` is a gRPC status number, `is_unprocessed` says that the server never began it."""
@@ -30,6 +28,7 @@ class ClientCall:
 
     Attributes:
         is_over: It ended, or was cancelled; nothing is told of it any more.
+        n_refusals: How often the server refused it.
     """
 
     def __init__(self, block: bytes, timeout_s: float | None = None, encoding: str = "identity") -> None:
@@ -38,8 +37,9 @@ class ClientCall:
         self._timer: asyncio.TimerHandle | None = None
         self._connection: GrpcConnection | None = None
         self._stream = 0
-        self._n_starts = 0
         self.is_over = False
+        self.n_refusals = 0
+        self._refusal = ""
 
     def on_message(self, data: bytes) -> None:
         """A message came."""
@@ -56,15 +56,14 @@ class ClientCall:
 
     # --- the channel's side ----------------------------------------------------------------------------------------------------------
 
-    def watch_deadline(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End the call when its time is up."""
+    def watch_deadline(self, loop: asyncio.AbstractEventLoop, awaited: Callable[[], str]) -> None:
+        """End the call when its time is up; `awaited` tells what a call waits for that was not begun."""
         if self._deadline is not None:
-            self._timer = loop.call_later(max(0.0, self._deadline - time.monotonic()), self._expire)
+            self._timer = loop.call_later(max(0.0, self._deadline - time.monotonic()), self._expire, awaited)
 
     def begin(self, connection: GrpcConnection) -> int:
         """Send it; gives the stream's number."""
         self._connection = connection
-        self._n_starts += 1
         block = self._block
         if self._deadline is not None:
             block += grpc.timeout_field(max(0.0, self._deadline - time.monotonic()))
@@ -79,8 +78,14 @@ class ClientCall:
 
     @property
     def may_start_again(self) -> bool:
-        """It can be begun on another connection: nothing is lost by sending it once more."""
-        return not self.is_over and self._n_starts < _MAX_STARTS
+        """It can be begun once more: nothing came of it yet, and all that was sent is still here."""
+        return not self.is_over
+
+    def refused(self, reason: str) -> None:
+        """The server did not begin it; another start follows."""
+        self._connection = None
+        self.n_refusals += 1
+        self._refusal = reason
 
     def _send(self, wire: ClientConnection, block: bytes) -> int:
         raise NotImplementedError
@@ -90,10 +95,17 @@ class ClientCall:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _expire(self) -> None:
-        if not self.is_over:
-            self.cancel()
-            self.on_end(CallEnd(GrpcStatus.DEADLINE_EXCEEDED, "Deadline Exceeded"))
+    def _expire(self, awaited: Callable[[], str]) -> None:
+        if self.is_over:
+            return
+        text = "Deadline Exceeded"
+        if self.n_refusals:
+            times = "once" if self.n_refusals == 1 else f"{self.n_refusals} times"
+            text += f"; the server has refused the call {times}: {self._refusal}"
+        elif self._connection is None:
+            text += f" while the call waited for {awaited()}"
+        self.cancel()
+        self.on_end(CallEnd(GrpcStatus.DEADLINE_EXCEEDED, text))
 
 
 class UnaryCall(ClientCall):
@@ -129,28 +141,32 @@ class StreamCall(ClientCall):
 
     def __init__(self, block: bytes, *, timeout_s: float | None = None, encoding: str = "identity") -> None:
         super().__init__(block, timeout_s, encoding)
-        self._sent: list[bytes] = []
-        self._is_half_closed = False
+        self._sent: list[bytes] = []  # until the server has begun the call: it may refuse it
+        self._is_half_closed = self._is_begun = False
 
     def _send(self, wire: ClientConnection, block: bytes) -> int:
         stream = wire.start(block, self._encoding)
         wire.hold(stream)
         for message in self._sent:
             wire.send_message(stream, message)
-        self._sent.clear()
         if self._is_half_closed:
             wire.half_close(stream)
         return stream
 
     @property
     def may_start_again(self) -> bool:
-        return super().may_start_again and not self._n_starts  # what was sent is not kept here; the owner opens another call
+        return not self.is_over and not self._is_begun
+
+    def begun(self) -> None:
+        """The server has begun to answer."""
+        self._is_begun = True
+        self._sent.clear()
 
     def send(self, message: bytes) -> None:
         """Send a message, at once or as soon as the call has begun."""
-        if self._connection is None:
+        if not self._is_begun:
             self._sent.append(message)
-        elif not self.is_over:
+        if self._connection is not None and not self.is_over:
             self._connection.wire.send_message(self._stream, message)
             self._connection.flush_soon()
 

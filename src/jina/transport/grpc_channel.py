@@ -1,7 +1,7 @@
 """A client's channel to a gRPC service: one connection, opened when it is first needed and again when it is lost.
 
-Calls wait here while the connection is being opened, or while the peer allows no further one. A call that the peer says it never began
-goes on to the next connection; what else breaks off is told to its owner. Everything here belongs to one loop.
+Calls wait here while the connection is being opened, or while the server takes no further one. A call that it says it never began is
+begun again when there is room (`grpc_slots.py`); what else breaks off is told to its owner. Everything here belongs to one loop.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from jina.transport.connect import Connect
 from jina.transport.grpc_calls import CallEnd, ClientCall
 from jina.transport.grpc_connection import ChannelOptions, GrpcConnection
+from jina.transport.grpc_slots import Slots
 from jina.wire.grpc import GrpcStatus
 
 _MAX_USELESS_CONNECTIONS = 3
@@ -38,36 +39,78 @@ class GrpcChannel:
         self._all: set[GrpcConnection] = set()
         self._waiting: deque[ClientCall] = deque()
         self._connecting: asyncio.Task[None] | None = None
+        self._slots: Slots | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._n_useless = 0
         self._is_closed = False
 
     def start(self, call: ClientCall) -> None:
         """Begin a call as soon as that can be; all that becomes of it is told through its `on_...`."""
-        call.watch_deadline(asyncio.get_running_loop())
-        self.again(call)
-
-    def again(self, call: ClientCall) -> None:
-        """Begin a call, or begin it once more."""
+        call.watch_deadline(asyncio.get_running_loop(), self._awaited)
         connection = self._connection
-        if connection is not None and not self._waiting and connection.wire.can_start:
+        if self._is_closed:
+            call.end(CallEnd(GrpcStatus.UNAVAILABLE, "the client was closed"))
+        elif connection is not None and not self._waiting and self._slots is None and connection.wire.can_start:
             connection.begin(call)
         else:
             self._waiting.append(call)
             self.advance()
 
+    def _awaited(self) -> str:
+        """What calls that were never begun wait for."""
+        if self._connection is None:
+            return "a connection"
+        return f"one of the calls that the server allows at a time ({self._connection.wire.max_streams})"
+
     def advance(self) -> None:
-        """Begin what waits, as far as the connection allows."""
+        """Begin what waits, as far as the server allows."""
         connection = self._connection
-        while self._waiting and connection is not None and connection.wire.can_start:
+        while self._waiting and connection is not None and connection.wire.can_start and self._has_room(connection.n_calls):
             call = self._waiting.popleft()
             if not call.is_over:
                 connection.begin(call)
-        if not self._waiting:
+        if not self._waiting or self._is_closed or not self._has_room(0):
             return
-        if connection is not None and not connection.wire.can_start and not connection.wire.n_streams:
+        if connection is not None and not connection.wire.can_start and not connection.wire.n_streams and connection.wire.max_streams:
             connection.leave_when_idle()  # its stream numbers are used up
-        elif connection is None and self._connecting is None and not self._is_closed:
+        if self._connection is None and self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._open())
+
+    def refused(self, connection: GrpcConnection, refused: list[tuple[ClientCall, str]]) -> None:
+        """The server did not begin these calls (with its reasons): they wait before all others."""
+        now_s = asyncio.get_running_loop().time()
+        if self._slots is None:
+            self._slots = Slots()
+        if connection.is_leaving:
+            self._slots.left(now_s)
+        else:
+            self._slots.refused(connection.n_calls, now_s)
+        for call, reason in refused:
+            call.refused(reason)
+        self._waiting.extendleft(call for call, _ in reversed(refused))
+        refused_s = now_s - self._slots.since_s
+        if refused_s >= self.options.max_refused_s and (connection.is_leaving or not connection.n_calls):
+            self._slots = None
+            self._end_waiting(f"{self._target} has refused all calls for {refused_s:.1f} s: {refused[0][1]}")
+
+    def ended(self, n_calls: int) -> None:
+        """So many calls were answered."""
+        if self._slots is not None and n_calls > 0:
+            self._slots.answered(n_calls)
+
+    def _has_room(self, n_calls: int) -> bool:
+        """Whether the server's refusals leave room for another call; if only time is missing, `advance` comes then."""
+        if self._slots is None:
+            return True
+        loop = asyncio.get_running_loop()
+        missing_s = self._slots.opens_s - loop.time()
+        if missing_s > 0 and self._pause is None:
+            self._pause = loop.call_later(missing_s, self._pause_is_over)
+        return self._slots.has_room(n_calls, loop.time())
+
+    def _pause_is_over(self) -> None:
+        self._pause = None
+        self.advance()
 
     def left(self, connection: GrpcConnection) -> None:
         """A connection takes no new calls."""
@@ -106,16 +149,20 @@ class GrpcChannel:
             self._fail(f"it closed {_MAX_USELESS_CONNECTIONS} connections one after the other before any call could begin")
 
     def _fail(self, reason: str) -> None:
+        self._end_waiting(f"failed to connect to {self._target}: {reason}")
+
+    def _end_waiting(self, reason: str) -> None:
         waiting, self._waiting = self._waiting, deque()
-        text = f"failed to connect to {self._target}: {reason}"
         for call in waiting:
-            call.end(CallEnd(GrpcStatus.UNAVAILABLE, text))
+            call.end(CallEnd(GrpcStatus.UNAVAILABLE, reason))
 
     def close(self) -> None:
         """Close all connections; calls under way end with UNAVAILABLE."""
         self._is_closed = True
         if self._connecting is not None:
             self._connecting.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
         for connection in list(self._all):
             connection.close()
-        self._fail("the client was closed")
+        self._end_waiting("the client was closed")

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from jina.transport.grpc_calls import CallEnd, ClientCall, UnaryCall
+from jina.transport.grpc_calls import CallEnd, ClientCall, StreamCall, UnaryCall
 from jina.wire import grpc
 from jina.wire.grpc import ClientConnection, GrpcStatus
 from jina.wire.http2_limits import Limits
@@ -26,6 +26,7 @@ class ChannelOptions:
         keepalive_timeout_s: How long it has to answer.
         is_kept_alive_idle: Ask also while no call is under way.
         connect_timeout_s: For the connection and the server's first words.
+        max_refused_s: After so long of nothing but refusals waiting calls fail.
     """
 
     max_receive_bytes: int | None = 1 << 30
@@ -35,6 +36,7 @@ class ChannelOptions:
     keepalive_timeout_s: float = 20.0
     is_kept_alive_idle: bool = False
     connect_timeout_s: float = 20.0
+    max_refused_s: float = 20.0
 
 
 class GrpcConnection(asyncio.Protocol):
@@ -72,12 +74,18 @@ class GrpcConnection(asyncio.Protocol):
             self.flush_soon()
             self._channel.advance()
 
+    @property
+    def n_calls(self) -> int:
+        """Calls under way."""
+        return len(self._calls)
+
     def close(self) -> None:
         """End the connection; calls under way end with UNAVAILABLE."""
         self._leave()
         self.wire.goaway()
         self.flush()
         self._transport.close()
+        self._end_all("the client was closed")
 
     def leave_when_idle(self) -> None:
         """Take no new calls, and close when the last has ended."""
@@ -117,15 +125,19 @@ class GrpcConnection(asyncio.Protocol):
             self.ready.exception()
         self._leave()
         self._handle(self.wire.eof())
+        self._end_all("the connection was lost")
+
+    def _end_all(self, reason: str) -> None:
         calls, self._calls = self._calls, {}
         for call in calls.values():
-            call.end(CallEnd(GrpcStatus.UNAVAILABLE, "the connection was lost"))
+            call.end(CallEnd(GrpcStatus.UNAVAILABLE, reason))
 
     # No `pause_writing`: a server stops reading while its caller does not read, so a client that did the same would wait for it for ever.
     # What is queued here is bounded by the server's windows, what must be answered by the caps on its PINGs and SETTINGS.
 
     def _handle(self, events: list[grpc.Event]) -> None:
-        calls = self._calls
+        calls, n_before = self._calls, len(self._calls)
+        refused: list[tuple[ClientCall, str]] = []
         for event in events:
             kind = event[0]
             if kind == grpc.UNARY_REPLY:
@@ -137,25 +149,30 @@ class GrpcConnection(asyncio.Protocol):
                 if call is not None and not call.is_over:
                     call.on_message(event[2])
             elif kind == grpc.ENDED:
-                call = calls.pop(event[1], None)
-                if call is not None:
-                    self._end(call, CallEnd(*event[2:6]))
+                call, end = calls.pop(event[1], None), CallEnd(*event[2:6])
+                if call is None:
+                    pass
+                elif end.is_unprocessed and call.may_start_again:
+                    refused.append((call, end.message))
+                else:
+                    call.end(end)
+            elif kind == grpc.HEAD:
+                call = calls.get(event[1])
+                if isinstance(call, StreamCall):
+                    call.begun()
             elif kind == grpc.GOAWAY:
                 self._leave()
             elif kind == grpc.CLOSED:
                 self._leave()
                 self.flush()
                 self._transport.close()
+        if refused:
+            self._channel.refused(self, refused)
+        if not self.wire.is_closed:
+            self._channel.ended(n_before - len(calls) - len(refused))
         if self.is_leaving and not self._calls:
             self._transport.close()
-        elif events:
-            self._channel.advance()
-
-    def _end(self, call: ClientCall, end: CallEnd) -> None:
-        if end.is_unprocessed and call.may_start_again:
-            self._loop.call_soon(self._channel.again, call)
-        else:
-            call.end(end)
+        self._channel.advance()
 
     def flush_soon(self) -> None:
         """Write what has gathered at the end of this turn of the loop."""
