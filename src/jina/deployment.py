@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
 from types import TracebackType
 from typing import Any, Self
 
 from jina.call import EndpointInfo
-from jina.errors import ConfigError
+from jina.errors import ConfigError, StartError
 from jina.options import DeploymentOptions
 from jina.options.table import warn_user
 from jina.plan import Listener, Node, Plan, WebApp
@@ -49,8 +48,8 @@ class Deployment:
         if app is None and self.options.uvicorn_kwargs and not _has_hook():
             warn_user("uvicorn_kwargs is without effect unless app= answers HTTP")
         self._engine: Any = None
-        self._is_running = False
-        self._listeners: list[Listener] = []
+        self._engine_lock = threading.RLock()
+        self._n_closed = 0
         self._client: Any = None
         self._closed = threading.Event()
         self._failure: BaseException | None = None
@@ -61,36 +60,46 @@ class Deployment:
         """Start the processes and wait until they serve.
 
         Raises:
-            StartError: The executor could not be made, or a process died; the text holds its traceback.
+            StartError: The executor could not be made, a process died (the text holds its traceback), or `close` was called meanwhile.
             TimeoutError: It was not ready within `timeout_ready` milliseconds.
             PortAlreadyUsed: A port is taken.
         """
         if self._is_running:
             return self
-        self._bind()
-        self._closed.clear()
-        self._failure = None
+        n_closed = self._n_closed
+        engine = self._make_engine()
+        if not engine.claim():
+            raise StartError(f"deployment {self.name!r} is being started or stopped already; wait for that, or close it")
         try:
-            self._engine.start(self._web_app())
+            self._closed.clear()
+            self._failure = None
+            if self._n_closed != n_closed:
+                engine.stop()
+            engine.start(self._web_app())
+            self._announce(engine.bind())
+            return self
         except BaseException:
-            self._engine, self._listeners = None, []
+            self._end(engine)
             raise
-        self._is_running = True
-        atexit.register(self._engine.stop)
-        self._announce()
-        return self
 
     def close(self) -> None:
-        """Stop: take no more, finish what is held (at most `timeout_ctrl` seconds), close the executor. Harmless when not running."""
-        engine, self._engine, self._is_running = self._engine, None, False
-        self._listeners = []
+        """Stop: take no more, finish what is held (at most `timeout_ctrl` seconds), close the executor. Harmless when not running.
+
+        May be called from any thread or signal handler; a `start` that is under way then raises StartError.
+        """
+        self._n_closed += 1
         client, self._client = self._client, None
         try:
             if client is not None and hasattr(client, "teardown"):
                 client.teardown()
+        finally:
+            self._end(self._engine)
+
+    def _end(self, engine: Any) -> None:
+        try:
             if engine is not None:
-                atexit.unregister(engine.stop)
                 engine.stop()
+                self._engine = None if self._engine is engine else self._engine
         finally:
             self._closed.set()
 
@@ -146,7 +155,7 @@ class Deployment:
     @property
     def hosts(self) -> list[str]:
         """The hosts, in the order of the protocols."""
-        return [listener.host for listener in self._listeners] or [_host(self.options, i) for i in range(len(self.options.protocol))]
+        return [_host(self.options, index) for index in range(len(self.options.protocol))]
 
     @property
     def protocol(self) -> str | list[str]:
@@ -162,12 +171,14 @@ class Deployment:
     @property
     def endpoints(self) -> list[EndpointInfo]:
         """What the running executor offers."""
-        return self._engine.endpoints if self._engine is not None else []
+        engine = self._engine
+        return engine.endpoints if engine is not None else []
 
     @property
     def pids(self) -> dict[str, int]:
         """Process ids of the running children, by pod name."""
-        return self._engine.pids if self._engine is not None else {}
+        engine = self._engine
+        return engine.pids if engine is not None else {}
 
     @property
     def is_ready(self) -> bool:
@@ -217,14 +228,24 @@ class Deployment:
 
     # --- building the plan -----------------------------------------------------------------------------------------------------------
 
-    def _bind(self) -> list[Listener]:
-        if not self._listeners:
-            from jina.engines.local import LocalEngine
+    @property
+    def _is_running(self) -> bool:
+        engine = self._engine
+        return engine is not None and engine.is_running
 
-            if self._engine is None:
-                self._engine = LocalEngine(self._plan(), log=self._log, on_failure=self._failed)
-            self._listeners = self._engine.bind()
-        return self._listeners
+    def _make_engine(self) -> Any:
+        from jina.engines.local import LocalEngine
+
+        with self._engine_lock:
+            engine = self._engine
+            if engine is None:
+                engine = self._engine = LocalEngine(self._plan(), log=self._log, on_failure=self._failed)
+            return engine
+
+    def _bind(self) -> list[Listener]:
+        with self._engine_lock:
+            listeners: list[Listener] = self._make_engine().bind()
+            return listeners
 
     def _plan(self) -> Plan:
         from jina.yaml import resolve_uses
@@ -297,13 +318,13 @@ class Deployment:
 
         return JinaLogger(self.options.name, log_config=self.options.log_config, quiet=self.options.quiet)
 
-    def _announce(self) -> None:
+    def _announce(self, listeners: list[Listener]) -> None:
         from jina.process.ports import is_loopback
 
-        for listener in self._listeners:
+        for listener in listeners:
             shown = f"{listener.protocol}{'s' * self.tls_enabled}://{_reachable(listener.host)}:{listener.port}"
             self._logger.info(f"ready and listening on {shown}" + ("" if is_loopback(listener.host) else " (all interfaces)"))
-        if self.options.api_key is None and not all(is_loopback(listener.host) for listener in self._listeners):
+        if self.options.api_key is None and not all(is_loopback(listener.host) for listener in listeners):
             self._logger.warning("this service listens beyond this machine and asks for no key; api_key= guards it")
 
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,31 +25,10 @@ from jina.errors import PortAlreadyUsed
 from tests.process.callers import GrpcCaller, http_call
 from tests.process.executors import Echo, Text
 from tests.process.grpc_ways import message, send
+from tests.process.machine import children, folders
 from tests.process.waiting import is_alive, wait_until
 
 pytestmark = pytest.mark.process
-
-
-def children() -> set[int]:
-    """Process ids of our children, as the kernel tells."""
-    found = set()
-    for task in Path("/proc/self/task").iterdir():
-        found |= {int(pid) for pid in (task / "children").read_text().split()}
-    return {pid for pid in found if is_alive(pid)}
-
-
-def folders() -> set[Path]:
-    """The folders that services keep their sockets in."""
-    return set(Path(tempfile.gettempdir()).glob("openjina-*"))
-
-
-@pytest.fixture
-def own_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A folder for temporary files that no other test uses; short, for it holds sockets."""
-    with tempfile.TemporaryDirectory(prefix="oj-") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield
-        monkeypatch.undo()
 
 
 # --- starting --------------------------------------------------------------------------------------------------------------------------

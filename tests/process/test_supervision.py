@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -35,15 +34,6 @@ from tests.process.executors import Count, Echo, Text
 from tests.process.waiting import is_alive, wait_until
 
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture
-def own_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for temporary files that no other test uses; short, for it holds sockets."""
-    with tempfile.TemporaryDirectory(prefix="oj-") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
-        monkeypatch.undo()
 
 
 # --- deaths ----------------------------------------------------------------------------------------------------------------------------

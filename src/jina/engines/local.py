@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import os
 import shutil
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jina.call import EndpointInfo
 from jina.core.restart import RestartOptions, RestartPolicy
+from jina.errors import StartError
 from jina.executor_bindings import endpoints_of
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
@@ -27,7 +31,7 @@ _APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
 
 
 class LocalEngine:
-    """A Plan, placed on this machine."""
+    """A Plan, placed on this machine: started once, stopped at any time, from any thread or signal handler."""
 
     def __init__(self, plan: Plan, *, log: Callable[[str], None], on_failure: Callable[[BaseException], None] = lambda error: None) -> None:
         """Take a plan; nothing runs and no port is bound yet.
@@ -39,9 +43,14 @@ class LocalEngine:
         """
         self._plan, self._log, self._on_failure = plan, log, on_failure
         self._sockets: list[socket.socket] = []
+        self._listeners: list[Listener] = []
         self._folder: Path | None = None
         self._supervisor: Supervisor | None = None
         self._owner_pid = os.getpid()
+        self._claims = itertools.count()
+        self._starter: int | None = None
+        self._is_start_over = threading.Event()
+        self._is_ready = self._is_stopped = False
 
     def bind(self) -> list[Listener]:
         """Bind the public ports, if that has not happened, and tell which they are.
@@ -49,15 +58,23 @@ class LocalEngine:
         Raises:
             PortAlreadyUsed: Somebody else has one of them; none stays bound.
         """
-        if not self._sockets:
+        if not self._listeners:
             try:
                 for listener in self._plan.listeners:
                     self._sockets.append(bind(listener.host, listener.port))
+                ports = [sock.getsockname()[1] for sock in self._sockets]
             except BaseException:
                 self._release()
                 raise
-        pairs = zip(self._plan.listeners, self._sockets, strict=True)
-        return [Listener(protocol=lis.protocol, host=lis.host, port=sock.getsockname()[1]) for lis, sock in pairs]
+            self._listeners = [
+                Listener(protocol=listener.protocol, host=listener.host, port=port)
+                for listener, port in zip(self._plan.listeners, ports, strict=True)
+            ]
+        return self._listeners
+
+    def claim(self) -> bool:
+        """Take the right to start; only the first who asks gets it."""
+        return next(self._claims) == 0
 
     def start(self, web_app: WebApp | None = None) -> None:
         """Start the processes and wait until they serve.
@@ -66,34 +83,61 @@ class LocalEngine:
             web_app: Answers on the HTTP port, instead of the front.
 
         Raises:
-            StartError, TimeoutError, PortAlreadyUsed, ConfigError: It cannot run; nothing stays behind.
+            StartError, TimeoutError, PortAlreadyUsed, ConfigError: It cannot run, or was stopped; nothing stays behind.
         """
+        self._owner_pid, self._starter = os.getpid(), threading.get_ident()
         try:
-            self.bind()
-            self._folder = Path(tempfile.mkdtemp(prefix="openjina-", dir=_short_folder()))
-            for node in self._plan.nodes:
-                endpoints_of(node.executor)
-            executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.nodes}
-            guard = pack(self._plan.guard, what="api_key") if self._plan.guard is not None else b""
-            app = self._app_slot(web_app, guard) if web_app is not None else None
-            front, workers = self._front_slot(guard, app), self._worker_slots(executors)
-            self._supervisor = Supervisor(front, workers, app=app, log=self._log, on_failure=self._failed)
+            atexit.register(self.stop)
+            self._supervisor = self._prepare(web_app)
+            if self._is_stopped:
+                self._supervisor.stop(0.0)
             self._supervisor.start(self._plan.timeout_ready_s)
-        except BaseException:
-            self._supervisor = None
+            self._is_ready = True
+        except BaseException as error:
+            if self._supervisor is not None:
+                self._supervisor.stop(0.0)
             self._release()
+            if self._is_stopped and isinstance(error, Exception):
+                raise StartError(f"deployment {self._plan.name!r} was closed while it started") from None
             raise
+        finally:
+            self._is_start_over.set()
+
+    def _prepare(self, web_app: WebApp | None) -> Supervisor:
+        self.bind()
+        self._folder = Path(tempfile.mkdtemp(prefix="openjina-", dir=_short_folder()))
+        for node in self._plan.nodes:
+            endpoints_of(node.executor)
+        executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.nodes}
+        guard = pack(self._plan.guard, what="api_key") if self._plan.guard is not None else b""
+        app = self._app_slot(web_app, guard) if web_app is not None else None
+        front, workers = self._front_slot(guard, app), self._worker_slots(executors)
+        return Supervisor(front, workers, app=app, log=self._log, on_failure=self._failed)
 
     def stop(self) -> None:
-        """Stop the processes: finish what is held, close the executors, at most the plan's grace. Harmless when nothing runs."""
+        """Stop the processes: finish what is held, close the executors, at most the plan's grace. Harmless when nothing runs.
+
+        A `start` under way fails: one in another thread is waited for, one that we interrupt fails when we return to it. An interrupt
+        while we wait (a second Ctrl-C) ends the grace.
+        """
         if os.getpid() != self._owner_pid:
             return
-        supervisor, self._supervisor = self._supervisor, None
-        try:
-            if supervisor is not None:
-                supervisor.stop(self._plan.grace_s)
-        finally:
-            self._release()
+        self._is_stopped = True
+        if self._supervisor is not None:
+            try:
+                self._supervisor.stop(self._plan.grace_s)
+            except BaseException:
+                self._supervisor.stop(0.0)
+                raise
+        if self._starter not in (None, threading.get_ident()):
+            self._is_start_over.wait()
+        self._release()
+        atexit.unregister(self.stop)
+
+    @property
+    def is_running(self) -> bool:
+        """It has started and nobody has stopped it."""
+        return self._is_ready and not self._is_stopped
 
     @property
     def endpoints(self) -> list[EndpointInfo]:

@@ -52,6 +52,7 @@ class Slot:
     ready: Ready | None = None
     start_at: float | None = None
     stop_by: float | None = None
+    is_killed: bool = False
     failure: Failed | None = None
     last_error: str = ""
     has_given_up: bool = False
@@ -93,7 +94,7 @@ class Supervisor:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        self._wake_lock = threading.Lock()
+        self._wake_lock = threading.RLock()  # a signal handler may stop us while its own thread is waking us
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._start_error: BaseException | None = None
@@ -111,31 +112,35 @@ class Supervisor:
         """Start everything and wait until it serves.
 
         Raises:
-            StartError: A process failed before it was ready; carries its traceback. All others are stopped.
+            StartError: A process failed before it was ready (carries its traceback), or `stop` was called. All others are stopped.
             TimeoutError: It took longer than `timeout_s`. All are stopped.
         """
-        self._thread.start()
         try:
+            self._thread.start()
             in_time = self._started.wait(timeout_s)
+            if in_time and self._was_ready:
+                return
+            waiting = self._awaited()
+            self.stop(0.0)
         except BaseException:
             self.stop(0.0)
             raise
-        if not in_time:
-            waiting = self._awaited()
-            self.stop(0.0)
-            raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; raise timeout_ready (milliseconds) if it needs longer")
         if self._start_error is not None:
-            self.stop(0.0)
             raise self._start_error
+        if in_time:
+            raise StartError("it was closed while it started")
+        raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; raise timeout_ready (milliseconds) if it needs longer")
 
     def stop(self, grace_s: float) -> None:
-        """Stop everything: the front finishes what it holds, then workers close their executor. Calling it again is harmless."""
-        if self._thread.ident is None:
-            return
+        """Stop everything: the front finishes what it holds, then workers close their executor.
+
+        May be called at any time, from any thread, from a signal handler, and again; a smaller `grace_s` then hastens what is under way.
+        """
         self._stop_grace_s = grace_s if self._stop_grace_s is None else min(grace_s, self._stop_grace_s)
         self._wake()
-        self._thread.join()
-        self._close_wake()
+        if self._thread.ident is not None:  # else it sees the order when it begins
+            self._thread.join()
+            self._close_wake()
 
     @property
     def endpoints(self) -> list[EndpointInfo]:
@@ -145,7 +150,8 @@ class Supervisor:
     @property
     def pids(self) -> dict[str, int]:
         """Process ids of the running children by name."""
-        return {slot.name: slot.child.pid for slot in self._slots if slot.child is not None}
+        children = [(slot.name, slot.child) for slot in self._slots]
+        return {name: child.pid for name, child in children if child is not None}
 
     def _wake(self) -> None:
         with self._wake_lock, contextlib.suppress(OSError):
@@ -168,7 +174,8 @@ class Supervisor:
     def _run(self) -> None:
         try:
             for slot in self._slots:
-                self._start(slot)
+                if self._stop_grace_s is None:
+                    self._start(slot)
             while self._turn():
                 pass
         except BaseException as error:
@@ -203,7 +210,7 @@ class Supervisor:
     def _patience(self) -> float | None:
         is_stopping = self._stop_grace_s is not None
         times = [slot.start_at for slot in self._slots if slot.start_at is not None and not is_stopping]
-        times += [slot.stop_by for slot in self._slots if slot.stop_by is not None and slot.child is not None]
+        times += [slot.stop_by for slot in self._slots if slot.stop_by is not None and slot.child is not None and not slot.is_killed]
         if not self._was_ready:
             times.append(self._note_at)
         return max(0.0, min(times) - self._clock()) if times else None
@@ -292,7 +299,7 @@ class Supervisor:
             self._known = event.endpoints
             self._introduce(slot, self._front)
             self._introduce(slot, self._app)
-        if all(each.ready is not None for each in self._slots):
+        if self._stop_grace_s is None and all(each.ready is not None for each in self._slots):
             self._was_ready = True
             self._started.set()
 
@@ -347,12 +354,14 @@ class Supervisor:
 
     def _ask_to_stop(self, slot: Slot, now: float, grace_s: float) -> None:
         assert slot.child is not None
+        limit = now + grace_s + _KILL_MARGIN_S if slot.ready is not None else now
         if slot.stop_by is None:
-            slot.stop_by = now + grace_s + _KILL_MARGIN_S if slot.ready is not None else now
             slot.child.send(Stop(grace_s))
-        if now >= slot.stop_by:
+            slot.stop_by = limit
+        slot.stop_by = min(slot.stop_by, limit)
+        if now >= slot.stop_by and not slot.is_killed:
             slot.child.signal_group(signal.SIGKILL)
-            slot.stop_by = now + 60.0
+            slot.is_killed = True
 
     def _kill_all(self) -> None:
         for slot in self._slots:

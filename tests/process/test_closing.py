@@ -1,0 +1,177 @@
+"""Closing at any moment, also while the service starts, from anywhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from jina import Deployment, Executor, requests
+from jina.docs import DocList
+from jina.errors import StartError
+from tests.process.callers import http_call
+from tests.process.executors import Text
+from tests.process.machine import children, folders
+from tests.process.waiting import wait_until
+
+pytestmark = pytest.mark.process
+CLOSED = "closed while it started"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(own_folder: Path) -> Iterator[None]:
+    """After each test no process and no folder is left."""
+    before = children()
+    yield
+    assert (children(), folders()) == (before, set())
+
+
+class Waits(Executor):
+    """Is not ready before a file exists."""
+
+    def __init__(self, mark: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        wait_until(Path(mark).exists, limit_s=120)
+
+    @requests(on="/echo")
+    def echo(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        return docs
+
+
+def waiting(mark: Path) -> Deployment:
+    return Deployment(uses=Waits, uses_with={"mark": str(mark)}, port=0, protocol="http", quiet=True)
+
+
+def check_serves(deployment: Deployment) -> None:
+    assert http_call(deployment.port, "POST", "/echo", {"data": [{"text": "a"}]}).status == 200
+
+
+def test_close_in_another_thread_ends_a_start(tmp_path: Path) -> None:
+    """`start` says so, `close` waits until all has ended, the port is free; the same Deployment and another one start anew."""
+    mark = tmp_path / "mark"
+    deployment = waiting(mark)
+    port = deployment.port
+    with ThreadPoolExecutor() as pool:
+        started = pool.submit(deployment.start)
+        wait_until(lambda: len(deployment.pids) == 2)
+        deployment.close()
+        assert children() == set()
+        with pytest.raises(StartError, match=CLOSED):
+            started.result(10)
+    with socket.socket() as again:
+        again.bind(("127.0.0.1", port))
+    mark.touch()
+    for each in (deployment, waiting(mark)):
+        with each:
+            check_serves(each)
+
+
+def test_close_in_a_signal_handler_ends_a_start(tmp_path: Path) -> None:
+    """It cannot wait for what it interrupts; `start` raises when it goes on."""
+    deployment = waiting(tmp_path / "mark")
+
+    def ask() -> None:
+        wait_until(lambda: len(deployment.pids) == 2)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: deployment.close())
+    try:
+        with ThreadPoolExecutor() as pool:
+            pool.submit(ask)
+            with pytest.raises(StartError, match=CLOSED):
+                deployment.start()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_second_start_at_the_same_time_is_refused(tmp_path: Path) -> None:
+    """It neither starts a second service nor harms the first."""
+    deployment = waiting(tmp_path / "mark")
+    with ThreadPoolExecutor() as pool:
+        started = pool.submit(deployment.start)
+        wait_until(lambda: len(deployment.pids) == 2)
+        with pytest.raises(StartError, match="is being started"):
+            deployment.start()
+        (tmp_path / "mark").touch()
+        with started.result(30):
+            check_serves(deployment)
+
+
+def test_a_deployment_is_closed_by_several_threads_at_once(tmp_path: Path) -> None:
+    """Each waits for the end."""
+    (tmp_path / "mark").touch()
+    with waiting(tmp_path / "mark") as deployment, ThreadPoolExecutor() as pool:
+        for done in [pool.submit(deployment.close) for _ in range(4)]:
+            done.result(30)
+        assert children() == set()
+
+
+# --- at any moment -----------------------------------------------------------------------------------------------------------------------
+
+FILES = ("deployment.py", "local.py", "supervisor.py")
+
+
+class Moment:
+    """Does something when this thread comes to the n-th line of the code that starts a service; tells whether it came so far."""
+
+    def __init__(self, n: int, act: Callable[[], None]) -> None:
+        self.n, self.act, self.where = n, act, ""
+
+    def __enter__(self) -> Moment:
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _trace(self, frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.endswith(FILES):
+            return None
+        self.n -= event == "line"
+        if self.n == 0 and event == "line":
+            sys.settrace(None)
+            self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+            self.act()
+        return self._trace if self.n > 0 else None
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("how", ["interrupt", "handler", "thread"])
+def test_a_start_can_be_ended_at_any_line_of_it(tmp_path: Path, how: str) -> None:
+    """Ctrl-C, a signal handler that closes, another thread that closes: at the end nothing runs, and another service starts."""
+    (tmp_path / "mark").touch()
+    step, first = int(os.environ.get("JINA_TEST_STEP", "13")), 1
+    with ThreadPoolExecutor() as closers:
+        while True:
+            deployment, closed = waiting(tmp_path / "mark"), []
+            acts: dict[str, Callable[[], Any]] = {
+                "interrupt": interrupt,
+                "handler": deployment.close,
+                "thread": lambda: closed.append(closers.submit(deployment.close)),  # noqa: B023
+            }
+            with Moment(first, acts[how]) as moment, suppress(KeyboardInterrupt, StartError):
+                deployment.start()
+                if moment.n > 0:
+                    break
+                deployment.close()  # the other close came before the start or after it
+            for each in closed:
+                each.result(20)
+            assert (children(), folders()) == (set(), set()), moment.where
+            assert not [thread for thread in threading.enumerate() if "supervisor" in thread.name], moment.where
+            first += step
+    with deployment:
+        check_serves(deployment)
+    assert first > 50
