@@ -52,6 +52,15 @@ def test_an_idle_worker_that_hangs_is_replaced_before_anybody_calls() -> None:
         assert ask(deployment, "/echo", "a").status == 200
 
 
+@pytest.mark.parametrize("endpoint", ["/sleep", "/block-async"])
+def test_a_method_that_only_takes_long_is_no_silence(endpoint: str) -> None:
+    """Nor is an event loop that the user's code blocks: the worker answers PINGs all the while."""
+    with Deployment(uses=Echo, protocol="http", port=0, quiet=True, hang_timeout_s=0.9) as deployment:
+        before = deployment.pids["executor/rep-0"]
+        assert ask(deployment, endpoint, "3").status == 200
+        assert deployment.pids["executor/rep-0"] == before
+
+
 def test_without_a_hang_timeout_a_silent_worker_may_come_back() -> None:
     """None means never."""
     with Deployment(uses=Echo, protocol="http", port=0, quiet=True, hang_timeout_s=None) as deployment, ThreadPoolExecutor() as pool:
