@@ -12,8 +12,8 @@ import pytest
 
 from jina.docs import AnyDoc, BaseDoc, DocList
 from jina.errors import BadClientCallback, BadClientInput
-from jina.testing import Service, serve
-from tests.client.executors import Sample, Text
+from jina.testing import Service
+from tests.client.executors import Text
 
 THREE = [Text(text="a"), Text(text="b"), Text(text="c")]
 
@@ -323,14 +323,3 @@ def test_ready_and_profile(service: Service, capsys: pytest.CaptureFixture[str])
     assert service.client.dry_run()
     assert service.client.profiling()["Roundtrip"] > 0
     assert "Roundtrip" in capsys.readouterr().out
-
-
-def test_large_documents_both_ways_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that cannot write for the moment reads on: else each side would wait for the other to read."""
-    monkeypatch.setattr("jina.transport.memory._HIGH_BYTES", 1 << 14)
-    inputs = [Text(text="x" * 1_000_000) for _ in range(24)]
-
-    with serve(Sample) as service:
-        docs = service.post("/up", inputs, request_size=1, return_type=DocList[Text], timeout=20)
-
-    assert len(docs) == 24
