@@ -7,6 +7,7 @@ needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any, ClassVar
 
@@ -15,9 +16,10 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
-from pydantic_core import PydanticCustomError, PydanticSerializationError, SchemaSerializer, SchemaValidator, core_schema
+from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator, core_schema
 
 from jina.codec.json_forms import Form, Unfit, Unwritable, form_of
+from jina.codec.json_tensors import list_of, read_tensor, tensor_writer, write_tensor
 from jina.codec.json_values import MARK, bytes_leaf, rewrite, text_of
 from jina.codec.schema import Schema, schema_of
 from jina.errors import ConfigError
@@ -63,13 +65,13 @@ class PydanticForm:
 
     def write(self, docs: list[Any]) -> bytes:
         try:
-            return self._write(docs, by_alias=True, warnings=False, fallback=plain)  # type: ignore[no-any-return]
+            return self._write(docs, by_alias=True, warnings=False, fallback=plain)
         except PydanticSerializationError:
             return self._write_slowly(self._slow[0], docs)
 
     def write_one(self, doc: Any) -> bytes:
         try:
-            return self._write_one(doc, by_alias=True, warnings=False, fallback=plain)  # type: ignore[no-any-return]
+            return self._write_one(doc, by_alias=True, warnings=False, fallback=plain)
         except PydanticSerializationError:
             return self._write_slowly(self._slow[1], doc)
 
@@ -109,7 +111,7 @@ def _takes_anything(schema: Schema) -> bool:
     return any(part.kind in ("any", "custom") for field in schema.fields for part in field.type.walk())
 
 
-def _compile(adapter: TypeAdapter[Any]) -> tuple[Any, Any]:
+def _compile(adapter: TypeAdapter[Any]) -> tuple[Callable[[bytes], Any], Callable[..., bytes]]:
     schema = rewrite(adapter.core_schema, _leaf)
     if schema is adapter.core_schema:
         return adapter.validator.validate_json, adapter.serializer.to_json
@@ -117,7 +119,7 @@ def _compile(adapter: TypeAdapter[Any]) -> tuple[Any, Any]:
         validator = SchemaValidator(schema, None, _use_prebuilt=False)
     except TypeError:  # before pydantic 2.12, which had no such choice
         validator = SchemaValidator(schema)
-    return validator.validate_json, _serializer(schema).to_json
+    return validator.validate_json, tensor_writer(adapter.core_schema, _serializer(schema).to_json)
 
 
 def _serializer(schema: Any) -> SchemaSerializer:
@@ -156,7 +158,7 @@ def _array_schema() -> dict[str, Any]:
     """`numpy.ndarray` itself as an annotation, where the class allows arbitrary types."""
     from jina.docs.tensors import NdArray
 
-    return dict(TypeAdapter(NdArray).core_schema)
+    return dict(rewrite(TypeAdapter(NdArray).core_schema, _leaf))
 
 
 def _by_own_class(cls: type) -> Any:
@@ -187,16 +189,13 @@ def _tensor_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
     is_ours = getattr(function, "is_tensor_validator", False)
     if not is_ours and not (hasattr(owner, "__unparametrizedcls__") and owner.__module__.startswith("docarray.")):
         return None
-    write = schema["serialization"] if is_ours else core_schema.plain_serializer_function_ser_schema(_tensor, when_used="json-unless-none")
-    read: Any = core_schema.no_info_after_validator_function(_finite, {**schema, "serialization": write})
+    writer = getattr(schema["serialization"].get("function"), "__module__", None) or ""
+    if writer.partition(".")[0] in ("jina", "docarray"):  # otherwise it is the user's own
+        when: Any = "json" if is_ours else "json-unless-none"
+        write = core_schema.plain_serializer_function_ser_schema(write_tensor, info_arg=True, when_used=when)
+        schema = {**schema, "serialization": write}
+    read: Any = core_schema.no_info_wrap_validator_function(read_tensor, schema)
     return {**read, "metadata": {MARK: True}}
-
-
-def _finite(value: Any) -> Any:
-    """A number that overflowed while it was parsed has become an infinity by now."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.isinf(value).any():
-        raise PydanticCustomError("finite_number", "Input should be a finite number")
-    return value
 
 
 def _any_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
@@ -221,22 +220,14 @@ def _any_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
 def plain(value: Any) -> Any:
     """Give a value that pydantic does not know as lists and numbers."""
     if isinstance(value, (np.ndarray, np.generic)):
-        return _tensor(value)
+        return list_of(value)
     if isinstance(value, msgspec.Struct):
         return loose(value)
     if hasattr(value, "to_doc_list"):
         return loose(value.to_doc_list())
     if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
-        return _tensor(value.detach().cpu().numpy())
+        return list_of(value)
     raise PydanticSerializationError(f"Unable to serialize unknown type: {type(value).__qualname__}")
-
-
-def _tensor(value: Any) -> Any:
-    if hasattr(value, "_docarray_to_json_compatible") and not isinstance(value, np.ndarray):
-        value = value._docarray_to_json_compatible()
-    if getattr(getattr(value, "dtype", None), "kind", "") == "c":
-        raise PydanticSerializationError("JSON cannot carry complex numbers")
-    return value.tolist()
 
 
 def loose(value: Any) -> Any:

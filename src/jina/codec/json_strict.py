@@ -71,8 +71,7 @@ def check_depth(data: bytes) -> None:
     if len(data) < _SMALL:
         n_open = data.count(b"[") + data.count(b"{")
     else:
-        codes = np.frombuffer(data, dtype=np.uint8)
-        n_open = int(np.count_nonzero(codes == ord("[")) + np.count_nonzero(codes == ord("{")))
+        n_open = int(np.count_nonzero((np.frombuffer(data, dtype=np.uint8) | 0x20) == ord("{")))  # ord("[") | 0x20 is ord("{")
     if n_open > MAX_DEPTH:
         _count_depth(data)
 
