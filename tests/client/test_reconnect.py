@@ -219,3 +219,23 @@ def test_a_server_that_closes_every_connection_at_once_fails_the_call() -> None:
         with pytest.raises(ConnectionError, match="closed 3 connections"):
             Client(port=server.getsockname()[1]).post("/x", Text(text="a"), return_type=DocList[Text])
     assert n_connections <= 4
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_close_ends_calls_under_way_and_those_that_pause(stream: bool) -> None:
+    """ConnectionError, and the reason is the close: also for a call between two attempts."""
+    client: Any = None
+
+    def failing(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
+        if event[0] in (UNARY, MESSAGE):
+            connection.wire.send_status(event[1], 14, "not yet")
+            asyncio.get_running_loop().call_later(0.01, client.close)
+
+    with Client(open_connection=FakeGrpcServer(failing).connect) as client, pytest.raises(ConnectionError, match="client was closed"):
+        texts(client, 1, stream=stream, max_attempts=2, initial_backoff=0.05)
+
+    def closing(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
+        client.close()
+
+    with Client(open_connection=FakeGrpcServer(closing).connect) as client, pytest.raises(ConnectionError, match="client was closed"):
+        texts(client, 1, stream=stream)
