@@ -190,3 +190,43 @@ def test_events_may_be_cut_anywhere(sizes: list[int], line_end: bytes) -> None:
     found += reader.feed(b"x\n")  # what ends with CR waits for its LF
 
     assert found == [("update", b'{"a":\n1}'), ("end", b"")]
+
+
+def test_request_whose_kept_connection_breaks_late_is_not_run_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that has had the request for a while may have begun it: the loss is told, and nothing is sent again."""
+    monkeypatch.setattr("jina.transport.http_client._STALE_S", 0.0)
+    breaks = False
+
+    def respond(*_: Any) -> Any:
+        if breaks:
+            server.connections[0].transport.close()
+            return b""
+        return 200, {"data": []}
+
+    server = FakeHttpServer(respond)
+    with Client(protocol="http", open_connection=server.connect) as client:
+        client.post("/x", Text())
+        breaks = True
+        with pytest.raises(ConnectionError, match="without an answer"):
+            client.post("/x", Text())
+
+    assert len(server.requests) == 2
+
+
+def test_close_ends_a_request_under_way_and_the_next_is_a_new_start() -> None:
+    """ConnectionError, and the reason is the close; nothing is sent again."""
+    closes = True
+
+    def respond(*_: Any) -> Any:
+        if closes:
+            client.close()
+            return b""
+        return 200, {"data": []}
+
+    server = FakeHttpServer(respond)
+    with Client(protocol="http", open_connection=server.connect) as client:
+        with pytest.raises(ConnectionError, match="client was closed"):
+            client.post("/x", Text(), max_attempts=2, initial_backoff=0.001)
+        assert len(server.requests) == 1
+        closes = False
+        assert client.post("/x", Text(), return_type=DocList[Text]) == []

@@ -224,7 +224,6 @@ def test_a_server_that_closes_every_connection_at_once_fails_the_call() -> None:
 @pytest.mark.parametrize("stream", [True, False])
 def test_close_ends_calls_under_way_and_those_that_pause(stream: bool) -> None:
     """ConnectionError, and the reason is the close: also for a call between two attempts."""
-    client: Any = None
 
     def failing(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
         if event[0] in (UNARY, MESSAGE):

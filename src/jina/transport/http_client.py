@@ -15,6 +15,8 @@ from jina.wire.http_client import BadResponseError, ResponseReader, request_byte
 _MAX_CONNECTIONS = 100
 _CONNECT_TIMEOUT_S = 20.0
 _HIGH_BYTES = 1 << 20
+_CLOSED = "the client was closed"
+_STALE_S = 1.0
 
 
 class HttpResponse(NamedTuple):
@@ -26,7 +28,10 @@ class HttpResponse(NamedTuple):
 
 
 class StaleConnectionError(TransportError):
-    """A kept connection was closed before any of the response came: the server had let go of it."""
+    """A connection was closed right after the request, before any of the response came: the server had let go of it unread.
+
+    Later than that (`_STALE_S`) the server may have begun the call, and another request would run it twice.
+    """
 
 
 class HttpConnection(asyncio.Protocol):
@@ -51,6 +56,7 @@ class HttpConnection(asyncio.Protocol):
             TransportError: The connection broke, or what came is no response.
         """
         self._is_asked = True
+        self._asked_s = asyncio.get_running_loop().time()
         self._transport.write(request)
         while True:
             while not self._events:
@@ -70,10 +76,12 @@ class HttpConnection(asyncio.Protocol):
                 return
             yield event
 
-    def close(self) -> None:
-        """End the connection."""
+    def close(self, reason: str = "") -> None:
+        """End the connection; a request under way fails for this reason."""
         self.is_open = False
         self._transport.close()
+        if reason:
+            self._break(TransportError(reason))
 
     # --- asyncio's side --------------------------------------------------------------------------------------------------------------
 
@@ -93,10 +101,12 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_open = False
-        if not self._is_asked:
+        if not self._is_asked or self._error is not None:
             return
         if not self._reader.has_begun:
-            self._break(StaleConnectionError("the server closed the connection without an answer; does it speak HTTP?"))
+            is_stale = asyncio.get_running_loop().time() - self._asked_s < _STALE_S
+            kind = StaleConnectionError if is_stale else TransportError
+            self._break(kind("the server closed the connection without an answer; does it speak HTTP?"))
             return
         try:
             self._take(self._reader.eof())
@@ -144,6 +154,7 @@ class HttpPool:
         self._idle: deque[HttpConnection] = deque()
         self._all: set[HttpConnection] = set()
         self._free = asyncio.Semaphore(max_connections)
+        self._is_closed = False
 
     async def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpResponse:
         """Send a request and wait for the whole response.
@@ -196,12 +207,16 @@ class HttpPool:
                     self._drop(connection)
 
     def close(self) -> None:
-        """Close all connections; requests under way fail."""
-        for connection in list(self._all):
-            self._drop(connection)
+        """Close all connections; requests under way and later ones fail."""
+        self._is_closed = True
+        for connection in self._all:
+            connection.close(_CLOSED)
+        self._all.clear()
         self._idle.clear()
 
     async def _take(self) -> tuple[HttpConnection, bool]:
+        if self._is_closed:
+            raise TransportError(_CLOSED)
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
@@ -214,6 +229,9 @@ class HttpPool:
             raise TransportError(f"failed to connect to {self._target}: no answer within {_CONNECT_TIMEOUT_S:g} s") from None
         except OSError as error:
             raise TransportError(f"failed to connect to {self._target}: {error}") from error
+        if self._is_closed:
+            made.close()
+            raise TransportError(_CLOSED)
         self._all.add(made)
         return made, False
 
