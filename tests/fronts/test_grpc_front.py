@@ -3,86 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from jina.call import Call, Payload, Reply
-from jina.fronts.grpc import GrpcConnection, GrpcFront, GrpcFrontOptions
-from jina.transport.memory import MemoryTransport, join
+from jina.call import Call, Reply, Status
+from jina.codec.messages import header_bytes, write_request
+from jina.errors import Code
+from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
+from jina.transport.memory import join
 from jina.wire import grpc
-from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
-from jina.wire.http2_limits import Limits
+from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
+from tests.fronts.grpc_peers import Peer, Slow, connected, until
 
 pytestmark = pytest.mark.anyio
 
 _DATA = "/jina.JinaSingleDataRequestRPC/process_single_data"
-_WIDE = Limits(stream_window_bytes=1 << 30, connection_window_bytes=1 << 30)
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-class Peer(asyncio.Protocol):
-    """A client that answers PINGs and the like, unless it is silent."""
-
-    def __init__(self, *, is_silent: bool = False) -> None:
-        self.wire = ClientConnection(limits=_WIDE, max_message_bytes=None)
-        self.events: list[tuple[Any, ...]] = []
-        self.is_silent, self.is_closed = is_silent, False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, MemoryTransport)
-        self.transport = transport
-        self.flush()
-
-    def data_received(self, data: bytes) -> None:
-        if not self.is_silent:
-            self.events += self.wire.receive(data)
-            self.flush()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.is_closed = True
-
-    def flush(self) -> None:
-        out = self.wire.take_output()
-        if out and not self.is_silent:
-            self.transport.write(out)
-
-    def count(self, kind: int) -> int:
-        return sum(event[0] == kind for event in self.events)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until the condition holds."""
-    for _ in range(10_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it did not come so")
-
-
-class Slow:
-    """A handler that answers when it is let."""
-
-    def __init__(self, size: int = 0) -> None:
-        self.may_answer, self.size = asyncio.Event(), size
-
-    async def __call__(self, call: Call) -> Reply:
-        await self.may_answer.wait()
-        return Reply(payload=Payload(bytes(self.size), "strict"))
-
-
-async def connected(handler: Any, peer: Peer, **options: Any) -> tuple[GrpcFront, GrpcConnection]:
-    front = GrpcFront(handler, [], options=GrpcFrontOptions(**options))
-    connection = front.make_protocol()
-    join(peer, connection)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    return front, connection
 
 
 async def test_a_stream_goes_on_after_its_reader_has_paused() -> None:
@@ -230,5 +172,57 @@ async def test_what_a_handler_raises_in_a_stream_is_logged(capsys: pytest.Captur
     peer.flush()
     await until(lambda: peer.count(ENDED) == 1)
     assert "ZeroDivisionError: the bug" in capsys.readouterr().err
+    peer.transport.close()
+    await until(lambda: not front.connections)
+
+
+async def refused(call: Call) -> Reply:
+    return Reply(Status(Code.UNAVAILABLE, "no worker is up"))
+
+
+def no_one(headers: Mapping[str, str]) -> Status:
+    return Status(Code.UNAUTHENTICATED, "no key")
+
+
+_REQUEST = write_request(header_bytes("mine", "/x"), b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "metadata", "options", "expected"),
+    [
+        (_DATA, _REQUEST, (("x-request-id", "other"),), {}, "mine"),
+        ("/jina.JinaRPC/Call", _REQUEST, (), {}, "mine"),
+        ("/jina.JinaSingleDocumentRequestRPC/stream_doc", _REQUEST, (), {}, "mine"),
+        (_DATA, b"", (("x-request-id", "given"),), {}, "given"),
+        (_DATA, b"\xff\xff", (("x-request-id", "given"),), {}, "given"),
+        (_DATA, b"\xff\xff", (), {}, None),
+        (_DATA, b"\xff\xff", (("x-request-id", "not valid"),), {}, None),
+        ("/jina.JinaRPC/Call", b"\xff\xff", (("x-request-id", "given"),), {}, "given"),
+        ("/no.Such/Method", b"", (("x-request-id", "given"),), {}, "given"),
+        (_DATA, bytes(100), (("x-request-id", "given"),), {"max_message_bytes": 50}, "given"),
+        (_DATA, b"", (("x-request-id", "given"),), {"guard": no_one}, "given"),
+        ("/jina.JinaRPC/Call", b"", (("x-request-id", "given"),), {"guard": no_one}, "given"),
+        ("/jina.JinaInfoRPC/_status", b"", (), {"guard": no_one}, None),
+        ("/grpc.health.v1.Health/Check", b"\x0a\x01x", (("x-request-id", "given"),), {}, "given"),
+    ],
+)
+async def test_every_status_says_which_request_it_is_about(
+    path: str, data: bytes, metadata: Any, options: dict[str, Any], expected: str | None
+) -> None:
+    """`x-request-id` among the trailers, as on every HTTP reply; who gave none, or none that is valid, gets one."""
+    guard = options.pop("guard", None)
+    front = GrpcFront(refused, [], guard=guard, options=GrpcFrontOptions(**options))
+    peer = Peer()
+    join(peer, front.make_protocol())
+    stream = peer.wire.start(grpc.request_block(path, "x", metadata))
+    peer.wire.send_message(stream, data)
+    peer.wire.half_close(stream)
+    peer.flush()
+    await until(lambda: peer.count(ENDED) == 1)
+    (ended,) = [event for event in peer.events if event[0] == ENDED]
+    assert ended[2] != 0
+    told = [value for name, value in ended[4] if name == "x-request-id"]
+    assert len(told) == 1
+    assert told == [expected] if expected else len(told[0]) == 32
     peer.transport.close()
     await until(lambda: not front.connections)

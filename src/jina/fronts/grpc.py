@@ -16,11 +16,13 @@ from typing import Any, Protocol, cast
 
 from jina.call import EndpointInfo, Handler
 from jina.fronts import grpc_methods
+from jina.fronts.grpc_requests import id_metadata, send_refusal
 from jina.runtime.guards import Guard
+from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.grpc import CALL_STARTED, CANCELLED, CLOSED, HALF_CLOSED, MESSAGE, UNARY, WRITABLE, RequestHead, ServerConnection
 from jina.wire.http2_limits import Limits
 
-_INTERNAL, _UNIMPLEMENTED = 13, 12
+_OK, _UNIMPLEMENTED, _INTERNAL = 0, 12, 13
 _TICK_S = 1.0
 _ACK_S = 0.2
 """How long a client that should go elsewhere may take to say that it has heard of it; calls that it began before then are taken."""
@@ -41,7 +43,8 @@ class GrpcFrontOptions:
         header_timeout_s: What a client may take for its preface, or for one block of metadata; None for no limit.
         idle_timeout_s: A connection without calls on which nothing comes (a ping is something) for so long is told to go away, and
             closed; None for no limit, as grpcio has it.
-        write_timeout_s: A client that takes nothing for so long is cut off; None for no limit.
+        write_timeout_s: A client that takes nothing for so long is cut off, a call whose reply it does not let in, or whose request
+            message does not come to its end, is reset; None for no limit.
     """
 
     max_message_bytes: int | None = 1 << 30
@@ -67,6 +70,7 @@ class GrpcFront:
         is_ready: Callable[[], bool] = lambda: True,
         is_up: Callable[[], bool] = lambda: True,
         options: GrpcFrontOptions | None = None,
+        buffered: Buffered | None = None,
     ) -> None:
         """Answer calls with `handler`.
 
@@ -78,10 +82,12 @@ class GrpcFront:
             is_ready: The front's own state, for Health('').
             is_up: The replicas' state, for Health('<name>').
             options: Limits and forms.
+            buffered: Counts what all connections of all ports hold.
         """
         self.handler, self.guard, self.name = handler, guard, name
         self.is_ready, self.is_up = is_ready, is_up
         self.options = options or GrpcFrontOptions()
+        self.buffered = buffered or Buffered()
         self.endpoints = list(endpoints)
         self.connections: set[GrpcConnection] = set()
         self.watchers: set[asyncio.Event] = set()
@@ -156,7 +162,11 @@ class GrpcConnection(asyncio.Protocol):
     def __init__(self, front: GrpcFront) -> None:
         self.front = front
         self.wire = ServerConnection(
-            limits=front.limits, max_message_bytes=front.options.max_message_bytes, unary_paths=grpc_methods.UNARY_PATHS
+            limits=front.limits,
+            max_message_bytes=front.options.max_message_bytes,
+            unary_paths=grpc_methods.UNARY_PATHS,
+            buffered=front.buffered,
+            refusal_metadata=id_metadata,
         )
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._calls: dict[int, StreamCall] = {}
@@ -167,6 +177,7 @@ class GrpcConnection(asyncio.Protocol):
         self._last_read = 0.0
         self._waits_since: float | None = None
         self._stalled_since, self._n_stalled_bytes = 0.0, 0
+        self._n_unsent = self._n_unflushed = 0
 
     # --- asyncio's side --------------------------------------------------------------------------------------------------------------
 
@@ -188,16 +199,20 @@ class GrpcConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         for event in self.wire.eof():
             self._handle(event)
+        self._count_unsent(0)
+        self._count_flushed()
         self.front.connections.discard(self)
         self.front.check_gone()
 
     def pause_writing(self) -> None:
         self._can_write = False
         self._stalled_since, self._n_stalled_bytes = self.loop.time(), self.transport.get_write_buffer_size()
+        self._count_unsent(self._n_stalled_bytes)
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         self._can_write = True
+        self._count_unsent(0)
         self.transport.resume_reading()
         for stream in [*self._writable, *self._calls]:  # if it is not writable now, WRITABLE will come
             if self.wire.is_writable(stream):
@@ -206,10 +221,16 @@ class GrpcConnection(asyncio.Protocol):
     def tick(self, now: float) -> None:
         """Look at the clock: about once a second for all connections."""
         options = self.front.options
+        if options.write_timeout_s is not None:
+            for stream in self.wire.stalled(now, options.write_timeout_s, is_blocked=not self._can_write):
+                self.wire.reset(stream)
+                self._left(stream)
+                self.flush_soon()
         if not self._can_write:
             n_bytes = self.transport.get_write_buffer_size()
             if n_bytes < self._n_stalled_bytes:
                 self._stalled_since, self._n_stalled_bytes = now, n_bytes
+                self._count_unsent(n_bytes)
             elif _is_over(options.write_timeout_s, self._stalled_since, now):
                 self.transport.abort()
         elif self.wire.awaits_head:
@@ -229,7 +250,8 @@ class GrpcConnection(asyncio.Protocol):
         if kind == UNARY:
             answer = grpc_methods.UNARY.get(event[2].path)
             if answer is not None:
-                self._start(event[1], answer(self, event[1], event[2], event[3]))
+                if self._has_room(event):
+                    self._start(event[1], answer(self, event[1], event[2], event[3]), len(event[3]))
             else:  # a stream of one message, whole in one read
                 self._open(event[1], event[2])
                 self._handle((MESSAGE, event[1], event[3]))
@@ -238,7 +260,7 @@ class GrpcConnection(asyncio.Protocol):
             self._open(event[1], event[2])
         elif kind == MESSAGE:
             call = self._calls.get(event[1])
-            if call is not None:
+            if call is not None and self._has_room(event):
                 call.message(event[2])
         elif kind == HALF_CLOSED:
             call = self._calls.get(event[1])
@@ -252,19 +274,29 @@ class GrpcConnection(asyncio.Protocol):
             self.flush()
             self.transport.close()
 
-    def _start(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
-        self._tasks[stream] = self.loop.create_task(self._run(stream, answer))
+    def _has_room(self, event: tuple[Any, ...]) -> bool:
+        """Count a message that has come, or end its call."""
+        stream, n_bytes = event[1], len(event[-1])
+        if n_bytes <= SMALL or self.wire.count(stream, n_bytes):
+            return True
+        send_refusal(self, stream, FULL)
+        self._left(stream)
+        return False
 
-    async def _run(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
+    def _start(self, stream: int, answer: Coroutine[Any, Any, None], n_bytes: int) -> None:
+        self._tasks[stream] = self.loop.create_task(self._run(stream, answer, n_bytes))
+
+    async def _run(self, stream: int, answer: Coroutine[Any, Any, None], n_bytes: int) -> None:
         """Keep one call's task; what it raises is a bug of ours, which the caller hears of and the log shows."""
         try:
             await answer
         except Exception:
             traceback.print_exc(file=sys.stderr)
-            self.wire.send_status(stream, _INTERNAL, "internal error; the server's log has its traceback")
+            self.wire.refuse(stream, _INTERNAL, "internal error; the server's log has its traceback")
         finally:
             self._tasks.pop(stream, None)
             self._writable.pop(stream, None)
+            self.release(stream, n_bytes)
             if self._tasks:
                 self.flush_soon()
             else:  # a lone call need not wait for company
@@ -273,7 +305,7 @@ class GrpcConnection(asyncio.Protocol):
     def _open(self, stream: int, head: RequestHead) -> None:
         make = grpc_methods.STREAMS.get(head.path)
         if make is None:
-            self.wire.send_status(stream, _UNIMPLEMENTED, "Method not found!")
+            self.wire.refuse(stream, _UNIMPLEMENTED, "Method not found!")
             return
         self._calls[stream] = make(self, stream, head)
 
@@ -306,10 +338,29 @@ class GrpcConnection(asyncio.Protocol):
             future = self._writable[stream] = self.loop.create_future()
             await future
 
-    def end(self, stream: int, status: int, message: str = "", metadata: Sequence[tuple[str, str]] = ()) -> None:
-        """End a stream call."""
+    def admits(self, n_bytes: int) -> bool:
+        """Whether a reply of this size may be held; it counts from now on."""
+        if n_bytes <= SMALL:
+            return True
+        if not self.front.buffered.take(n_bytes):
+            return False
+        self._n_unflushed += n_bytes
+        return True
+
+    def release(self, stream: int, n_bytes: int) -> None:
+        """A message of the caller's that was this large is held no more."""
+        if n_bytes > SMALL:
+            self.wire.uncount(stream, n_bytes)
+
+    def end(self, stream: int) -> None:
+        """End a stream call in peace; a failure is told with `send_failure`."""
         self._calls.pop(stream, None)
-        self.wire.send_status(stream, status, message, metadata)
+        self.wire.send_status(stream, _OK)
+        self.flush_soon()
+
+    def gone(self, stream: int) -> None:
+        """A stream call has ended with a failure that its caller was told."""
+        self._calls.pop(stream, None)
         self.flush_soon()
 
     def start_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -325,13 +376,29 @@ class GrpcConnection(asyncio.Protocol):
     def flush(self) -> None:
         """Write what has gathered."""
         self._is_flush_due = False
+        if self._n_unflushed:
+            self._count_flushed()
         out = self.wire.take_output()
         if out and not self.transport.is_closing():
+            was_stalled = not self._can_write
             self.transport.write(out)
+            if was_stalled:
+                self._n_stalled_bytes += len(out)
+                self._count_unsent(self.transport.get_write_buffer_size())
         if self.wire.is_drained and not self._is_closing:
             self._is_closing = True
             self.transport.close()
             self.loop.call_later(_ACK_S, self._let_go)
+
+    def _count_unsent(self, n_bytes: int) -> None:
+        """That much of what was written waits in the transport."""
+        self.front.buffered.give_back(self._n_unsent - n_bytes)
+        self._n_unsent = n_bytes
+
+    def _count_flushed(self) -> None:
+        """From here on a reply counts where it waits: with its stream, or in a transport that is full."""
+        self.front.buffered.give_back(self._n_unflushed)
+        self._n_unflushed = 0
 
     def drain(self, ack_s: float = _ACK_S) -> None:
         """Tell the client to go elsewhere; close when its calls have ended. It may take `ack_s` to say that it has heard."""

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from jina.call import Call, Payload
 from jina.codec import service_messages as services
 from jina.errors import MalformedError
-from jina.fronts.grpc_requests import ids, refusal, send_refusal, status_parts
+from jina.fronts.grpc_requests import ids, is_refused, status_parts
 from jina.observe.info import environment, versions
 from jina.wire.grpc import RequestHead
-from jina.wire.status import GRPC_STATUS
 
 if TYPE_CHECKING:
     from jina.fronts.grpc import GrpcConnection
 
-_OK, _NOT_FOUND, _INTERNAL, _UNAVAILABLE = 0, 5, 13, 14
+_NOT_FOUND, _INTERNAL, _UNAVAILABLE = 5, 13, 14
 _DRY_RUN = "_jina_dry_run_"
 
 ADVERTISED = (
@@ -34,8 +33,7 @@ ADVERTISED = (
 
 
 async def discover(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
-    if (refused := await refusal(connection, head)) is not None:
-        send_refusal(connection, stream, refused)
+    if await is_refused(connection, stream, head):
         return
     front = connection.front
     known = front.endpoints
@@ -55,16 +53,14 @@ def _description(discovery: dict[str, Any]) -> dict[str, Any]:
 
 
 async def dry_run(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
-    if (refused := await refusal(connection, head)) is not None:
-        send_refusal(connection, stream, refused)
+    if await is_refused(connection, stream, head):
         return
     reply = await connection.front.handler(Call(_DRY_RUN, Payload(b"", "strict"), ids.request_id(), wants="strict"))
     connection.wire.reply(stream, b"" if reply.status is None else status_parts(reply.status))
 
 
 async def status(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
-    if (refused := await refusal(connection, head)) is not None:
-        send_refusal(connection, stream, refused)
+    if await is_refused(connection, stream, head):
         return
     connection.wire.reply(stream, services.write_info(versions(), environment(os.environ)))
 
@@ -82,11 +78,11 @@ async def check_health(connection: GrpcConnection, stream: int, head: RequestHea
     try:
         service = services.read_health_request(data)
     except MalformedError as error:
-        connection.wire.send_status(stream, _INTERNAL, str(error))
+        connection.wire.refuse(stream, _INTERNAL, str(error))
         return
     state = _health(connection, service)
     if state == services.SERVICE_UNKNOWN:
-        connection.wire.send_status(stream, _NOT_FOUND)
+        connection.wire.refuse(stream, _NOT_FOUND, "")
     else:
         connection.wire.reply(stream, services.write_health_reply(state))
 
@@ -96,7 +92,7 @@ async def watch_health(connection: GrpcConnection, stream: int, head: RequestHea
     try:
         service = services.read_health_request(data)
     except MalformedError as error:
-        connection.wire.send_status(stream, _INTERNAL, str(error))
+        connection.wire.refuse(stream, _INTERNAL, str(error))
         return
     front, told = connection.front, -1
     changed = asyncio.Event()
@@ -117,7 +113,7 @@ async def watch_health(connection: GrpcConnection, stream: int, head: RequestHea
                 pass
     finally:
         front.watchers.discard(changed)
-    connection.wire.send_status(stream, _UNAVAILABLE, "the server is stopping")
+    connection.wire.refuse(stream, _UNAVAILABLE, "the server is stopping")
 
 
 class Reflection:
@@ -133,9 +129,8 @@ class Reflection:
             self._task = connection.start_task(self._check())
 
     async def _check(self) -> None:
-        refused = await refusal(self._connection, self._head)
-        if refused is not None:
-            self._connection.end(self._stream, GRPC_STATUS[refused.code], refused.description)
+        if await is_refused(self._connection, self._stream, self._head):
+            self._connection.gone(self._stream)
             return
         waiting, self._waiting = self._waiting or [], None
         for data in waiting:
@@ -150,7 +145,8 @@ class Reflection:
         try:
             answer = services.answer_reflection(data, ADVERTISED)
         except MalformedError as error:
-            self._connection.end(self._stream, _INTERNAL, str(error))
+            self._connection.wire.refuse(self._stream, _INTERNAL, str(error))
+            self._connection.gone(self._stream)
             return
         self._connection.wire.send_message(self._stream, answer)
         self._connection.flush_soon()
@@ -158,7 +154,7 @@ class Reflection:
     def half_close(self) -> None:
         self._is_half_closed = True
         if self._waiting is None:
-            self._connection.end(self._stream, _OK)
+            self._connection.end(self._stream)
 
     def writable(self) -> None:
         """Nothing waits for it."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 import inspect
 import re
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jina.call import Call, Payload, Reply, Status
 from jina.codec.messages import Envelope, reply_routes, status_bytes, write_reply
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.errors import CallerError, Code, MalformedError
-from jina.wire.grpc import RequestHead
+from jina.wire.buffered import FULL
+from jina.wire.grpc import Metadata, RequestHead, retry_metadata
 from jina.wire.ids import RequestIds
 from jina.wire.status import GRPC_STATUS
 
@@ -30,6 +32,7 @@ _IN_STATUS = frozenset(
 )
 """Failures that end the call with a gRPC status; the others are told in the reply's header."""
 _NO_RESULTS = dict_to_struct({"__results__": {}})
+_ID_NAME = "x-request-id"
 _REQUEST_ID = re.compile(r"[!-~]{1,128}").fullmatch
 
 ids = RequestIds()
@@ -41,10 +44,8 @@ def call_of(envelope: Envelope, head: RequestHead, deadline: float | None, *, is
     Raises:
         CallerError: The request id, the priority or the parameters are not valid.
     """
-    request_id = envelope.request_id or head.headers.get("x-request-id", "")
-    if not request_id:
-        request_id = ids.request_id()
-    elif _REQUEST_ID(request_id) is None:
+    request_id = envelope.request_id or head.headers.get(_ID_NAME) or ids.request_id()
+    if _REQUEST_ID(request_id) is None:
         raise CallerError(f"request id {request_id[:140]!r} must be 1 to 128 visible ASCII characters")
     raw = envelope.parameters
     docs = envelope.docs if envelope.docs is not None else envelope.docs_bytes
@@ -72,12 +73,22 @@ def deadline_of(head: RequestHead) -> float | None:
     return None if timeout_s is None else time.monotonic() + timeout_s
 
 
-async def refusal(connection: GrpcConnection, head: RequestHead) -> Status | None:
+def id_metadata(head: RequestHead | None) -> tuple[tuple[str, str], ...]:
+    """The request id, for a call of which nothing but the head is known."""
+    given = "" if head is None else head.headers.get(_ID_NAME, "")
+    return ((_ID_NAME, given if _REQUEST_ID(given) else ids.request_id()),)
+
+
+async def is_refused(connection: GrpcConnection, stream: int, head: RequestHead) -> bool:
+    """Ask the guard; a caller that it does not let in is told so."""
     guard = connection.front.guard
     if guard is None:
-        return None
+        return False
     verdict = guard(head.headers)
-    return await verdict if inspect.isawaitable(verdict) else verdict
+    refused = await verdict if inspect.isawaitable(verdict) else verdict
+    if refused is not None:
+        send_refusal(connection, stream, refused)
+    return refused is not None
 
 
 def status_parts(status: Status) -> bytes:
@@ -88,15 +99,50 @@ def ends_with_status(status: Status) -> bool:
     return status.code in _IN_STATUS or status.grpc_status is not None
 
 
-def status_metadata(status: Status) -> tuple[tuple[str, str], ...]:
-    if status.retry_after_s is None:
-        return ()
-    return (("grpc-retry-pushback-ms", str(int(status.retry_after_s * 1000))), ("retry-after", str(int(status.retry_after_s + 0.999))))
-
-
-def send_refusal(connection: GrpcConnection, stream: int, status: Status) -> None:
+def send_refusal(connection: GrpcConnection, stream: int, status: Status, request_id: str = "") -> None:
+    """End a call with the status of a failure."""
     number = status.grpc_status or GRPC_STATUS[status.code]
-    connection.wire.send_status(stream, number, status.description, status_metadata(status))
+    send_failure(connection, stream, number, status.description, request_id, retry_metadata(status.retry_after_s))
+
+
+def send_failure(
+    connection: GrpcConnection, stream: int, number: int, text: str, request_id: str = "", metadata: tuple[tuple[str, str], ...] = ()
+) -> None:
+    """End a call with a status; like every reply it says which request it is about."""
+    if request_id:
+        connection.wire.send_status(stream, number, text, (*metadata, (_ID_NAME, request_id)))
+    else:
+        connection.wire.refuse(stream, number, text, metadata)
+
+
+def send_reply(connection: GrpcConnection, stream: int, call: Call, message: bytes, metadata: Metadata = ()) -> None:
+    """Answer an unary call, unless more is held already than may be."""
+    if connection.admits(len(message)):
+        connection.wire.reply(stream, message, metadata)
+    else:
+        send_refusal(connection, stream, FULL, call.request_id)
+
+
+def read_call(
+    connection: GrpcConnection,
+    stream: int,
+    head: RequestHead,
+    deadline: float | None,
+    data: bytes,
+    read: Callable[[bytes], Envelope],
+    *,
+    is_stream: bool,
+) -> tuple[Call, Envelope] | None:
+    """Read a request; None if it is not valid, and then its caller is told."""
+    envelope = None
+    try:
+        envelope = read(data)
+        return call_of(envelope, head, deadline, is_stream=is_stream), envelope
+    except CallerError as error:
+        known = "" if envelope is None or _REQUEST_ID(envelope.request_id) is None else envelope.request_id
+        # bytes that are not the message are INTERNAL, as from grpcio's server
+        send_failure(connection, stream, _INTERNAL if isinstance(error, MalformedError) else _INVALID_ARGUMENT, str(error), known)
+        return None
 
 
 def reply_message(call: Call, envelope: Envelope, reply: Reply, started_s: float) -> bytes:
@@ -108,8 +154,3 @@ def reply_message(call: Call, envelope: Envelope, reply: Reply, started_s: float
     parameters = envelope.parameters if reply.parameters is call.parameters or not reply.parameters else dict_to_struct(reply.parameters)
     docs = reply.payload.data if reply.payload is not None else None
     return write_reply(call.request_id, envelope.endpoint, status, parameters, reply_routes(started_s, reply.routes, status), docs)
-
-
-def bad_request(error: CallerError) -> int:
-    """Bytes that are not the message are INTERNAL, as from grpcio's server; what can be read but is not valid is INVALID_ARGUMENT."""
-    return _INTERNAL if isinstance(error, MalformedError) else _INVALID_ARGUMENT

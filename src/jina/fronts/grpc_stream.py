@@ -10,16 +10,15 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from jina.call import Status
 from jina.codec.messages import read_request
-from jina.errors import CallerError, Code
-from jina.fronts.grpc_requests import bad_request, call_of, deadline_of, ends_with_status, refusal, reply_message
+from jina.errors import Code
+from jina.fronts.grpc_requests import deadline_of, ends_with_status, is_refused, read_call, reply_message, send_refusal
+from jina.wire.buffered import FULL
 from jina.wire.grpc import RequestHead
-from jina.wire.status import GRPC_STATUS
 
 if TYPE_CHECKING:
     from jina.fronts.grpc import GrpcConnection
-
-_OK, _INTERNAL = 0, 13
 
 
 class DataStream:
@@ -65,7 +64,7 @@ class DataStream:
             self._timer.cancel()
 
     def _too_late(self) -> None:
-        self._fail(GRPC_STATUS[Code.DEADLINE], "the stream did not end before its deadline")
+        self._fail(Status(Code.DEADLINE, "the stream did not end before its deadline"))
 
     def _own(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._connection.start_task(coroutine)
@@ -77,13 +76,12 @@ class DataStream:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             traceback.print_exception(error, file=sys.stderr)
-            self._fail(_INTERNAL, "internal error; the server's log has its traceback")
+            self._fail(Status(Code.INTERNAL, "internal error; the server's log has its traceback"))
         self._advance()
 
     async def _check(self) -> None:
-        refused = await refusal(self._connection, self._head)
-        if refused is not None:
-            self._fail(refused.grpc_status or GRPC_STATUS[refused.code], refused.description)
+        if await is_refused(self._connection, self._stream, self._head):
+            self._has_failed()
         self._is_checked = True
 
     def _advance(self) -> None:
@@ -98,21 +96,27 @@ class DataStream:
             self._connection.flush_soon()
         if self._is_half_closed and not self._waiting and not self._running and not self._has_ended:
             self._stop()
-            self._connection.end(self._stream, _OK)
+            self._connection.end(self._stream)
 
     async def _answer(self, data: bytes, slot: list[bytes | None]) -> None:
-        started_s = time.time()
+        connection, started_s = self._connection, time.time()
         try:
-            envelope = read_request(data)
-            call = call_of(envelope, self._head, self._deadline, is_stream=False)
-        except CallerError as error:
-            self._fail(bad_request(error), str(error))
-            return
-        reply = await self._connection.front.handler(call)
+            found = read_call(connection, self._stream, self._head, self._deadline, data, read_request, is_stream=False)
+            if found is None:
+                self._has_failed()
+                return
+            call, envelope = found
+            reply = await connection.front.handler(call)
+        finally:
+            connection.release(self._stream, len(data))
         if reply.status is not None and ends_with_status(reply.status):
-            self._fail(reply.status.grpc_status or GRPC_STATUS[reply.status.code], reply.status.description)
+            self._fail(reply.status, call.request_id)
             return
-        self._send(reply_message(call, envelope, reply, started_s), slot)
+        message = reply_message(call, envelope, reply, started_s)
+        if connection.admits(len(message)):
+            self._send(message, slot)
+        else:
+            self._fail(FULL, call.request_id)
 
     def _send(self, message: bytes, slot: list[bytes | None]) -> None:
         if self._has_ended:
@@ -132,10 +136,15 @@ class DataStream:
             self._unsent += 1
         self._connection.flush_soon()
 
-    def _fail(self, status: int, message: str) -> None:
+    def _fail(self, status: Status, request_id: str = "") -> None:
         if not self._has_ended:
-            self._connection.end(self._stream, status, message)
-            self.cancelled()
+            send_refusal(self._connection, self._stream, status, request_id)
+            self._has_failed()
+
+    def _has_failed(self) -> None:
+        """The caller was told why: nothing more is done for it."""
+        self._connection.gone(self._stream)
+        self.cancelled()
 
 
 def _prefetch(head: RequestHead, default: int) -> int:

@@ -29,7 +29,7 @@ from jina.wire.grpc_events import (
     WRITABLE,
     Event,
 )
-from jina.wire.grpc_fields import Metadata, ReplyHead, RequestHead, request_block, timeout_field
+from jina.wire.grpc_fields import Metadata, ReplyHead, RequestHead, request_block, retry_metadata, timeout_field
 from jina.wire.grpc_server import ServerConnection
 from jina.wire.http2_limits import Limits
 from jina.wire.status import GrpcStatus
@@ -56,5 +56,6 @@ __all__ = [
     "RequestHead",
     "ServerConnection",
     "request_block",
+    "retry_metadata",
     "timeout_field",
 ]

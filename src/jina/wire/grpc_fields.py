@@ -168,6 +168,13 @@ def _checked(name: str, value: str | bytes) -> str:
     return text.strip(" ")
 
 
+def retry_metadata(retry_after_s: float | None) -> tuple[tuple[str, str], ...]:
+    """Say when to try again: as gRPC's clients read it (gRFC A6), and as HTTP says it."""
+    if retry_after_s is None:
+        return ()
+    return (("grpc-retry-pushback-ms", str(int(retry_after_s * 1000))), ("retry-after", str(math.ceil(retry_after_s))))
+
+
 def parse_timeout(text: str) -> float | None:
     """Read `grpc-timeout`: one to eight digits and a unit."""
     digits, unit = text[:-1], _UNITS.get(text[-1:])

@@ -18,11 +18,11 @@ MAX_RATIO: Final = 100
 
 
 class MessageError(Exception):
-    """A message that ends its call."""
+    """A message that ends its call; `retry_after_s` says when to try again, where that helps."""
 
-    def __init__(self, status: GrpcStatus, text: str) -> None:
+    def __init__(self, status: GrpcStatus, text: str, retry_after_s: float | None = None) -> None:
         super().__init__(text)
-        self.status, self.text = status, text
+        self.status, self.text, self.retry_after_s = status, text, retry_after_s
 
 
 def compress(data: bytes, encoding: str) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any, Final
 
 from jina.wire import grpc_fields, hpack, http2
+from jina.wire.buffered import Buffered
 from jina.wire.grpc_events import CALL_STARTED, CANCELLED, GOAWAY, HALF_CLOSED, MESSAGE, UNARY, Event
-from jina.wire.grpc_fields import Metadata, RequestHead
+from jina.wire.grpc_fields import Metadata, Pairs, RequestHead, retry_metadata
 from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError
 from jina.wire.grpc_side import Call, Side
 from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR
@@ -26,6 +27,8 @@ class ServerConnection(Side):
         max_message_bytes: A larger message (as sent, or decompressed) ends its call with RESOURCE_EXHAUSTED; None for no limit.
         unary_paths: Paths of methods that take exactly one message: their calls come as UNARY only, however they were cut, and what
             is not exactly one message is answered here.
+        buffered: Counts what is held; the message that there is no room for ends its call with RESOURCE_EXHAUSTED.
+        refusal_metadata: Gives what to send with a status that is given here.
 
     Attributes:
         is_closed: After CLOSED.
@@ -34,12 +37,24 @@ class ServerConnection(Side):
         n_buffered_bytes: What incomplete messages hold now.
     """
 
-    def __init__(self, *, limits: Limits | None = None, max_message_bytes: int | None = 1 << 30, unary_paths: Container[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        max_message_bytes: int | None = 1 << 30,
+        unary_paths: Container[str] = (),
+        buffered: Buffered | None = None,
+        refusal_metadata: Callable[[RequestHead | None], Metadata] = lambda head: (),
+    ) -> None:
         connection = http2.Connection(
-            is_client=False, limits=limits or Limits(), build_head=RequestHead, build_trailers=lambda fields, values: None
+            is_client=False,
+            limits=limits or Limits(),
+            build_head=RequestHead,
+            build_trailers=lambda fields, values: None,
+            buffered=buffered,
         )
         super().__init__(connection, max_message_bytes)
-        self._unary_paths = unary_paths
+        self._unary_paths, self._refusal_metadata = unary_paths, refusal_metadata
         self._fresh: dict[int, http2.Stream] = {}
         self._handlers |= {
             http2.HEADERS: self._on_headers,
@@ -109,7 +124,7 @@ class ServerConnection(Side):
         try:
             messages = self._feed(stream, call, stream.head.encoding, data) if len(data) else []
         except MessageError as error:
-            self._end(stream, call, error.status, error.text)
+            self._end(stream, call, error.status, error.text, retry_metadata(error.retry_after_s))
             return
         if call.is_announced:
             self._found.extend((MESSAGE, stream.number, message) for message in messages)
@@ -130,16 +145,13 @@ class ServerConnection(Side):
         elif call.is_announced:
             self._found.append((HALF_CLOSED, stream.number))
 
-    def _end(self, stream: http2.Stream, call: Call, status: GrpcStatus, text: str) -> None:
+    def _end(self, stream: http2.Stream, call: Call, status: GrpcStatus, text: str, metadata: Pairs = ()) -> None:
         """End a call that the peer got wrong; its handler, if there is one, hears that nobody waits."""
         call.is_done = True
-        self._refuse(stream, status, text)
+        self._fresh.pop(stream.number, None)
+        self.refuse(stream.number, status, text, metadata)
         if call.is_announced:
             self._found.append((CANCELLED, stream.number, INTERNAL_ERROR))
-
-    def _refuse(self, stream: http2.Stream, status: GrpcStatus, text: str) -> None:
-        self._fresh.pop(stream.number, None)
-        self.send_status(stream.number, status, text)
 
     def _announce_fresh(self) -> None:
         for number, stream in list(self._fresh.items()):
@@ -172,7 +184,7 @@ class ServerConnection(Side):
 
     def _on_too_large(self, event: Event) -> None:
         text = f"the request's metadata passes the limits (max_header_list_bytes, max_header_fields): {event[1].head}"
-        self._refuse(event[1], GrpcStatus.RESOURCE_EXHAUSTED, text)
+        self.refuse(event[1].number, GrpcStatus.RESOURCE_EXHAUSTED, text)
 
     def reply(self, stream: int, message: bytes, metadata: Metadata = ()) -> None:
         """Answer an unary call: headers, the message, status OK with trailing `metadata`."""
@@ -209,6 +221,13 @@ class ServerConnection(Side):
         if found is not None:
             trailers = grpc_fields.trailers_block(status, message, metadata) if status or message or metadata else _OK
             self._http2.send_headers(found, trailers if found.is_begun else _REPLY + trailers, is_end=True)
+
+    def refuse(self, stream: int, status: int, message: str, metadata: Pairs = ()) -> None:
+        """End a call that nobody has read, with `refusal_metadata` beside the status."""
+        found = self._streams.get(stream)
+        if found is not None:
+            head = found.head if isinstance(found.head, RequestHead) else None
+            self.send_status(stream, status, message, (*metadata, *self._refusal_metadata(head)))
 
     def reset(self, stream: int, code: int = CANCEL) -> None:
         """End a call at once, without a status."""

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from jina.wire import http2
+from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc_events import CLOSED, PING_ACK, WRITABLE, Event
-from jina.wire.grpc_messages import PREFIX, MessageReader, compress
+from jina.wire.grpc_messages import PREFIX, MessageError, MessageReader, compress
+from jina.wire.status import GRPC_STATUS
 
 _HELD: Final = 1 << 40
 
@@ -15,14 +17,17 @@ _HELD: Final = 1 << 40
 class Call:
     """What a stream that is more than one read of a unary request needs."""
 
-    __slots__ = ("encoding", "is_announced", "is_done", "is_ended", "is_manual", "is_unary", "messages", "n_messages", "reader")
+    __slots__ = (
+        *("encoding", "is_announced", "is_done", "is_ended", "is_manual", "is_unary"),
+        *("messages", "n_messages", "n_seen", "reader", "seen_at"),
+    )
 
     def __init__(self, *, is_unary: bool) -> None:
         self.is_unary = is_unary
         self.is_announced = self.is_ended = self.is_manual = self.is_done = False
         self.reader: MessageReader | None = None
         self.messages: list[bytes] = []
-        self.n_messages = 0
+        self.n_messages, self.n_seen, self.seen_at = 0, 0, 0.0
         self.encoding = "identity"
 
 
@@ -104,6 +109,31 @@ class Side:
         if found is not None and found.held >= _HELD:
             self._http2.hold(found, -_HELD)
 
+    def count(self, stream: int, n_bytes: int) -> bool:
+        """Count a message that is held for a call, until `uncount` or the call's end; False if that is too much."""
+        found = self._streams.get(stream)
+        return found is None or self._http2.count(found, n_bytes)
+
+    def uncount(self, stream: int, n_bytes: int) -> None:
+        """The message is held no more."""
+        found = self._streams.get(stream)
+        if found is not None:
+            self._http2.uncount(found, n_bytes)
+
+    def stalled(self, now: float, limit_s: float, *, is_blocked: bool) -> list[int]:
+        """Give the streams that hold bytes, queued or of half a message, of which for so long none has moved. See `http2`'s."""
+        found = {stream.number for stream in self._http2.stalled(now, limit_s, is_blocked=is_blocked)}
+        for stream in self._streams.values():
+            call = stream.call
+            n_held = _n_held(call)
+            if not n_held:
+                continue
+            if n_held != call.n_seen or is_blocked or stream.held:
+                call.n_seen, call.seen_at = n_held, now
+            elif now - call.seen_at > limit_s:
+                found.add(stream.number)
+        return sorted(found)
+
     def goaway(self) -> None:
         """Take no new calls, finish those under way; then `is_drained`. A client tells the server that it is leaving."""
         self._http2.goaway()
@@ -117,11 +147,20 @@ class Side:
         """Give the messages that are complete now; raises MessageError."""
         if call.reader is None:
             call.reader = MessageReader(encoding, self._max_message_bytes)
+        before = call.reader.n_bytes
         messages = call.reader.feed(data)
         call.n_messages += len(messages)
+        self._count_partial(stream, before, call.reader.n_bytes)
         if call.is_manual:
             self._http2.hold(stream, sum(map(len, messages)))
         return messages
+
+    def _count_partial(self, stream: http2.Stream, before: int, after: int) -> None:
+        n_more = (after if after > SMALL else 0) - (before if before > SMALL else 0)
+        if n_more <= 0:
+            self._http2.uncount(stream, -n_more)
+        elif not self._http2.count(stream, n_more):
+            raise MessageError(GRPC_STATUS[FULL.code], FULL.description, FULL.retry_after_s)
 
     def _send_message(self, stream: http2.Stream, message: bytes, encoding: str, *, is_end: bool = False) -> None:
         flag = 0

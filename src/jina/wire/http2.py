@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from jina.wire import http2_frames as frames
+from jina.wire.buffered import Buffered
 from jina.wire.http2_content import Build, Content
 from jina.wire.http2_frames import ConnectionError2, StreamError
 from jina.wire.http2_limits import Limits
@@ -46,6 +47,7 @@ class Connection(Content):
         is_client: Our role.
         limits: What the peer may do.
         build_head, build_trailers: Make what the layer above wants of a list of fields; called once for equal blocks.
+        buffered: Counts what is held.
 
     Attributes:
         streams: Those that are open in some way, by number.
@@ -55,8 +57,10 @@ class Connection(Content):
         max_streams: What the peer allows us to open.
     """
 
-    def __init__(self, *, is_client: bool, limits: Limits, build_head: Build, build_trailers: Build) -> None:
-        super().__init__(is_client=is_client, limits=limits, build_head=build_head, build_trailers=build_trailers)
+    def __init__(
+        self, *, is_client: bool, limits: Limits, build_head: Build, build_trailers: Build, buffered: Buffered | None = None
+    ) -> None:
+        super().__init__(is_client=is_client, limits=limits, build_head=build_head, build_trailers=build_trailers, buffered=buffered)
         self._rest: list[bytes] = []
         self._n_missing, self._needs_preface = 0, not is_client
         self._partial: tuple[Stream | None, int, bool] | None = None  # (stream, bytes left, is_end) of a DATA frame under way
@@ -225,6 +229,7 @@ class Connection(Content):
         self.is_closed = self.is_going = True
         for stream in self.streams.values():
             stream.state, stream.queue = STREAM_IS_CLOSED, None
+            self.uncount(stream, stream.n_counted)
             self._events.append((RESET, stream, code, False, reason))
         self.streams.clear()
         self._waiting.clear()

@@ -10,6 +10,7 @@ from typing import Any
 
 from jina.wire import http2_fields as rules
 from jina.wire import http2_frames as frames
+from jina.wire.buffered import Buffered
 from jina.wire.hpack import Decoder, Field, HeaderBombError, HeaderListTooLargeError, HpackError
 from jina.wire.http2_control import Control
 from jina.wire.http2_frames import ConnectionError2, StreamError
@@ -23,8 +24,10 @@ Build = Callable[[list[Field], dict[str, str]], Any]
 class Content(Control):
     """What a connection does with DATA, HEADERS and CONTINUATION; see `http2.Connection`."""
 
-    def __init__(self, *, is_client: bool, limits: Limits, build_head: Build, build_trailers: Build) -> None:
-        super().__init__(is_client=is_client, limits=limits)
+    def __init__(
+        self, *, is_client: bool, limits: Limits, build_head: Build, build_trailers: Build, buffered: Buffered | None = None
+    ) -> None:
+        super().__init__(is_client=is_client, limits=limits, buffered=buffered)
         decoder = Decoder(4096, limits.max_header_list_bytes, limits.max_header_fields)
         check = rules.check_response if is_client else rules.check_request
         self._heads = rules.HeadReader(decoder, check, build_head, limits.max_blocks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from jina.wire import http2_frames as frames
+from jina.wire.buffered import Buffered
 from jina.wire.http2_frames import ConnectionError2, StreamError
 from jina.wire.http2_limits import Budget, Limits
 from jina.wire.http2_sending import DRAIN_PING, Sending
@@ -18,8 +19,8 @@ _SMALL_UPDATE: Final = 256
 class Control(Sending):
     """What a connection does with control frames; see `http2.Connection`."""
 
-    def __init__(self, *, is_client: bool, limits: Limits) -> None:
-        super().__init__(is_client=is_client, limits=limits)
+    def __init__(self, *, is_client: bool, limits: Limits, buffered: Buffered | None = None) -> None:
+        super().__init__(is_client=is_client, limits=limits, buffered=buffered)
         self.is_ready, self._now = False, 0.0
         self._pings = Budget(limits.max_pings, limits.recovery_s)
         self._settings = Budget(limits.max_settings, limits.recovery_s)

@@ -9,6 +9,7 @@ from collections import deque
 from typing import Final
 
 from jina.wire import http2_frames as frames
+from jina.wire.buffered import Buffered
 from jina.wire.hpack import TABLE_SIZE_ZERO
 from jina.wire.http2_limits import Budget, Limits
 from jina.wire.http2_states import CLOSED as STREAM_IS_CLOSED
@@ -24,11 +25,11 @@ _PER_FRAME: Final = 4
 class Sending:
     """What a connection sends, and its streams; see `http2.Connection`."""
 
-    def __init__(self, *, is_client: bool, limits: Limits) -> None:
+    def __init__(self, *, is_client: bool, limits: Limits, buffered: Buffered | None = None) -> None:
         self.streams: dict[int, Stream] = {}
         self.is_closed, self.is_going = False, False
         self.max_streams = 100 if is_client else 0  # 100 until the peer's SETTINGS come (RFC 9113, 6.5.2)
-        self._is_client, self._limits = is_client, limits
+        self._is_client, self._limits, self._buffered = is_client, limits, buffered or Buffered()
         self._last_peer, self._last_own = 0, -1 if is_client else 0
         self._refuse_above = frames.MAX_STREAM
         self._forgotten: dict[int, None] = {}  # streams that were reset: what still comes for them is no fault
@@ -36,7 +37,7 @@ class Sending:
         self._waiting: dict[int, Stream] = {}
         self._out: list[Bytes] = []
         self._events: list[Event] = []
-        self._must_shrink = False
+        self._must_shrink = self._has_moved = False
         self._n_earned = 0  # PING and small WINDOW_UPDATE frames that the peer may send for DATA frames of ours
         self._resets = Budget(limits.max_resets, limits.recovery_s)
 
@@ -91,6 +92,8 @@ class Sending:
             stream.queue = deque()
         stream.queue.extend(memoryview(part) for part in parts if part)
         stream.n_queued += size
+        stream.n_counted += size
+        self._buffered.give_back(-size)
         if is_end:
             stream.finish = b""
         if stream.window > 0:
@@ -143,6 +146,8 @@ class Sending:
         self._window -= size
         self._n_earned += _PER_FRAME
         stream.n_queued -= size
+        stream.has_moved = self._has_moved = True
+        self.uncount(stream, size)
         is_end = stream.finish == b"" and not stream.queue
         self._out.append(frames.HEADER.pack(size << 8, 1 if is_end else 0, stream.number))
         self._out.extend(parts)
@@ -161,6 +166,38 @@ class Sending:
             return True
         stream.is_full = True
         return False
+
+    def count(self, stream: Stream, n_bytes: int) -> bool:
+        """Count bytes that are held for a stream, until `uncount` or the stream's end; False, and they are not, if that is too much."""
+        if stream.state == STREAM_IS_CLOSED:
+            return True  # what is left of it goes with the events under way
+        if not self._buffered.take(n_bytes):
+            return False
+        stream.n_counted += n_bytes
+        return True
+
+    def uncount(self, stream: Stream, n_bytes: int) -> None:
+        """These bytes are held no more."""
+        n_bytes = min(n_bytes, stream.n_counted)
+        stream.n_counted -= n_bytes
+        self._buffered.give_back(n_bytes)
+
+    def stalled(self, now: float, limit_s: float, *, is_blocked: bool) -> list[Stream]:
+        """Give the streams that the peer has not let send for so long; to be asked about once a second.
+
+        A stream whose own window is open waits for the connection's, and with the other streams there: it stalls only if they all do.
+        While `is_blocked` (the transport takes nothing, so the peer's windows are not read) no time passes.
+        """
+        found = []
+        has_moved, self._has_moved = self._has_moved or is_blocked, False
+        for stream in self.streams.values():
+            if not stream.queue:
+                stream.stalled_since = None
+            elif stream.stalled_since is None or stream.has_moved or is_blocked or (has_moved and stream.window > 0):
+                stream.has_moved, stream.stalled_since = False, now
+            elif now - stream.stalled_since > limit_s:
+                found.append(stream)
+        return found
 
     def ping(self, data: bytes) -> None:
         """Send PING."""
@@ -201,6 +238,8 @@ class Sending:
         if state == STREAM_IS_CLOSED:
             self.streams.pop(stream.number, None)
             self._resets.give_back()
+            if stream.n_counted:
+                self.uncount(stream, stream.n_counted)
 
     def _we_ended(self, stream: Stream) -> None:
         """A server that has answered does not want the rest of the request."""
@@ -215,6 +254,7 @@ class Sending:
         stream.state, stream.queue = STREAM_IS_CLOSED, None
         self._waiting.pop(stream.number, None)
         self.streams.pop(stream.number, None)
+        self.uncount(stream, stream.n_counted)
 
     def _forget(self, number: int) -> None:
         if len(self._forgotten) >= _N_REMEMBERED:

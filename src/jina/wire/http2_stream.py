@@ -43,19 +43,24 @@ class Stream:
         is_begun: We sent our header block.
         held: Bytes of the peer's window that the layer above holds back.
         n_queued: Bytes that wait for the peer's windows.
+        n_counted: Bytes held for this stream that are in the process's count.
+        has_moved, stalled_since: Whether some of the queue left since the last look, and since when none has.
     """
 
     __slots__ = (
         "call",
         "expected",
         "finish",
+        "has_moved",
         "head",
         "held",
         "is_begun",
         "is_full",
+        "n_counted",
         "n_queued",
         "number",
         "queue",
+        "stalled_since",
         "state",
         "unread",
         "window",
@@ -63,10 +68,11 @@ class Stream:
 
     def __init__(self, number: int, window: int) -> None:
         self.number, self.state, self.window = number, OPEN, window
-        self.unread, self.held, self.n_queued = 0, 0, 0
+        self.unread = self.held = self.n_queued = self.n_counted = 0
         self.head: Any = None
         self.call: Any = None
         self.expected: int | None = None
         self.queue: deque[Bytes] | None = None
         self.finish: bytes | None = None
-        self.is_begun, self.is_full = False, False
+        self.is_begun = self.is_full = self.has_moved = False
+        self.stalled_since: float | None = None

@@ -1,0 +1,175 @@
+"""`max_buffered_bytes` over gRPC: what all connections hold together is bounded, and everything counted is given back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from jina.call import Call, Item, Payload, Reply
+from jina.codec.messages import header_bytes, write_document_request, write_request
+from jina.fronts.grpc import GrpcConnection, GrpcFront
+from jina.transport.memory import join
+from jina.wire import grpc
+from jina.wire.buffered import Buffered
+from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
+from tests.fronts.grpc_peers import Peer, Slow, until
+
+pytestmark = pytest.mark.anyio
+
+_UNARY, _STREAM_DOC = "/jina.JinaSingleDataRequestRPC/process_single_data", "/jina.JinaSingleDocumentRequestRPC/stream_doc"
+_CALL = "/jina.JinaRPC/Call"
+KIB = 1 << 10
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Service:
+    def __init__(self, limit: int, handler: Any) -> None:
+        self.handler, self.buffered = handler, Buffered(limit)
+        self.front = GrpcFront(handler, [], buffered=self.buffered)
+
+    def peer(self) -> tuple[Peer, GrpcConnection]:
+        peer, connection = Peer(), self.front.make_protocol()
+        join(peer, connection)
+        return peer, connection
+
+
+def message(size: int) -> bytes:
+    return write_request(header_bytes("r", "/x"), b"", docs=bytes(size))
+
+
+def ended(peer: Peer, stream: int) -> tuple[Any, ...] | None:
+    return next((event for event in peer.events if event[:2] == (ENDED, stream)), None)
+
+
+@pytest.mark.parametrize("path", [_UNARY, _CALL])
+@pytest.mark.parametrize("size", [100 * KIB, 3000 * KIB])
+async def test_the_message_that_passes_the_bound_is_refused_and_the_others_go_on(path: str, size: int) -> None:
+    """RESOURCE_EXHAUSTED with a hint when to retry; whether it came in one read or in pieces; then there is room again."""
+    service = Service(2 * size + size // 2, Slow(10))
+    peer, connection = service.peer()
+    held = []
+    for _ in range(2):
+        stream = peer.wire.start(grpc.request_block(path, "x"))
+        peer.wire.send_message(stream, message(size))
+        peer.wire.half_close(stream)
+        held.append(stream)
+    peer.flush()
+    await until(lambda: service.buffered.n_bytes > 2 * size)
+    other, _ = service.peer()
+    third = other.wire.start(grpc.request_block(path, "x"))
+    other.wire.send_message(third, message(size))
+    other.wire.half_close(third)
+    small = other.wire.call(grpc.request_block(_UNARY, "x"), message(10))
+    other.flush()
+    await until(lambda: ended(other, third) is not None)
+    _, _, status, text, metadata, _ = ended(other, third) or ()
+    assert (status, "max_buffered_bytes" in text) == (8, True)
+    assert dict(metadata)["retry-after"] == "1"
+    service.handler.may_answer.set()
+    await until(lambda: {event[1] for event in peer.events if event[0] in (UNARY_REPLY, ENDED)} >= set(held))
+    await until(lambda: any(event[:2] == (UNARY_REPLY, small) for event in other.events))
+    assert (service.buffered.n_bytes, connection.wire.n_streams) == (0, 0)
+    again = other.wire.call(grpc.request_block(_UNARY, "x"), message(size))
+    other.flush()
+    await until(lambda: any(event[:2] == (UNARY_REPLY, again) for event in other.events))
+
+
+@pytest.mark.parametrize("how", ["cancel", "leave", "reset by us"])
+async def test_what_half_a_message_holds_goes_with_its_call(how: str) -> None:
+    """However the call ends."""
+    service = Service(1000 * KIB, Slow())
+    peer, connection = service.peer()
+    stream = peer.wire.start(grpc.request_block(_UNARY, "x"))
+    peer.wire._http2.send_data(peer.wire._streams[stream], (b"\0" + (800 * KIB).to_bytes(4, "big"), bytes(500 * KIB)))
+    peer.flush()
+    await until(lambda: service.buffered.n_bytes == 500 * KIB + 5)
+    if how == "cancel":
+        peer.wire.cancel(stream)
+        peer.flush()
+    elif how == "leave":
+        peer.transport.close()
+    else:
+        connection.wire.reset(stream)
+    await until(lambda: service.buffered.n_bytes == 0)
+
+
+async def test_a_message_and_the_reset_of_its_call_in_one_read_leave_nothing_counted() -> None:
+    """The events are told after the stream is gone."""
+    service = Service(1000 * KIB, Slow())
+    peer, connection = service.peer()
+    stream = peer.wire.start(grpc.request_block(_UNARY, "x"))
+    peer.wire._http2.send_data(peer.wire._streams[stream], (b"\0" + (800 * KIB).to_bytes(4, "big"), bytes(50 * KIB)))
+    peer.wire.cancel(stream)
+    peer.flush()
+    await until(lambda: connection.wire._http2._last_peer == stream)
+    assert (service.buffered.n_bytes, connection.wire.n_streams) == (0, 0)
+
+
+async def test_a_reply_that_nobody_takes_counts_and_the_one_that_passes_the_bound_is_refused() -> None:
+    """Whether windows or the socket stop it."""
+    service = Service(2500 * KIB, Slow(1000 * KIB))
+    service.handler.may_answer.set()
+    peers = [service.peer() for _ in range(3)]
+    for peer, _ in peers:
+        peer.flush()
+        stream = peer.wire.start(grpc.request_block(_UNARY, "x"))
+        peer.wire.pause(stream)
+        peer.wire._http2._out.append(b"\0\0\6\4\0\0\0\0\0" + b"\0\4\0\0\0\0")  # INITIAL_WINDOW_SIZE 0
+        peer.wire.send_message(stream, message(10))
+        peer.wire.half_close(stream)
+        peer.flush()
+    await until(lambda: sum(peer.count(ENDED) for peer, _ in peers) == 1)
+    assert 2000 * KIB <= service.buffered.n_bytes <= 2010 * KIB
+    assert [event[2] for peer, _ in peers for event in peer.events if event[0] == ENDED] == [8]
+    for peer, _ in peers:
+        peer.transport.close()
+    await until(lambda: service.buffered.n_bytes == 0)
+
+
+async def test_what_waits_in_a_full_socket_counts() -> None:
+    """It is counted while the transport cannot write, and not after."""
+    service = Service(5000 * KIB, Slow(1500 * KIB))
+    service.handler.may_answer.set()
+    peer, connection = service.peer()
+    peer.transport.pause_reading()
+    streams = [peer.wire.call(grpc.request_block(_UNARY, "x"), message(10)) for _ in range(4)]
+    peer.flush()
+    await until(lambda: not connection._tasks and connection.wire.n_streams < 4 and not connection._can_write)
+    assert 3000 * KIB < service.buffered.n_bytes <= 5000 * KIB
+    peer.transport.resume_reading()
+    await until(lambda: sum(event[0] in (UNARY_REPLY, ENDED) for event in peer.events) == len(streams))
+    assert peer.count(ENDED) >= 1
+    await until(lambda: service.buffered.n_bytes == 0)
+
+
+async def test_an_item_that_passes_the_bound_ends_its_stream() -> None:
+    """With RESOURCE_EXHAUSTED, after the items before it; its generator is closed."""
+    has_ended = []
+
+    async def items() -> AsyncIterator[Item]:
+        try:
+            yield Item(Payload(bytes(10), "strict"))
+            yield Item(Payload(bytes(400 * KIB), "strict"))
+            yield Item(Payload(bytes(10), "strict"))
+        finally:
+            has_ended.append(True)
+
+    async def handler(call: Call) -> Reply:
+        return Reply(items=items())
+
+    service = Service(300 * KIB, handler)
+    peer, _ = service.peer()
+    stream = peer.wire.start(grpc.request_block(_STREAM_DOC, "x"))
+    peer.wire.send_message(stream, write_document_request(header_bytes("r", "/x"), b"", document=b""))
+    peer.wire.half_close(stream)
+    peer.flush()
+    await until(lambda: ended(peer, stream) is not None)
+    assert peer.count(MESSAGE) == 1
+    assert (ended(peer, stream) or ())[2] == 8
+    assert (has_ended, service.buffered.n_bytes) == ([True], 0)
