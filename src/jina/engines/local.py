@@ -19,6 +19,7 @@ from jina.core.restart import RestartOptions, RestartPolicy
 from jina.errors import StartError
 from jina.executor_bindings import endpoints_of
 from jina.plan import Listener, Node, Plan, WebApp
+from jina.process.forks import is_closed, keep_from_forks
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
 from jina.process.ports import bind
 from jina.process.supervisor import Slot, Supervisor
@@ -156,6 +157,7 @@ class LocalEngine:
     def _release(self) -> None:
         sockets, self._sockets = self._sockets, []
         for sock in sockets:
+            is_closed(sock.fileno())
             sock.close()
         folder, self._folder = self._folder, None
         if folder is not None:
@@ -165,6 +167,7 @@ class LocalEngine:
         """The public sockets by protocol, under the numbers that children inherit."""
         for sock in self._sockets:
             sock.setblocking(False)
+            keep_from_forks(sock.fileno())
         return [Listen(listener.protocol, sock.fileno()) for listener, sock in zip(self._plan.listeners, self._sockets, strict=True)]
 
     def _front_slot(self, guard: bytes, app: Slot | None) -> Slot:

@@ -45,7 +45,8 @@ class _App:
         self._loop, self._stop = loop, asyncio.Event()
         self._endpoints: asyncio.Future[list[EndpointInfo]] = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop)
-        loop.add_reader(self._parent.orders, self._read_orders)
+        for fd in self._parent.fds:
+            loop.add_reader(fd, self._read_orders)
         if self._parent.has_held:
             self._read_orders()
         try:
@@ -71,7 +72,8 @@ class _App:
     def _read_orders(self) -> None:
         orders = self._parent.read()
         if orders is None:
-            self._loop.remove_reader(self._parent.orders)
+            for fd in self._parent.fds:
+                self._loop.remove_reader(fd)
             self._ask_to_stop()
         for order in orders or ():
             if isinstance(order, ReplicaUp) and not self._endpoints.done():

@@ -5,46 +5,65 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import sys
 from collections import deque
 from typing import Any
 
+from jina.process.forks import is_closed, keep_from_forks
 from jina.process.messages import Failed, FromChild, Reader, send
 
 _PR_SET_PDEATHSIG = 1
-_private: set[int] = set()
+
+__all__ = ["Parent", "die_with_parent", "enter", "is_closed", "keep_from_forks", "raise_file_limit"]
 
 
 class Parent:
-    """The supervisor, as a child sees it: orders come out of one pipe, events go into another."""
+    """The supervisor, as a child sees it: orders come out of one pipe, events go into another.
 
-    def __init__(self, orders: int, events: int) -> None:
-        self.orders, self._events = orders, events
+    Attributes:
+        fds: Readable when `read` has something to tell.
+    """
+
+    def __init__(self, orders: int, events: int, exited: int = -1) -> None:
+        """Take the pipes' ends and a descriptor that becomes readable when the supervisor's process has ended; -1 if there is none."""
+        self._orders, self._events, self._exited = orders, events, exited
+        self.fds = [fd for fd in (orders, exited) if fd >= 0]
         self._reader = Reader.of_orders()
         self._held: deque[Any] = deque()
-        for fd in (orders, events):
+        self._poll = select.poll()
+        for fd in self.fds:
+            self._poll.register(fd, select.POLLIN)
+        for fd in (*self.fds, events):
             os.set_inheritable(fd, False)
+            keep_from_forks(fd)
 
     def specification(self) -> Any:
         """Wait for the first message. EOFError if the supervisor went away before it."""
         while not self._held:
-            data = os.read(self.orders, 1 << 18)
+            data = self._receive()
             if not data:
                 raise EOFError("the supervisor went away before it sent a specification")
             self._held += self._reader.feed(data)
         return self._held.popleft()
 
     def read(self) -> list[Any] | None:
-        """Give the orders that have arrived; None once the supervisor is gone."""
+        """Give the orders that have arrived, waiting for some; None once the supervisor is gone."""
         if self._held:
             held, self._held = list(self._held), deque()
             return held
-        try:
-            data = os.read(self.orders, 1 << 18)
-        except OSError:
-            return None
+        data = self._receive()
         return self._reader.feed(data) if data else None
+
+    def _receive(self) -> bytes:
+        """Wait for bytes; none once the supervisor is gone, which a fork of it that holds the pipe open does not hide."""
+        if self._exited in (fd for fd, _ in self._poll.poll()):
+            return b""
+        try:
+            return os.read(self._orders, 1 << 18)
+        except OSError:
+            return b""
 
     @property
     def has_held(self) -> bool:
@@ -61,32 +80,10 @@ class Parent:
         self.tell(Failed(f"{type(error).__name__}: {error}", traceback))
 
 
-def keep_from_forks(fd: int) -> None:
-    """Say that this pipe or socket is ours alone: a process that the user's code forks must not hold it open beyond our death."""
-    _private.add(fd)
-
-
-def is_closed(fd: int) -> None:
-    """Say that this descriptor is closed now, so that its number may come to mean something else."""
-    _private.discard(fd)
-
-
-def _drop_private() -> None:
-    """In a forked child: put nothing in their place, so that no later descriptor gets a number that some object here still knows."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for fd in _private:
-        os.dup2(nothing, fd, inheritable=False)
-    os.close(nothing)
-
-
 def enter(argv: list[str]) -> tuple[Parent, Any]:
-    """Begin a child's life: `argv` is [module, name, orders fd, events fd]; gives the parent and the specification."""
+    """Begin a child's life: `argv` is [module, name, fds of orders, events, parent's exit]; gives the parent and the specification."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders, events = int(argv[2]), int(argv[3])
-    parent = Parent(orders, events)
-    keep_from_forks(orders)
-    keep_from_forks(events)
-    os.register_at_fork(after_in_child=_drop_private)
+    parent = Parent(*map(int, argv[2:5]))
     spec = parent.specification()
     sys.path[:] = spec.sys_path
     with contextlib.suppress(OSError):

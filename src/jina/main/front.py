@@ -68,7 +68,8 @@ class _Front:
         self._loop, self._stop = loop, loop.create_future()
         Watch(self._replicas.members, hang_timeout_s=self._spec.options.get("hang_timeout_s", 60.0), on_hung=self._tell_hung)
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
-        loop.add_reader(self._parent.orders, self._read_orders)
+        for fd in self._parent.fds:
+            loop.add_reader(fd, self._read_orders)
         if self._spec.app_path:
             await self._listen_for_apps(self._spec.app_path)
         if self._parent.has_held:
@@ -85,7 +86,8 @@ class _Front:
         orders = self._parent.read()
         if orders is None:
             self._is_supervisor_gone = True
-            self._loop.remove_reader(self._parent.orders)
+            for fd in self._parent.fds:
+                self._loop.remove_reader(fd)
             self._ask_to_stop(self._spec.grace_s)
             return
         for order in orders:

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jina.process.exits import exit_fd
+from jina.process.exits import exit_fd, own_exit_fd
+from jina.process.forks import is_closed, keep_from_forks
 from jina.process.messages import AppSpec, FrontSpec, Reader, ToChild, WorkerSpec, frame
 
 _MAX_READ_BYTES = 1 << 18
@@ -36,6 +37,7 @@ class Child:
         self._unsent = bytearray()
         for fd in (orders, events):
             os.set_blocking(fd, False)
+            keep_from_forks(fd)
 
     def send(self, message: ToChild) -> None:
         """Send an order; a child that is gone hears nothing, and its death is seen elsewhere."""
@@ -75,6 +77,7 @@ class Child:
         self.signal_group(signal.SIGKILL)
         code = self.process.wait()
         for fd in (self.orders, self.events, self.exited):
+            is_closed(fd)
             os.close(fd)
         return code
 
@@ -90,12 +93,14 @@ def spawn(role: str, spec: WorkerSpec | FrontSpec | AppSpec, env: Mapping[str, s
     """
     orders_read, orders_write = os.pipe()
     events_read, events_write = os.pipe()
+    exited = own_exit_fd()
+    fds = [orders_read, events_write, *([exited] if exited is not None else ())]
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", f"jina.main.{role}", spec.name, str(orders_read), str(events_write)],
+            [sys.executable, "-P", "-m", f"jina.main.{role}", spec.name, *map(str, fds)],
             env=_with_import_path(env),
             stdin=subprocess.DEVNULL,
-            pass_fds=(orders_read, events_write, *pass_fds),
+            pass_fds=(*fds, *pass_fds),
             process_group=0,
         )
     except BaseException:
@@ -103,8 +108,8 @@ def spawn(role: str, spec: WorkerSpec | FrontSpec | AppSpec, env: Mapping[str, s
         os.close(events_read)
         raise
     finally:
-        os.close(orders_read)
-        os.close(events_write)
+        for fd in fds:
+            os.close(fd)
     child = Child(process, orders_write, events_read)
     child.send(spec)
     return child

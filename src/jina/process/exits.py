@@ -28,6 +28,14 @@ def exit_fd(process: subprocess.Popen[bytes]) -> int:
     return reader
 
 
+def own_exit_fd() -> int | None:
+    """Give a descriptor, for children of ours, that becomes readable when this process ends; None where the system has none."""
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(os.getpid())
+    return None
+
+
 def wait_all(pids: Iterable[int], limit_s: float) -> None:
     """Wait until these processes, which need not be our children, have ended; at most `limit_s` for all together."""
     give_up_at = time.monotonic() + limit_s
