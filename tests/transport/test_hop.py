@@ -108,6 +108,19 @@ async def test_a_worn_connection_is_replaced_and_no_call_notices(tmp_path: Path)
         assert (await pair.replicas(call("/say"))).status is None
 
 
+async def test_a_worn_connection_that_could_not_be_replaced_is_replaced_later(tmp_path: Path) -> None:
+    """A front that was out of file descriptors for a moment does not run out of stream numbers for ever."""
+    async with joined(tmp_path, renew_at=3) as pair:
+        (tmp_path / "s").rename(tmp_path / "away")
+        for _ in range(10):
+            assert (await pair.replicas(call("/say"))).status is None
+        assert not pair.first.is_lost
+        (tmp_path / "away").rename(tmp_path / "s")
+        for _ in range(1000):
+            assert (await pair.replicas(call("/say"))).status is None
+        await until(lambda: pair.first.is_lost)
+
+
 async def test_all_connections_to_a_dead_replica_are_closed(tmp_path: Path) -> None:
     """The fresh one and the worn one that still has a stream, though the other side holds them open; the stream is told."""
     async with joined(tmp_path, renew_at=3) as pair:

@@ -26,7 +26,9 @@ HOP_LIMITS = Limits(max_streams=1_000_000)
 """Between our own processes the fronts' limits count, not these."""
 
 RENEW_AT = (1 << 31) - (1 << 24)
-"""HTTP/2 numbers streams up to 2^31 and never again: from this number on a fresh connection is asked for."""
+"""HTTP/2 numbers streams up to 2^31 and never again: from this number on a fresh connection is asked for, again and again."""
+_ASK_AGAIN_AFTER = 1 << 10
+_LAST_NUMBER = (1 << 31) - 1
 
 
 class ChannelLost(TransportError):
@@ -50,7 +52,7 @@ class Channel(asyncio.Protocol):
         is_lost: It takes no calls any more.
         silent_s: For how long the worker has owed a sign of life (see `ask`).
         on_idle: Called whenever the last call in flight has ended.
-        on_worn: Called once, when the connection should be replaced by a fresh one (see `reopen`); it still takes calls for long.
+        on_worn: Called now and then when the connection should be replaced by a fresh one (see `reopen`); it still takes calls for long.
     """
 
     def __init__(self, pod: str, socket_path: str, begun_path: str, on_lost: Callable[[Channel], None], renew_at: int = RENEW_AT) -> None:
@@ -64,6 +66,7 @@ class Channel(asyncio.Protocol):
         self.silent_s = 0.0
         self.n_bytes_in_flight = 0
         self.is_lost = self._is_closing = False
+        self._takes_calls = True
         self.on_idle: Callable[[], None] | None = None
         self.on_worn: Callable[[Channel], None] | None = None
 
@@ -82,7 +85,7 @@ class Channel(asyncio.Protocol):
             HopError: The worker refused the message.
             TimeoutError: The deadline (monotonic clock) came first.
         """
-        if self.is_lost or not self._connection.can_start:
+        if not self._takes_calls:
             raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
         number = self._connection.call(_CALL_BLOCK, message)
         if number >= self._wears_at:
@@ -110,7 +113,7 @@ class Channel(asyncio.Protocol):
 
     def stream(self, message: bytes, read: Callable[[bytes], Sequence[T]]) -> HopStream[T]:
         """Open a stream; it must be read to its end or cancelled. `read` gives the items of one message."""
-        if self.is_lost or not self._connection.can_start:
+        if not self._takes_calls:
             raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
         number = self._connection.start(_STREAM_BLOCK)
         if number >= self._wears_at:
@@ -146,6 +149,7 @@ class Channel(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection at once; what is in flight is lost."""
+        self._takes_calls = False
         self._transport.abort()
 
     def close_when_idle(self) -> None:
@@ -168,9 +172,12 @@ class Channel(asyncio.Protocol):
         return stream
 
     def _wear(self) -> None:
-        self._wears_at = 1 << 31
-        if self.on_worn is not None:
+        if self._wears_at == _LAST_NUMBER:
+            self._takes_calls = False
+            self._on_lost(self)
+        elif self.on_worn is not None:
             self.on_worn(self)
+        self._wears_at = min(self._wears_at + _ASK_AGAIN_AFTER, _LAST_NUMBER)
 
     # --- asyncio's side --------------------------------------------------------------------------------------------------------------
 
@@ -199,15 +206,17 @@ class Channel(asyncio.Protocol):
             elif kind == ENDED:
                 self._end(event[1], event[2], event[3], is_unprocessed=event[5])
             elif kind == grpc.GOAWAY:
+                self._takes_calls = False
                 self._on_lost(self)  # it takes no new calls; those that it holds are still answered
             elif kind == grpc.CLOSED:
+                self._takes_calls = False
                 self._transport.close()
         if not calls:
             self._ended()
         self._flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.is_lost = True
+        self.is_lost, self._takes_calls = True, False
         if not self.ready.done():
             self.ready.set_exception(ConnectionResetError(f"{self.pod} closed the connection at once"))
         begun = read_begun(self._begun_path)
