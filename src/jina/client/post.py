@@ -104,7 +104,7 @@ def read_post(on: str, given: dict[str, Any], *, prefetch: int, api_key: str | N
     for name in unknown:
         del given[name]
     if unknown:
-        warnings.warn(f"post ignores {', '.join(map(repr, unknown))}: no such argument", stacklevel=4)
+        warnings.warn(f"post ignores {', '.join(map(repr, unknown))}: no such argument", stacklevel=5)
     retries["max_attempts"] = max(1, retries.get("max_attempts", 1))
     return Post(
         on=on,
@@ -140,7 +140,7 @@ def read_parameters(value: Any) -> dict[str, Any]:
     else:
         raise BadClientInput(f"parameters must be a dict or a model, got {value!r} of type {type(value).__name__}")
     if RESULTS in found and not isinstance(found[RESULTS], dict):
-        warnings.warn(f"parameters have the reserved key {RESULTS!r}; its value is dropped", stacklevel=5)
+        warnings.warn(f"parameters have the reserved key {RESULTS!r}; its value is dropped", stacklevel=6)
         found[RESULTS] = {}
     return found
 
