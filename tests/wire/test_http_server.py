@@ -167,3 +167,32 @@ def test_slow_headers_slow_bodies_and_idleness_have_their_limits() -> None:
 def test_requests_with_equal_headers_share_one_head() -> None:
     first, second = connection().receive(GOOD + GOOD.replace(b"3\r\n\r\nabc", b"2\r\n\r\nab"), 0.0)
     assert first.head is second.head
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"2.0"])
+def test_another_version_of_http_is_505(version: bytes) -> None:
+    """A reply in HTTP/1.1 would be no answer."""
+    refusal = one_refusal(b"GET / HTTP/%b\r\nHost: x\r\n\r\n" % version)
+    assert (refusal.status, version.decode() in refusal.detail) == (505, True)
+
+
+def test_a_chunked_body_that_is_mostly_framing_is_refused() -> None:
+    """Extensions of chunks are read and thrown away, but not without end."""
+    core = connection()
+    assert core.receive(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", 0.0) == []
+    events: list[Any] = []
+    n_sent = 0
+    while not events and n_sent < 10 << 20:
+        events = core.receive(b"y" * 10_000, 0.0)
+        n_sent += 10_000
+    assert seen(events) == [400]
+    assert n_sent < 2 << 20
+
+
+def test_a_body_in_chunks_of_a_byte_is_read() -> None:
+    """Six bytes for one are a bad bargain, not an attack."""
+    core = connection()
+    core.receive(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 0.0)
+    for _ in range(500):
+        assert core.receive(b"1\r\na\r\n" * 1000, 0.0) == []
+    assert seen(core.receive(b"0\r\n\r\n", 0.0)) == [(b"POST", b"/", b"a" * 500_000)]

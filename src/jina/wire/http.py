@@ -22,6 +22,8 @@ from jina.wire.http_requests import Request as Request
 _MAX_HEADS: Final = 256
 _MAX_HEAD_KEY_BYTES: Final = 4096
 _RATE_AFTER_S: Final = 5.0
+_MAX_FRAMING_BYTES: Final = 1 << 20
+_MAX_FRAMING_RATIO: Final = 16
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -56,7 +58,7 @@ class ServerConnection:
         self._parser = httptools.HttpRequestParser(self)
         self._events: list[Request | Refusal] = []
         self._state, self._since = _IDLE, now
-        self._head_bytes = self._fields = self._field_bytes = 0
+        self._raw_bytes = self._fields = self._field_bytes = 0
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._content_length: bytes | None = None
@@ -83,8 +85,8 @@ class ServerConnection:
         except httptools.HttpParserError as error:
             if not self.is_closed:
                 self._refuse(400, f"not an HTTP/1.1 request: {error}")
-        if self._state == _HEAD and not self.is_closed:
-            self._count_head(len(data))
+        if self._state != _IDLE and not self.is_closed:
+            self._count_raw(len(data))
         return events
 
     def check(self, now: float) -> Refusal | None:
@@ -127,9 +129,13 @@ class ServerConnection:
                 if not data:
                     return
 
-    def _count_head(self, n_bytes: int) -> None:
-        self._head_bytes += n_bytes
-        if self._head_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes + 1024:
+    def _count_raw(self, n_bytes: int) -> None:
+        """Count what was read of a request that is not complete, for the parser throws some of it away."""
+        self._raw_bytes += n_bytes
+        if self._state == _BODY:
+            if self._raw_bytes > _MAX_FRAMING_BYTES + _MAX_FRAMING_RATIO * self._body_bytes:
+                self._refuse(400, "the body's chunks are mostly framing")
+        elif self._raw_bytes > self._limits.max_header_bytes + self._limits.max_target_bytes + 1024:
             self._refuse(431, f"the headers exceed max_header_bytes={self._limits.max_header_bytes}")
 
     def _refuse(self, status: int, detail: str) -> Refusal:
@@ -155,7 +161,7 @@ class ServerConnection:
         if self.is_closed:
             raise _StopReading
         self._state, self._since = _HEAD, self._now
-        self._head_bytes = self._fields = self._field_bytes = 0
+        self._raw_bytes = self._fields = self._field_bytes = 0
         self._url, self._headers, self._content_length = b"", [], None
 
     def on_url(self, url: bytes) -> None:
@@ -190,7 +196,10 @@ class ServerConnection:
                     self._heads.clear()
                 self._heads[fields] = head
         parser = self._parser
-        is_http_10 = parser.get_http_version() != "1.1"
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._stop(505, f"HTTP/{version} is not spoken here; use HTTP/1.1")
+        is_http_10 = version != "1.1"
         self._check_head(head, is_http_10)
         self._request = Request(parser.get_method(), self._origin_form(), head, parser.should_keep_alive(), is_http_10)
         self._state, self._body, self._body_bytes = _BODY, b"", 0
