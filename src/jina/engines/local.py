@@ -5,10 +5,8 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-import shutil
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,9 +14,10 @@ from typing import Any
 
 from jina.call import EndpointInfo
 from jina.core.restart import RestartOptions, RestartPolicy
-from jina.errors import StartError
+from jina.errors import ConfigError, StartError
 from jina.executor_bindings import endpoints_of
 from jina.plan import Listener, Node, Plan, WebApp
+from jina.process.folder import Folder
 from jina.process.forks import is_closed, keep_from_forks
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
 from jina.process.ports import bind
@@ -26,7 +25,6 @@ from jina.process.supervisor import Slot, Supervisor
 from jina.process.travel import pack
 from jina.process.web_app import check_extra, pack_app
 
-_MAX_FOLDER_BYTES = 60
 _APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
 """An app that cannot start again is tried every few seconds: the port is its alone, and nobody else would answer there."""
 
@@ -45,7 +43,7 @@ class LocalEngine:
         self._plan, self._log, self._on_failure = plan, log, on_failure
         self._sockets: list[socket.socket] = []
         self._listeners: list[Listener] = []
-        self._folder: Path | None = None
+        self._folder: Folder | None = None
         self._supervisor: Supervisor | None = None
         self._owner_pid = os.getpid()
         self._claims = itertools.count()
@@ -106,7 +104,7 @@ class LocalEngine:
 
     def _prepare(self, web_app: WebApp | None) -> Supervisor:
         self.bind()
-        self._folder = Path(tempfile.mkdtemp(prefix="openjina-", dir=_short_folder()))
+        self._make_folder()
         for node in self._plan.nodes:
             endpoints_of(node.executor)
         executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.nodes}
@@ -114,6 +112,13 @@ class LocalEngine:
         app = self._app_slot(web_app, guard) if web_app is not None else None
         front, workers = self._front_slot(guard, app), self._worker_slots(executors)
         return Supervisor(front, workers, app=app, log=self._log, on_failure=self._failed)
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder = Folder()
+            self._folder.make()
+        except OSError as error:
+            raise ConfigError(f"no folder for sockets can be made: {error}; set TMPDIR to one that can be written to") from error
 
     def stop(self) -> None:
         """Stop the processes: finish what is held, close the executors, at most the plan's grace. Harmless when nothing runs.
@@ -161,7 +166,7 @@ class LocalEngine:
             sock.close()
         folder, self._folder = self._folder, None
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
 
     def _listens(self) -> list[Listen]:
         """The public sockets by protocol, under the numbers that children inherit."""
@@ -174,7 +179,8 @@ class LocalEngine:
         plan, node = self._plan, self._plan.nodes[0]
         listens = [listen for listen in self._listens() if app is None or listen.fd not in app.pass_fds]
         app_path = self._app_path if app is not None else ""
-        folder = str(self._folder)
+        assert self._folder is not None
+        folder = str(self._folder.path)
 
         def make_spec(_: int) -> FrontSpec:
             return FrontSpec(
@@ -197,16 +203,18 @@ class LocalEngine:
     @property
     def _app_path(self) -> str:
         assert self._folder is not None
-        return str(self._folder / "front.sock")
+        return str(self._folder.path / "front.sock")
 
     def _app_slot(self, web_app: WebApp, guard: bytes) -> Slot:
         check_extra()
-        plan, path = self._plan, self._app_path
+        plan, path, folder = self._plan, self._app_path, self._folder
+        assert folder is not None
         listen = next(listen for listen in self._listens() if listen.protocol == "http")
         app = pack_app(web_app.source) if web_app.source is not None else b""
         hook = pack(web_app.hook, what="jina.helper.extend_rest_interface") if web_app.hook is not None else b""
 
         def make_spec(_: int) -> AppSpec:
+            folder.make()  # the front listens in it
             return AppSpec(
                 name=f"{plan.name}/app",
                 listen=listen,
@@ -236,12 +244,13 @@ class LocalEngine:
         pod = f"{node.name}/rep-{index}"
 
         def make_spec(incarnation: int) -> WorkerSpec:
-            _remove_files(folder, f"{stem}.{incarnation - 2}")
+            path = folder.make()
+            _remove_files(path, f"{stem}.{incarnation - 2}")
             return WorkerSpec(
                 name=pod,
                 deployment=node.name,
-                socket_path=str(folder / f"{stem}.{incarnation}.sock"),
-                begun_path=str(folder / f"{stem}.{incarnation}.begun"),
+                socket_path=str(path / f"{stem}.{incarnation}.sock"),
+                begun_path=str(path / f"{stem}.{incarnation}.begun"),
                 sys_path=_sys_path(),
                 cwd=str(Path.cwd()),
                 executor=executor,
@@ -259,11 +268,6 @@ def _remove_files(folder: Path, stem: str) -> None:
     """Remove a dead worker's socket and note: not the last one's, whose note the front may be about to read."""
     for suffix in ("sock", "begun"):
         (folder / f"{stem}.{suffix}").unlink(missing_ok=True)
-
-
-def _short_folder() -> str | None:
-    """Where the sockets' folder goes: the system's place, unless its path leaves no room in a socket's address (about 100 bytes)."""
-    return "/tmp" if len(os.fsencode(tempfile.gettempdir())) > _MAX_FOLDER_BYTES and os.path.isdir("/tmp") else None
 
 
 def _sys_path() -> list[str]:

@@ -68,10 +68,10 @@ class _Front:
         self._loop, self._stop = loop, loop.create_future()
         Watch(self._replicas.members, hang_timeout_s=self._spec.options.get("hang_timeout_s", 60.0), on_hung=self._tell_hung)
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
-        for fd in self._parent.fds:
-            loop.add_reader(fd, self._read_orders)
         if self._spec.app_path:
             await self._listen_for_apps(self._spec.app_path)
+        for fd in self._parent.fds:
+            loop.add_reader(fd, self._read_orders)
         if self._parent.has_held:
             self._read_orders()
         grace_s = await self._stop
@@ -96,6 +96,8 @@ class _Front:
     def _obey(self, order: Any) -> None:
         if isinstance(order, WorkerStarted):
             self._groups[order.name] = order.pid
+            if self._spec.app_path and not os.path.exists(self._spec.app_path):  # it was cleaned away, and an app may look for it
+                self._own(self._listen_for_apps(self._spec.app_path))
         elif isinstance(order, ReplicaUp):
             self._own(self._connect(order))
         elif isinstance(order, TakeOver):

@@ -217,9 +217,9 @@ class Supervisor:
 
     def _start(self, slot: Slot) -> None:
         slot.n_started += 1
-        slot.spec = slot.make_spec(slot.n_started)
         slot.start_at, slot.ready, slot.failure = None, None, None
         try:
+            slot.spec = slot.make_spec(slot.n_started)
             slot.child = self._spawn(slot.role, slot.spec, slot.env, slot.pass_fds)
         except OSError as error:
             if not self._was_ready:
