@@ -296,6 +296,17 @@ def test_names_that_come_later_are_found_at_first_use() -> None:
         del globals()["Later"]
 
 
+def test_names_may_be_quoted_within_a_list() -> None:
+    """`DocList["A"]` is a list of A, whatever else is quoted."""
+
+    class E(Executor):
+        @requests(on="/a")
+        def f(self, docs: DocList["A"], **kwargs: Any) -> list["B"]:  # noqa: UP037
+            return []
+
+    assert (only(E).input, only(E).list_type, only(E).output) == (A, DocList[A], B)
+
+
 def test_missing_annotations_mean_legacy_documents() -> None:
     """As in Jina, for what comes in; what goes out is then of the same class."""
 

@@ -159,6 +159,9 @@ def list_of(hint: Any) -> tuple[type, Any] | None:
     if typing.get_origin(hint) in (list, collections.abc.Sequence):
         return list, unwrap(typing.get_args(hint)[0])
     made = typing.get_origin(hint) or hint  # docarray's DocList[A] is an alias of a class made for A
+    named = unwrap(typing.get_args(hint)[0]) if made is not hint and typing.get_args(hint) else None
+    if is_document_class(named) and isinstance(getattr(made, "doc_type", None), type) and made.doc_type is not named:
+        made = made[named]  # ours is an alias only of what was quoted: DocList["A"]
     if isinstance(made, type) and not is_document_class(made) and isinstance(element := getattr(made, "doc_type", None), type):
         return made, element
     return None

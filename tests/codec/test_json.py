@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -467,3 +468,26 @@ def test_the_schema_of_a_document_is_at_the_top() -> None:
     assert set(schema["properties"]) == {"id", "text", "again"}
     assert set(schema["$defs"]) == {"Loop", "TextDoc"}
     assert codec(Tree).json_schema()["properties"]["t"]["tensor/array shape"] == "[3]"
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\ud800 and more text", "\\ud800\\ud800", "\\udc00"])
+def test_half_a_surrogate_pair_is_named(text: str) -> None:
+    """Nobody would guess from `truncated` what is wrong with a string that is whole."""
+    with pytest.raises(MalformedError, match="half of a surrogate pair"):
+        codec(Tree).decode(b'[{"id":"' + text.encode() + b'"}]')
+
+
+def test_a_field_that_no_schema_describes_may_be_anything() -> None:
+    """A class may hold what never travels; its service starts all the same."""
+
+    class Holder(BaseDoc):
+        model_config = ConfigDict(arbitrary_types_allowed=True)
+
+        n: int = 0
+        call: Callable[[], int] | None = Field(None, exclude=True)
+        lock: type | None = Field(None, exclude=True)
+
+    described = codec(Holder).json_schema()["properties"]
+    assert described["n"]["type"] == "integer"
+    assert {"call", "lock"} <= described.keys()
+    assert codec(Holder).decode(codec(Holder).encode([Holder(n=3, call=lambda: 1)]))[0].n == 3

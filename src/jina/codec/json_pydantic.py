@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator, core_schema
 
 from jina.codec.json_forms import Form, Unfit, Unwritable, form_of
@@ -31,6 +31,10 @@ class _Describe(GenerateJsonSchema):
     """Leaves defaults without a JSON form out, silently."""
 
     ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default"}  # type: ignore[misc]
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
+        """Say nothing of what has no JSON: it may be a field that is never sent."""
+        return {}
 
 
 class PydanticForm:

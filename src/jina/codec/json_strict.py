@@ -20,6 +20,7 @@ _parse = msgspec.json.Decoder(Any).decode
 _escapes = re.compile(rb"\\.", re.DOTALL)
 _strings = re.compile(rb'"[^"]*"')
 _all_but_structure = bytes(set(range(256)) - set(b'[]{}"'))
+_half_pair = re.compile(rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]")
 _no_number = re.compile(rb"\b(NaN|Infinity)\b")
 
 
@@ -58,6 +59,8 @@ def _check_text(data: bytes) -> Any:
 def _explain(data: bytes, error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"not JSON: invalid UTF-8 ({error.reason})"
+    if _half_pair.search(data) and ("surrogate" in str(error) or "truncated" in str(error)):
+        return "not JSON: a string holds half of a surrogate pair"
     found = _no_number.search(data) if "invalid character" in str(error) else None
     if found:
         return f"JSON has no {found[1].decode()}; send null or a number"

@@ -29,6 +29,7 @@ _MARK: Final = f"tensor {os.urandom(16).hex()}"
 _MARK_BYTES: Final = f'"{_MARK}"'.encode()
 _encode = msgspec.json.Encoder().encode
 _FAST: Final = frozenset("biuf")
+_NO_JSON: Final = {"c": "complex numbers", "V": "records", "O": "arrays of Python objects"}
 
 
 class _Tensors(list[bytes]):
@@ -69,8 +70,11 @@ def list_of(value: Any) -> Any:
         array = value.detach().cpu().numpy()
     else:
         return value
-    if getattr(getattr(array, "dtype", None), "kind", "") == "c":
-        raise PydanticSerializationError("JSON cannot carry complex numbers")
+    dtype = getattr(array, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in _NO_JSON:
+        raise PydanticSerializationError(f"JSON cannot carry {_NO_JSON[dtype.kind]}")
+    if isinstance(dtype, np.dtype) and dtype.kind == "f":
+        array = array.astype(float)  # a long double has no Python number
     return array.tolist() if hasattr(array, "tolist") else array
 
 

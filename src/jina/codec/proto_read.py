@@ -102,8 +102,12 @@ def as_declared(value: Any, hint: Type) -> Any:
 
 
 def _doc(data: Span, hint: Type, at: tuple[Any, ...], reading: Reading, family: str) -> Any:
-    """A nested document, of the class that the field names; where there are several the first that takes it."""
+    """A nested document, of the class that the field names; of several the one with most of its fields that takes it."""
     kinds = [part for part in (hint, *(hint.args if hint.kind == "union" else ())) if part.kind in ("doc", "model")]
+    if len(kinds) > 1:
+        given = {text_of(key) for key, _ in entries_of(*data)}
+        fields = {part.cls: schema_of(part.cls).by_name.keys() for part in kinds if part.cls is not None}
+        kinds.sort(key=lambda part: (-len(given & fields[part.cls]), len(fields[part.cls])))  # type: ignore[index]
     for place, part in enumerate(kinds):
         try:
             return decoders_of(part.cls)[0](*data, at, reading)  # type: ignore[arg-type]

@@ -131,6 +131,8 @@ class TensorParts(dict[Any, tuple[bytes, bytes]]):
             n_bytes *= size
         if dtype.hasobject:
             raise UnencodableError(f"an array of Python objects (dtype {dtype.str}) has no bytes to send")
+        if dtype.names is not None:
+            raise UnencodableError(f"an array of records (dtype {dtype}) has no form on the wire; send a tensor for each field")
         made = self.parts(shape, dtype.str.encode(), n_bytes)
         if len(self) < _CACHE_SIZE:
             self[form] = made

@@ -219,7 +219,6 @@ def _fill_model(schema: Schema) -> None:
 
 
 def _model_field(schema: Schema, name: str, info: Any) -> Field:
-    alias = info.validation_alias or info.alias
     return Field(
         name=name,
         annotation=info.annotation,
@@ -227,15 +226,16 @@ def _model_field(schema: Schema, name: str, info: Any) -> Field:
         is_required=info.is_required(),
         default=... if info.is_required() or info.default_factory is not None else info.default,
         default_factory=info.default_factory,
-        alias=alias if isinstance(alias, str) else None if alias is None else _first_alias(alias),
+        alias=_alias(info),
         has_constraints=bool(info.metadata),
         description=info.description,
     )
 
 
-def _first_alias(alias: Any) -> str | None:
-    """The plain name among an AliasChoices' alternatives; a path alias has none."""
-    return next((choice for choice in getattr(alias, "choices", ()) if isinstance(choice, str)), None)
+def _alias(info: Any) -> str | None:
+    """The name that pydantic's validation expects: of several the first that is a plain one; a path alias has none."""
+    alias = info.validation_alias or info.alias
+    return alias if isinstance(alias, str) else next((name for name in getattr(alias, "choices", ()) if isinstance(name, str)), None)
 
 
 def _note_id(schema: Schema) -> None:
@@ -265,6 +265,11 @@ def _fill_dataclass(schema: Schema) -> None:
         for field in dataclasses.fields(schema.cls)
     )
     _note_own_checks(schema)
+    checked = getattr(schema.cls, "__pydantic_fields__", None)  # a dataclass of pydantic's, whose __init__ wants aliases
+    if checked is not None:
+        schema.is_unchecked = False
+        aliases = {name: _alias(info) for name, info in checked.items()}
+        schema.fields = tuple(dataclasses.replace(field, alias=aliases.get(field.name)) for field in schema.fields)
 
 
 def _fill_struct(schema: Schema) -> None:

@@ -111,8 +111,15 @@ def type_of(annotation: Any, family: str = "pydantic") -> Type:
     if origin is None and annotation in _SCALARS:
         return Type(_SCALARS[annotation], annotation)
     if isinstance(base, type):
-        return _class(annotation, base, family)
+        return _class(annotation, _list_class(base, annotation), family)
     return Type("any", annotation, has_constraints=annotation is not Any)
+
+
+def _list_class(base: Any, annotation: Any) -> Any:
+    """What `DocList["Later"]` has become once pydantic has resolved the name: still an alias, not yet the class of that list."""
+    args = typing.get_args(annotation)
+    is_open = len(args) == 1 and isinstance(args[0], type) and issubclass(base, list) and hasattr(base, "doc_type")
+    return base[args[0]] if is_open and base.doc_type is not args[0] else base
 
 
 def _union(annotation: Any, family: str) -> Type:
