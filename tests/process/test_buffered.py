@@ -1,0 +1,55 @@
+"""`max_buffered_bytes` of a running service: one bound for all its ports, and what passes it is refused while the rest goes on."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+import grpc
+import pytest
+
+from jina import Deployment
+from tests.process.callers import GrpcCaller, http_post
+from tests.process.strict_executor import Strict, Thing
+
+pytestmark = pytest.mark.process
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_one_bound_holds_for_http_and_grpc_together() -> None:
+    """Half a body on one port leaves no room for a large message on the other, until its caller leaves."""
+    with (
+        Deployment(uses=Strict, protocol=["http", "grpc"], port=[0, 0], quiet=True, max_buffered_bytes="1 MiB") as deployment,
+        GrpcCaller(deployment.ports[1]) as caller,
+    ):
+        http_port = deployment.ports[0]
+        large, small = Thing(text="x" * 300_000), Thing(text="x")
+
+        def refusal() -> grpc.RpcError | None:
+            try:
+                caller.post("/batch", [large])
+            except grpc.RpcError as error:
+                return error
+            return None
+
+        assert refusal() is None
+        with socket.create_connection(("127.0.0.1", http_port)) as half:
+            half.sendall(b"POST /batch HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n" + bytes(900_000))
+            until(lambda: refusal() is not None)
+            error = refusal()
+            assert (error.code().name, "max_buffered_bytes" in error.details()) == ("RESOURCE_EXHAUSTED", True)
+            assert dict(error.trailing_metadata())["retry-after"] == "1"
+            refused = http_post(http_port, "/batch", [{"text": "x" * 300_000}])
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            assert "max_buffered_bytes" in refused.json["detail"]
+            assert http_post(http_port, "/batch", [{"text": "x"}]).status == 200
+            assert not caller.post("/batch", [small]).is_error
+        until(lambda: refusal() is None)
+        assert http_post(http_port, "/batch", [{"text": "x" * 300_000}]).status == 200
