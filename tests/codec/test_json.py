@@ -491,3 +491,18 @@ def test_a_field_that_no_schema_describes_may_be_anything() -> None:
     assert described["n"]["type"] == "integer"
     assert {"call", "lock"} <= described.keys()
     assert codec(Holder).decode(codec(Holder).encode([Holder(n=3, call=lambda: 1)]))[0].n == 3
+
+
+class Chain(BaseDoc):
+    next: Chain | None = None
+
+
+@pytest.mark.parametrize("depth", [300, 3000])
+def test_what_is_nested_too_deep_to_be_written_is_named(depth: int) -> None:
+    """Also where showing it would go too deep."""
+    doc = Chain()
+    for _ in range(depth):
+        doc = Chain.model_construct(id="a", next=doc)
+
+    with pytest.raises(UnencodableError, match=r"field 'next' of document 0 \(Chain\) has no JSON form"):
+        codec(Chain).encode([doc])

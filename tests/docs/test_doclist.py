@@ -276,3 +276,8 @@ def test_repr_shows_the_first_documents_and_stays_short() -> None:
     assert "number 0" not in repr(DocList[TextDoc]())
     assert len(shown) < 500
     assert repr(DocList[TextDoc]()) == "<DocList[TextDoc] (length=0)>"
+
+
+def test_a_list_of_nothing_may_be_made_of_none() -> None:
+    """As docarray's."""
+    assert DocList[Word](None) == DocList[Word]() == []

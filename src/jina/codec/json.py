@@ -94,10 +94,17 @@ class JsonCodec:
         for index, doc in enumerate(docs):
             name = self._form.find_unwritable(doc)
             if name is not None:
-                value = repr(getattr(doc, name, None))
-                value = value if len(value) <= 80 else value[:77] + "..."
+                value = _shown(getattr(doc, name, None))
                 return UnencodableError(f"field '{name}' of document {index} ({self.schema.name}) has no JSON form: {value}: {error}")
         return UnencodableError(f"documents of class {self.schema.name!r} have no JSON form: {error}")
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # nested too deep, for one; or the class's own
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _as_list(docs: Any) -> list[Any]:

@@ -102,8 +102,8 @@ class DocList(list[T], metaclass=DocListType):
             except (KeyError, TypeError):
                 return _make_list_of(cls, item)
 
-    def __init__(self, docs: Iterable[T] = ()) -> None:
-        list.__init__(self, docs)
+    def __init__(self, docs: Iterable[T] | None = None) -> None:
+        list.__init__(self, () if docs is None else docs)
         doc_type = self.doc_type
         for doc in self:
             if type(doc) is not doc_type:
