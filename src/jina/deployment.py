@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from jina.call import EndpointInfo
 from jina.errors import ConfigError, StartError
@@ -308,9 +308,8 @@ class Deployment:
 
     # --- words -----------------------------------------------------------------------------------------------------------------------
 
-    def _log(self, text: str) -> None:
-        log = self._logger
-        (log.info if text.startswith("still waiting") else log.warning)(text)
+    def _log(self, level: Literal["info", "warning"], text: str) -> None:
+        getattr(self._logger, level)(text)
 
     @property
     def _logger(self) -> Any:

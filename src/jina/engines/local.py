@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from jina.call import EndpointInfo
 from jina.core.restart import RestartOptions, RestartPolicy
 from jina.errors import ConfigError, StartError
@@ -21,7 +23,7 @@ from jina.process.folder import Folder
 from jina.process.forks import is_closed, keep_from_forks
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
 from jina.process.ports import bind
-from jina.process.supervisor import Slot, Supervisor
+from jina.process.supervisor import Log, Slot, Supervisor
 from jina.process.travel import pack
 from jina.process.web_app import check_extra, pack_app
 
@@ -32,12 +34,12 @@ _APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
 class LocalEngine:
     """A Plan, placed on this machine: started once, stopped at any time, from any thread or signal handler."""
 
-    def __init__(self, plan: Plan, *, log: Callable[[str], None], on_failure: Callable[[BaseException], None] = lambda error: None) -> None:
+    def __init__(self, plan: Plan, *, log: Log, on_failure: Callable[[BaseException], None] = lambda error: None) -> None:
         """Take a plan; nothing runs and no port is bound yet.
 
         Args:
             plan: What to run.
-            log: Gets what people should know.
+            log: Gets what people should know: a level (`info` or `warning`) and a text.
             on_failure: Gets the reason, in a thread of ours, when a running service has ended for good without having been asked to.
         """
         self._plan, self._log, self._on_failure = plan, log, on_failure
@@ -104,6 +106,7 @@ class LocalEngine:
 
     def _prepare(self, web_app: WebApp | None) -> Supervisor:
         self.bind()
+        self._sys_path, self._cwd = _sys_path(), _cwd()
         self._make_folder()
         for node in self._plan.nodes:
             endpoints_of(node.executor)
@@ -180,25 +183,21 @@ class LocalEngine:
         listens = [listen for listen in self._listens() if app is None or listen.fd not in app.pass_fds]
         app_path = self._app_path if app is not None else ""
         assert self._folder is not None
-        folder = str(self._folder.path)
-
-        def make_spec(_: int) -> FrontSpec:
-            return FrontSpec(
-                name=f"{plan.name}/front",
-                listens=listens,
-                node=node.graph_name,
-                aliases=[node.name],
-                options=dict(plan.front),
-                sys_path=_sys_path(),
-                cwd=str(Path.cwd()),
-                guard=guard,
-                app_path=app_path,
-                folder=folder,
-                grace_s=plan.grace_s,
-            )
-
+        spec = FrontSpec(
+            name=f"{plan.name}/front",
+            listens=listens,
+            node=node.graph_name,
+            aliases=[node.name],
+            options=dict(plan.front),
+            sys_path=self._sys_path,
+            cwd=self._cwd,
+            guard=guard,
+            app_path=app_path,
+            folder=str(self._folder.path),
+            grace_s=plan.grace_s,
+        )
         fds = tuple(listen.fd for listen in listens)
-        return Slot(role="front", make_spec=make_spec, env=_environment({}, f"{plan.name}/front"), pass_fds=fds)
+        return Slot(role="front", make_spec=lambda _: spec, env=_environment({}, spec.name), pass_fds=fds)
 
     @property
     def _app_path(self) -> str:
@@ -207,28 +206,30 @@ class LocalEngine:
 
     def _app_slot(self, web_app: WebApp, guard: bytes) -> Slot:
         check_extra()
-        plan, path, folder = self._plan, self._app_path, self._folder
+        plan, folder = self._plan, self._folder
         assert folder is not None
         listen = next(listen for listen in self._listens() if listen.protocol == "http")
         app = pack_app(web_app.source) if web_app.source is not None else b""
         hook = pack(web_app.hook, what="jina.helper.extend_rest_interface") if web_app.hook is not None else b""
 
+        spec = AppSpec(
+            name=f"{plan.name}/app",
+            listen=listen,
+            front_path=self._app_path,
+            options={**plan.front, **web_app.options},
+            sys_path=self._sys_path,
+            cwd=self._cwd,
+            app=app,
+            hook=hook,
+            guard=guard,
+            grace_s=plan.grace_s,
+        )
+
         def make_spec(_: int) -> AppSpec:
             folder.make()  # the front listens in it
-            return AppSpec(
-                name=f"{plan.name}/app",
-                listen=listen,
-                front_path=path,
-                options={**plan.front, **web_app.options},
-                sys_path=_sys_path(),
-                cwd=str(Path.cwd()),
-                app=app,
-                hook=hook,
-                guard=guard,
-                grace_s=plan.grace_s,
-            )
+            return spec
 
-        env = _environment(plan.nodes[0].env, f"{plan.name}/app")
+        env = _environment(plan.nodes[0].env, spec.name)
         return Slot(role="app", make_spec=make_spec, env=env, pass_fds=(listen.fd,), policy=RestartPolicy(_APP_PATIENCE))
 
     def _worker_slots(self, executors: Mapping[str, bytes]) -> list[Slot]:
@@ -241,27 +242,28 @@ class LocalEngine:
     def _worker_slot(self, node: Node, stem: str, index: int, executor: bytes) -> Slot:
         plan, folder = self._plan, self._folder
         assert folder is not None
-        pod = f"{node.name}/rep-{index}"
+        spec = WorkerSpec(
+            name=f"{node.name}/rep-{index}",
+            deployment=node.name,
+            socket_path="",
+            begun_path="",
+            sys_path=self._sys_path,
+            cwd=self._cwd,
+            executor=executor,
+            config=dict(node.config),
+            n_threads=node.n_threads,
+            max_message_bytes=plan.max_message_bytes,
+            grace_s=plan.grace_s,
+            has_docarray="docarray" in sys.modules,
+        )
 
         def make_spec(incarnation: int) -> WorkerSpec:
             path = folder.make()
             _remove_files(path, f"{stem}.{incarnation - 2}")
-            return WorkerSpec(
-                name=pod,
-                deployment=node.name,
-                socket_path=str(path / f"{stem}.{incarnation}.sock"),
-                begun_path=str(path / f"{stem}.{incarnation}.begun"),
-                sys_path=_sys_path(),
-                cwd=str(Path.cwd()),
-                executor=executor,
-                config=dict(node.config),
-                n_threads=node.n_threads,
-                max_message_bytes=plan.max_message_bytes,
-                grace_s=plan.grace_s,
-                has_docarray="docarray" in sys.modules,
-            )
+            own = str(path / f"{stem}.{incarnation}")
+            return msgspec.structs.replace(spec, socket_path=f"{own}.sock", begun_path=f"{own}.begun")
 
-        return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, pod))
+        return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, spec.name))
 
 
 def _remove_files(folder: Path, stem: str) -> None:
@@ -270,9 +272,17 @@ def _remove_files(folder: Path, stem: str) -> None:
         (folder / f"{stem}.{suffix}").unlink(missing_ok=True)
 
 
+def _cwd() -> str:
+    """The parent's working directory; empty if that is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 def _sys_path() -> list[str]:
-    """The parent's import path, with the folder of the running script where Python puts it."""
-    return [str(Path(entry).absolute()) if entry == "" else entry for entry in sys.path]
+    """The parent's import path, with the working directory where Python means it."""
+    return [entry or _cwd() for entry in sys.path]
 
 
 def _environment(extra: Mapping[str, Any], pod: str) -> dict[str, str]:

@@ -126,11 +126,12 @@ class _App:
     def _make(self, front: FrontChannel, source: Any, hook: Any) -> Any:
         from jina.fronts.asgi import DefaultRoutes, guarded
         from jina.fronts.http import HttpFrontOptions
+        from jina.fronts.table import known_options
         from jina.process.web_app import build
         from jina.runtime.guards import make_guard
 
-        known = {key: value for key, value in self._spec.options.items() if key in HttpFrontOptions.__dataclass_fields__}
-        routes = DefaultRoutes(front, self._endpoints.result(), is_ready=lambda: front.is_up, options=HttpFrontOptions(**known))
+        options = known_options(HttpFrontOptions, self._spec.options)
+        routes = DefaultRoutes(front, self._endpoints.result(), is_ready=lambda: front.is_up, options=options)
         app = build(source, routes.make_app, routes.add_to, hook)
         guard = make_guard(unpack(self._spec.guard)) if self._spec.guard else None
         return app if guard is None else guarded(app, guard)

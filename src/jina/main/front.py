@@ -17,6 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from jina.call import EndpointInfo
+from jina.fronts.table import FRONTS, Service
 from jina.main.child import Parent, enter, raise_file_limit
 from jina.process.exits import wait_all
 from jina.process.memory_limit import memory_limit
@@ -157,8 +158,18 @@ class _Front:
         from jina.process.travel import unpack
 
         guard = make_guard(unpack(self._spec.guard)) if self._spec.guard else None
+        service = Service(
+            name=self._spec.aliases[0],
+            handler=self._node,
+            endpoints=endpoints,
+            guard=guard,
+            is_ready=self._is_ready,
+            is_up=lambda: self._replicas.members.is_up,
+            options=self._spec.options,
+            buffered=self._buffered,
+        )
         for listen in self._spec.listens:
-            front = self._make_front(listen, endpoints, guard)
+            front = FRONTS[listen.protocol](service)
             self._fronts.append(front)
             sock = socket.socket(fileno=os.dup(listen.fd))
             context = self._tls_context(listen)
@@ -175,36 +186,9 @@ class _Front:
     async def _listen_for_apps(self, path: str) -> None:
         from jina.transport.hop_handler import HopHandlerServer
 
-        self._apps = HopHandlerServer(self._node)
+        if self._apps is None:
+            self._apps = HopHandlerServer(self._node)
         self._servers.append(await self._apps.listen(path))
-
-    def _make_front(self, listen: Listen, endpoints: list[EndpointInfo], guard: Any) -> Any:
-        options = self._spec.options
-        if listen.protocol == "http":
-            from jina.fronts.http import HttpFront, HttpFrontOptions
-
-            known = {key: value for key, value in options.items() if key in HttpFrontOptions.__dataclass_fields__}
-            return HttpFront(
-                self._node,
-                endpoints,
-                guard=guard,
-                is_ready=self._is_ready,
-                options=HttpFrontOptions(**known),
-                buffered=self._buffered,
-            )
-        from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
-
-        known = {key: value for key, value in options.items() if key in GrpcFrontOptions.__dataclass_fields__}
-        return GrpcFront(
-            self._node,
-            endpoints,
-            name=self._spec.aliases[0],
-            guard=guard,
-            is_ready=self._is_ready,
-            is_up=lambda: self._replicas.members.is_up,
-            options=GrpcFrontOptions(**known),
-            buffered=self._buffered,
-        )
 
     def _is_ready(self) -> bool:
         return not self._stop.done()

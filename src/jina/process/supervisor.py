@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from jina.call import EndpointInfo
 from jina.core.restart import RestartPolicy
@@ -28,7 +29,7 @@ from jina.process.child import Child, spawn
 from jina.process.messages import AppSpec, Failed, FrontSpec, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerSpec, WorkerStarted
 
 Spawn = Callable[..., Child]
-Log = Callable[[str], None]
+Log = Callable[[Literal["info", "warning"], str], None]
 OnFailure = Callable[[BaseException], None]
 
 _KILL_MARGIN_S = 1.0
@@ -180,7 +181,7 @@ class Supervisor:
                 pass
         except BaseException as error:
             self._start_error = self._failure = error
-            self._log(f"the supervisor failed and stops everything: {error!r}")
+            self._log("warning", f"the supervisor failed and stops everything: {error!r}")
             self._kill_all()
         finally:
             self._close()
@@ -204,7 +205,7 @@ class Supervisor:
             return self._continue_stopping(now, self._stop_grace_s)
         if not self._was_ready and now >= self._note_at:
             self._note_at = now + _FIRST_NOTE_S
-            self._log(f"still waiting for {self._awaited()} after {now - self._begin_at:.0f} s")
+            self._log("info", f"still waiting for {self._awaited()} after {now - self._begin_at:.0f} s")
         return True
 
     def _patience(self) -> float | None:
@@ -289,7 +290,7 @@ class Supervisor:
         """End a worker that answers no more; from then on it is a death like any other."""
         for slot in self._workers:
             if slot.child is not None and slot.child.pid == hung.pid:
-                self._log(f"{slot.name} has answered nothing for {hung.silent_s:.3g} s (see hang_timeout_s); it is killed")
+                self._log("warning", f"{slot.name} has answered nothing for {hung.silent_s:.3g} s (see hang_timeout_s); it is killed")
                 slot.child.signal_group(signal.SIGKILL)
 
     def _became_ready(self, slot: Slot, event: Ready) -> None:
@@ -325,7 +326,7 @@ class Supervisor:
         slot.start_at = slot.policy.died(self._clock())
         slot.has_given_up = gave_up = slot.start_at is None
         what = "is not started again" if gave_up else "is started again"
-        self._log(f"{slot.last_error}{when}; it {what}")
+        self._log("warning", f"{slot.last_error}{when}; it {what}")
         if slot is self._front or slot is self._app:
             if gave_up:
                 self._failure = self._cannot_start(slot)

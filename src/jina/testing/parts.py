@@ -7,8 +7,7 @@ from typing import Any
 
 from jina.deployment import Deployment
 from jina.executor import create_executor
-from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
-from jina.fronts.http import HttpFront, HttpFrontOptions
+from jina.fronts.table import FRONTS, Service
 from jina.runtime.describe import endpoint_infos
 from jina.runtime.guards import make_guard
 from jina.runtime.in_process import InProcess
@@ -52,20 +51,21 @@ class Parts:
         """Begin to serve, on the running loop."""
         self._handler = InProcess(self.executor, n_threads=self._n_threads)
         self._node.set_endpoints(self._endpoints)
-        guard = make_guard(self._plan.guard)
-        values = self._plan.front
-        known = {name: value for name, value in values.items() if name in GrpcFrontOptions.__dataclass_fields__}
-        grpc = GrpcFront(self._node, self._endpoints, name=self._plan.name, guard=guard, options=GrpcFrontOptions(**known))
-        known = {name: value for name, value in values.items() if name in HttpFrontOptions.__dataclass_fields__}
-        http = HttpFront(self._node, self._endpoints, guard=guard, options=HttpFrontOptions(**known))
-        self._fronts: tuple[Any, ...] = (grpc, http)
-        self.connectors: dict[str, Connect] = {"grpc": memory.connector(grpc.make_protocol), "http": memory.connector(http.make_protocol)}
+        service = Service(
+            name=self._plan.name,
+            handler=self._node,
+            endpoints=self._endpoints,
+            guard=make_guard(self._plan.guard),
+            options=self._plan.front,
+        )
+        self._fronts = {protocol: make(service) for protocol, make in FRONTS.items()}
+        self.connectors: dict[str, Connect] = {name: memory.connector(front.make_protocol) for name, front in self._fronts.items()}
 
     async def stop(self) -> None:
         """Finish what is held, stop."""
         try:
             async with asyncio.timeout(self._plan.grace_s):
-                await asyncio.gather(*(front.drain() for front in self._fronts))
+                await asyncio.gather(*(front.drain() for front in self._fronts.values()))
         except TimeoutError:
             pass
         if self._handler is not None:

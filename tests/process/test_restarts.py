@@ -1,0 +1,82 @@
+"""What a child that is started again gets from its parent: the same as the first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jina import Deployment
+from tests.process.callers import http_call
+from tests.process.executors import Echo
+from tests.process.waiting import wait_until
+
+pytestmark = pytest.mark.process
+
+MODULE = """
+import os
+from jina import Executor, requests
+from jina.docs import DocList, TextDoc
+
+class Where(Executor):
+    @requests(on="/where")
+    def where(self, docs: DocList[TextDoc], **kwargs) -> DocList[TextDoc]:
+        return DocList[TextDoc]([TextDoc(text=os.getcwd())])
+"""
+
+
+def test_a_restarted_worker_imports_as_the_first_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although the program has changed its working directory and its import path since."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "first" / "a_module_in_a_folder.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path / "first")
+    monkeypatch.syspath_prepend("")
+    from a_module_in_a_folder import Where  # type: ignore[import-not-found]
+
+    with Deployment(uses=Where, protocol="http", port=0, quiet=True) as deployment:
+        os.chdir(tmp_path / "second")
+        sys.path.remove("")
+        before = deployment.pids["executor/rep-0"]
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: deployment.pids.get("executor/rep-0", before) != before)
+        reply = http_call(deployment.port, "POST", "/where", {"data": [{"text": ""}]})
+        assert reply.json["data"][0]["text"] == str(tmp_path / "first")
+
+
+SCRIPT = """
+import os, tempfile
+folder = tempfile.mkdtemp()
+os.chdir(folder)
+os.rmdir(folder)
+from jina import Deployment
+from tests.process.callers import http_call
+from tests.process.executors import Echo
+with Deployment(uses=Echo, protocol="http", port=0, quiet=True) as deployment:
+    assert http_call(deployment.port, "POST", "/echo", {"data": [{"text": "a"}]}).status == 200
+"""
+
+
+def test_a_program_whose_working_directory_is_gone_can_serve(tmp_path: Path) -> None:
+    """As one that was started in a folder of an old release."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), *os.environ.get("PYTHONPATH", "").split(os.pathsep)))}
+    done = subprocess.run([sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_awaited_is_news_and_a_death_is_a_warning(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the log of the deployment."""
+    monkeypatch.setattr("jina.process.supervisor._FIRST_NOTE_S", 0.05)
+    with Deployment(uses=Echo, protocol="http", port=0) as deployment:
+        before = deployment.pids["executor/rep-0"]
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: deployment.pids.get("executor/rep-0", before) != before)
+    lines = capsys.readouterr().out.splitlines()
+    assert {"INFO" in line for line in lines if "still waiting for executor/rep-0" in line} == {True}
+    assert {"WARNING" in line for line in lines if "SIGKILL" in line} == {True}
