@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from jina.client.background import Background
-from jina.client.documents import ReturnType
+from jina.client.documents import ReturnType, return_type
 from jina.client.inputs import batches_of, checked
 from jina.client.post import Post, read_post, refuse_credentials
 from jina.client.profile import profile_of, table
@@ -200,7 +200,7 @@ class BaseClient(Generic[Result, Items]):
 
     def _read(self, on: str, given: dict[str, Any]) -> tuple[Post, ReturnType]:
         post = read_post(on, given, prefetch=self.args.prefetch, api_key=self.args.api_key)
-        return post, ReturnType(post.return_type)
+        return post, return_type(post.return_type)
 
     def _is_ready(self, reason: str) -> bool:
         if reason:

@@ -14,9 +14,10 @@ from jina.wire.grpc import Metadata
 
 
 class Core(Protocol):
-    """What the API asks of a protocol. Everything but making it happens on its loop."""
+    """What the API asks of a protocol. Everything but making it, and `writer`, happens on its loop."""
 
-    writer: Any
+    def writer(self, post: Post) -> Any:
+        """Give what writes the requests of a post; in any thread."""
 
     def exchange(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a post."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from jina.client.inputs import Batch, checked
@@ -131,6 +132,17 @@ class ReturnType:
     def result(self, docs: list[Any]) -> Any:
         """Make what `post` gives: the list, or the one document."""
         return docs[0] if self.is_single and len(docs) == 1 else self.make(docs)
+
+
+_known_return_type = lru_cache(256)(ReturnType)
+
+
+def return_type(wanted: Any) -> ReturnType:
+    """Give the ReturnType of a `return_type`; see there."""
+    try:
+        return _known_return_type(wanted)
+    except TypeError:  # not hashable: the class itself says what is wrong with it
+        return ReturnType(wanted)
 
 
 def _subscript(kind: Any, item: Any) -> Any:

@@ -81,7 +81,7 @@ def post_sync(background: Background, open_exchange: Open, writer: Writer, batch
     items = batches.items if batches.async_items is None else ThreadedIterator(batches.async_items)
     assert items is not None
     exchange = open_exchange(outcomes.put)
-    is_fed = False
+    n_sent, is_fed, is_over = 0, False, False
     try:
         while True:
             while not is_fed and window.is_open and outcomes.empty():
@@ -92,7 +92,9 @@ def post_sync(background: Background, open_exchange: Open, writer: Writer, batch
                     break
                 request_id, message = writer.write(batch)
                 window.add(len(message))
-                background.call(_guarded, outcomes.put, exchange.submit, request_id, message)
+                n_sent += 1
+                is_fed = n_sent == batches.n_batches
+                background.call(_guarded, outcomes.put, exchange.submit_last if is_fed else exchange.submit, request_id, message)
             outcome = outcomes.get()
             if outcome[0] == ANSWER:
                 if n_bytes := window.remove(outcome):
@@ -101,9 +103,11 @@ def post_sync(background: Background, open_exchange: Open, writer: Writer, batch
             elif outcome[0] == FAILED:
                 raise outcome[1]
             else:
+                is_over = True
                 return
     finally:
-        background.call(exchange.cancel)
+        if not is_over:
+            background.call(exchange.cancel)
         if isinstance(items, ThreadedIterator):
             items.close()
 

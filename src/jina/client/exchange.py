@@ -44,6 +44,11 @@ class Exchange:
         """Say that no more requests come: END follows the last answer."""
         raise NotImplementedError
 
+    def submit_last(self, request_id: str, message: bytes) -> None:
+        """Send a request, and say that no more come."""
+        self.submit(request_id, message)
+        self.end()
+
     def consumed(self, n_bytes: int) -> None:
         """Answers of this many bytes were taken."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from jina.client import documents
 from jina.client.answers import Answer, GrpcAnswer, failed_reply
 from jina.client.exchange import ANSWER, END, FAILED, RETRYABLE, Deliver, Exchange, SeparateExchange, StreamExchange, refused_size
 from jina.client.failures import failure_of
+from jina.client.ids import SharedIds
 from jina.client.inputs import Batch
 from jina.client.post import Post
 from jina.codec import messages
@@ -19,7 +21,6 @@ from jina.transport.grpc_calls import CallEnd, StreamCall, UnaryCall
 from jina.transport.grpc_channel import GrpcChannel
 from jina.wire import hpack
 from jina.wire.grpc import Metadata, request_block
-from jina.wire.ids import RequestIds
 
 _STREAM = "/jina.JinaRPC/Call"
 _UNARY = "/jina.JinaSingleDataRequestRPC/process_single_data"
@@ -36,20 +37,20 @@ def _block(path: str, authority: str, scheme: str, metadata: tuple[tuple[str, st
 class RequestWriter:
     """Writes the requests of one post, in the thread that has the documents."""
 
-    def __init__(self, post: Post) -> None:
-        self._ids = RequestIds()
+    def __init__(self, post: Post, request_id: Callable[[], str]) -> None:
+        self._request_id = request_id
         self._endpoint, self._target = post.on, post.target_executor or None
         self._parameters = _parameters_bytes(post)
 
     def write(self, batch: Batch) -> tuple[str, bytes]:
         """Give a new request id, and the request."""
-        request_id = self._ids.request_id()
+        request_id = self._request_id()
         header = messages.header_bytes(request_id, self._endpoint, self._target)
         return request_id, messages.write_request(header, self._parameters, b"", documents.encode_proto(batch))
 
     def write_document(self, doc: Any) -> tuple[str, bytes]:
         """The same for a streaming endpoint."""
-        request_id = self._ids.request_id()
+        request_id = self._request_id()
         header = messages.header_bytes(request_id, self._endpoint, self._target)
         return request_id, messages.write_document_request(header, self._parameters, b"", documents.encode_one_proto(doc))
 
@@ -64,10 +65,13 @@ def _parameters_bytes(post: Post) -> bytes:
 class GrpcCore:
     """What a client does over one channel."""
 
-    writer = RequestWriter
-
     def __init__(self, channel: GrpcChannel, authority: str, scheme: str = "http") -> None:
         self.channel, self._authority, self._scheme = channel, authority, scheme
+        self._ids = SharedIds()
+
+    def writer(self, post: Post) -> RequestWriter:
+        """Give what writes the requests of a post; in any thread."""
+        return RequestWriter(post, self._ids.request_id)
 
     def exchange(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a post."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from jina.client import documents
 from jina.client.answers import Answer, HttpAnswer, failed_reply, http_failure
 from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange, SeparateExchange
 from jina.client.failures import HttpError, LateError, RpcError, UnreachableError, failure
+from jina.client.ids import SharedIds
 from jina.client.inputs import Batch
 from jina.client.post import Post
 from jina.client.sse import EventReader
@@ -26,7 +27,6 @@ from jina.errors import BadClientInput, TransportError
 from jina.transport.http_client import HttpPool, HttpResponse
 from jina.wire import http_client as wire
 from jina.wire.grpc import Metadata
-from jina.wire.ids import RequestIds
 from jina.wire.status import GrpcStatus
 
 _ABSENT = frozenset((404, 405))
@@ -38,8 +38,8 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}").fullmatch
 class RequestWriter:
     """Writes the bodies of one post, in the thread that has the documents."""
 
-    def __init__(self, post: Post) -> None:
-        self._ids = RequestIds()
+    def __init__(self, post: Post, request_id: Callable[[], str]) -> None:
+        self._request_id = request_id
         named = [("parameters", post.parameters)] if post.parameters else []
         header = {"targetExecutor": post.target_executor} if post.target_executor else {}
         try:
@@ -51,7 +51,7 @@ class RequestWriter:
 
     def write(self, batch: Batch) -> tuple[str, bytes]:
         """Give a new request id, and the body."""
-        request_id = self._ids.request_id()
+        request_id = self._request_id()
         header = b',"header":{"requestId":"%b"%b}' % (request_id.encode(), self._header)
         return request_id, b"".join((b'{"data":', documents.encode_json(batch), self._parameters, header, self._rest))
 
@@ -59,7 +59,7 @@ class RequestWriter:
         """The same for a streaming endpoint: the bare document, if there is nothing else to say."""
         data = documents.encode_one_json(doc)
         body = b'{"data":%b%b}' % (data, self._parameters) if self._parameters else data
-        return self._ids.request_id(), body
+        return self._request_id(), body
 
 
 _json = msgspec.json.encode
@@ -68,12 +68,15 @@ _json = msgspec.json.encode
 class HttpCore:
     """What a client does over one pool of connections."""
 
-    writer = RequestWriter
-
     def __init__(self, pool: HttpPool, authority: str) -> None:
         self.pool, self._authority = pool, authority
+        self._ids = SharedIds()
         self._paths: dict[str, str] = {}
         self._known: frozenset[str] | None = None
+
+    def writer(self, post: Post) -> RequestWriter:
+        """Give what writes the requests of a post; in any thread."""
+        return RequestWriter(post, self._ids.request_id)
 
     def exchange(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a post."""
@@ -84,7 +87,7 @@ class HttpCore:
                 n_attempts += 1
                 is_last = n_attempts >= post.retries.max_attempts
                 try:
-                    path, response = await self._in_time(self._send(post, request_id, message), post)
+                    path, response = await self._in_time(post, request_id, message)
                     if is_last or response.status not in _RETRYABLE:
                         return len(response.body), HttpAnswer(response, path, request_id)
                 except TransportError as error:
@@ -125,10 +128,12 @@ class HttpCore:
             found[name] = value if isinstance(value, str) else value.decode("latin-1")
         return found
 
-    async def _in_time(self, sending: Any, post: Post) -> Any:
+    async def _in_time(self, post: Post, request_id: str, body: bytes) -> tuple[str, HttpResponse]:
+        if post.timeout_s is None:
+            return await self._send(post, request_id, body)
         try:
             async with asyncio.timeout(post.timeout_s):
-                return await sending
+                return await self._send(post, request_id, body)
         except TimeoutError:
             text = f"no answer from {self._authority} within {post.timeout_s:g} s"
             raise failure(LateError, text, status=GrpcStatus.DEADLINE_EXCEEDED, details=text) from None

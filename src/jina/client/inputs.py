@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -54,9 +55,15 @@ def batches_of(inputs: Any, size: int) -> Batches:
     return Batches(_sync_batches(inputs, size), None, hasattr(inputs, "__len__"), None)
 
 
+@lru_cache(256)
+def _is_document_class(kind: Any) -> bool:
+    return is_document_class(kind)
+
+
 def is_document(value: Any) -> bool:
     """Tell whether a value is one document; a dict is."""
-    return isinstance(value, dict) or is_document_class(type(value))
+    kind: Any = type(value)
+    return isinstance(value, dict) or _is_document_class(kind)
 
 
 def checked(batch: Batch) -> Batch:
@@ -71,7 +78,7 @@ def checked(batch: Batch) -> Batch:
 
         batch = [AnyDoc(**item) if isinstance(item, dict) else item for item in batch]
     for kind in kinds:
-        if not (is_document_class(kind) or issubclass(kind, dict)):
+        if not (_is_document_class(kind) or issubclass(kind, dict)):
             raise _no_document(next(item for item in batch if type(item) is kind))
     return batch
 

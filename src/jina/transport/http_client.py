@@ -49,32 +49,32 @@ class HttpConnection(asyncio.Protocol):
         self._error: Exception | None = None
         self._is_asked = self._is_paused = self.is_open = False
 
-    async def ask(self, request: bytes) -> AsyncIterator[wire.Event]:
-        """Send a request and give the events of its response as they come; the last is END.
+    def send(self, request: bytes) -> None:
+        """Send a request; `receive` gives what is answered."""
+        self._is_asked = True
+        self._asked_s = asyncio.get_running_loop().time()
+        self._transport.write(request)
+
+    async def receive(self) -> wire.Event:
+        """Give the next event of the response; the last is END.
 
         Raises:
             TransportError: The connection broke, or what came is no response.
         """
-        self._is_asked = True
-        self._asked_s = asyncio.get_running_loop().time()
-        self._transport.write(request)
-        while True:
-            while not self._events:
-                if self._error is not None:
-                    raise self._error
-                self._wake = asyncio.get_running_loop().create_future()
-                await self._wake
-            event = self._events.popleft()
-            if event[0] == wire.BODY:
-                self._n_held -= len(event[1])
-                self._resume()
-            if event[0] == wire.END:
-                self._is_asked = False
-                if not event[1]:
-                    self.close()
-                yield event
-                return
-            yield event
+        while not self._events:
+            if self._error is not None:
+                raise self._error
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        event = self._events.popleft()
+        if event[0] == wire.BODY:
+            self._n_held -= len(event[1])
+            self._resume()
+        elif event[0] == wire.END:
+            self._is_asked = False
+            if not event[1]:
+                self.close()
+        return event
 
     def close(self, reason: str = "") -> None:
         """End the connection; a request under way fails for this reason."""
@@ -163,12 +163,21 @@ class HttpPool:
             TransportError: No connection, or it broke.
             InvalidInputError: The request cannot be written.
         """
+        data = request_bytes(method, target, headers, body)
         status, found, parts = 0, dict[str, str](), list[bytes]()
-        async for event in self.stream(method, target, headers, body):
-            if event[0] == wire.HEAD:
-                status, found = event[1], event[2]
-            elif event[0] == wire.BODY:
-                parts.append(event[1])
+        async with self._free:
+            connection, event = await self._begin(data)
+            try:
+                while event[0] != wire.END:
+                    if event[0] == wire.HEAD:
+                        status, found = event[1], event[2]
+                    else:
+                        parts.append(event[1])
+                    event = await connection.receive()
+            except BaseException:
+                self._drop(connection)
+                raise
+            self._give_back(connection)
         return HttpResponse(status, found, b"".join(parts))
 
     async def stream(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> AsyncIterator[wire.Event]:
@@ -180,31 +189,34 @@ class HttpPool:
         """
         data = request_bytes(method, target, headers, body)
         async with self._free:
-            while True:
-                connection, is_kept = await self._take()
-                events = connection.ask(data)
-                try:
-                    first = await anext(events)
-                except StaleConnectionError:
-                    self._all.discard(connection)
-                    if is_kept:
-                        continue
-                    raise
-                except BaseException:
-                    self._drop(connection)
-                    raise
-                break
+            connection, event = await self._begin(data)
             is_whole = False
             try:
-                yield first
-                async for event in events:
-                    is_whole = event[0] == wire.END
-                    if is_whole:
-                        self._give_back(connection)
+                while not is_whole:
                     yield event
+                    event = await connection.receive()
+                    is_whole = event[0] == wire.END
             finally:
-                if not is_whole:
+                if is_whole:
+                    self._give_back(connection)
+                else:
                     self._drop(connection)
+        yield event
+
+    async def _begin(self, data: bytes) -> tuple[HttpConnection, wire.Event]:
+        """Send a request; gives its connection and the first event of the response."""
+        while True:
+            connection, is_kept = await self._take()
+            connection.send(data)
+            try:
+                return connection, await connection.receive()
+            except StaleConnectionError:
+                self._all.discard(connection)
+                if not is_kept:
+                    raise
+            except BaseException:
+                self._drop(connection)
+                raise
 
     def close(self) -> None:
         """Close all connections; requests under way and later ones fail."""
