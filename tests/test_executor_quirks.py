@@ -45,8 +45,8 @@ class Marked(Executor):
             yield Text(text=f"{doc.text}{parameters.mark}{at}")
 
     @requests(on="/async_stream")
-    async def async_stream(self, doc: Text, parameters: Options | None = None, **kwargs: Any) -> AsyncIterator[Text]:
-        for at in range(parameters.n if parameters else 0):
+    async def async_stream(self, doc: Text, parameters: Options, **kwargs: Any) -> AsyncIterator[Text]:
+        for at in range(parameters.n):
             yield Text(text=f"{doc.text}{parameters.mark}{at}")
 
 
