@@ -250,7 +250,7 @@ class GrpcConnection(asyncio.Protocol):
         if kind == UNARY:
             answer = grpc_methods.UNARY.get(event[2].path)
             if answer is not None:
-                if self._has_room(event):
+                if len(event[3]) <= SMALL or self._has_room(event):
                     self._start(event[1], answer(self, event[1], event[2], event[3]), len(event[3]))
             else:  # a stream of one message, whole in one read
                 self._open(event[1], event[2])
@@ -260,7 +260,7 @@ class GrpcConnection(asyncio.Protocol):
             self._open(event[1], event[2])
         elif kind == MESSAGE:
             call = self._calls.get(event[1])
-            if call is not None and self._has_room(event):
+            if call is not None and (len(event[2]) <= SMALL or self._has_room(event)):
                 call.message(event[2])
         elif kind == HALF_CLOSED:
             call = self._calls.get(event[1])
@@ -275,9 +275,9 @@ class GrpcConnection(asyncio.Protocol):
             self.transport.close()
 
     def _has_room(self, event: tuple[Any, ...]) -> bool:
-        """Count a message that has come, or end its call."""
-        stream, n_bytes = event[1], len(event[-1])
-        if n_bytes <= SMALL or self.wire.count(stream, n_bytes):
+        """Count a message that is not small, or end its call."""
+        stream = event[1]
+        if self.wire.count(stream, len(event[-1])):
             return True
         send_refusal(self, stream, FULL)
         self._left(stream)
@@ -296,7 +296,8 @@ class GrpcConnection(asyncio.Protocol):
         finally:
             self._tasks.pop(stream, None)
             self._writable.pop(stream, None)
-            self.release(stream, n_bytes)
+            if n_bytes > SMALL:
+                self.wire.uncount(stream, n_bytes)
             if self._tasks:
                 self.flush_soon()
             else:  # a lone call need not wait for company
@@ -346,11 +347,6 @@ class GrpcConnection(asyncio.Protocol):
             return False
         self._n_unflushed += n_bytes
         return True
-
-    def release(self, stream: int, n_bytes: int) -> None:
-        """A message of the caller's that was this large is held no more."""
-        if n_bytes > SMALL:
-            self.wire.uncount(stream, n_bytes)
 
     def end(self, stream: int) -> None:
         """End a stream call in peace; a failure is told with `send_failure`."""

@@ -17,7 +17,7 @@ from jina.call import Call, Payload, Reply, Status
 from jina.codec.messages import Envelope, reply_routes, status_bytes, write_reply
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.errors import CallerError, Code, MalformedError
-from jina.wire.buffered import FULL
+from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import Metadata, RequestHead, retry_metadata
 from jina.wire.ids import RequestIds
 from jina.wire.status import GRPC_STATUS
@@ -117,7 +117,7 @@ def send_failure(
 
 def send_reply(connection: GrpcConnection, stream: int, call: Call, message: bytes, metadata: Metadata = ()) -> None:
     """Answer an unary call, unless more is held already than may be."""
-    if connection.admits(len(message)):
+    if len(message) <= SMALL or connection.admits(len(message)):
         connection.wire.reply(stream, message, metadata)
     else:
         send_refusal(connection, stream, FULL, call.request_id)

@@ -14,7 +14,7 @@ from jina.call import Status
 from jina.codec.messages import read_request
 from jina.errors import Code
 from jina.fronts.grpc_requests import deadline_of, ends_with_status, is_refused, read_call, reply_message, send_refusal
-from jina.wire.buffered import FULL
+from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ class DataStream:
             call, envelope = found
             reply = await connection.front.handler(call)
         finally:
-            connection.release(self._stream, len(data))
+            if len(data) > SMALL:
+                connection.wire.uncount(self._stream, len(data))
         if reply.status is not None and ends_with_status(reply.status):
             self._fail(reply.status, call.request_id)
             return

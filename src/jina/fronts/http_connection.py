@@ -18,7 +18,7 @@ from jina.fronts import http_calls, http_replies, http_routes
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
 from jina.fronts.http_stream import EventStream, close_items
-from jina.wire.buffered import FULL
+from jina.wire.buffered import FULL, SMALL
 from jina.wire.envelope import Envelope, EnvelopeError
 from jina.wire.http import CONTINUE, Refusal, Request, ServerConnection
 
@@ -331,7 +331,7 @@ class Connection(asyncio.Protocol):
             header = {"requestId": call.request_id, "targetExecutor": ""} if front.options.has_header else None
             lines = http_replies.header_lines(reply.headers) if reply.headers else b""
             body = http_replies.documents_body(reply, header)
-            if front.buffered.has_room(len(body)):
+            if len(body) <= SMALL or front.buffered.has_room(len(body)):
                 self._answer(200, body, lines)
             else:
                 self._answer(*http_replies.failure(FULL))

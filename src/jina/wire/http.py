@@ -259,7 +259,8 @@ class ServerConnection:
         assert request is not None
         body = self._body
         request.body = body if isinstance(body, bytes) else bytes(body)
-        request.n_counted, self._n_counted = self._n_counted, 0
+        if self._n_counted:
+            request.n_counted, self._n_counted = self._n_counted, 0
         self._events.append(request)
         self._request, self._body, self._state, self._since = None, b"", _IDLE, self._now
         self.wants_continue = False

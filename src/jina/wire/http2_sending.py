@@ -89,7 +89,7 @@ class Sending:
                 self._we_ended(stream)
             return
         if stream.queue is None:
-            stream.queue = deque()
+            stream.queue, stream.has_moved = deque(), True
         stream.queue.extend(memoryview(part) for part in parts if part)
         stream.n_queued += size
         stream.n_counted += size
@@ -192,8 +192,8 @@ class Sending:
         has_moved, self._has_moved = self._has_moved or is_blocked, False
         for stream in self.streams.values():
             if not stream.queue:
-                stream.stalled_since = None
-            elif stream.stalled_since is None or stream.has_moved or is_blocked or (has_moved and stream.window > 0):
+                continue
+            if stream.has_moved or is_blocked or (has_moved and stream.window > 0):
                 stream.has_moved, stream.stalled_since = False, now
             elif now - stream.stalled_since > limit_s:
                 found.append(stream)

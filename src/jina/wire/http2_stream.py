@@ -44,7 +44,7 @@ class Stream:
         held: Bytes of the peer's window that the layer above holds back.
         n_queued: Bytes that wait for the peer's windows.
         n_counted: Bytes held for this stream that are in the process's count.
-        has_moved, stalled_since: Whether some of the queue left since the last look, and since when none has.
+        has_moved, stalled_since: Where something was queued: whether some of it left since the last look, and since when none has.
     """
 
     __slots__ = (
@@ -66,6 +66,9 @@ class Stream:
         "window",
     )
 
+    has_moved: bool
+    stalled_since: float
+
     def __init__(self, number: int, window: int) -> None:
         self.number, self.state, self.window = number, OPEN, window
         self.unread = self.held = self.n_queued = self.n_counted = 0
@@ -74,5 +77,4 @@ class Stream:
         self.expected: int | None = None
         self.queue: deque[Bytes] | None = None
         self.finish: bytes | None = None
-        self.is_begun = self.is_full = self.has_moved = False
-        self.stalled_since: float | None = None
+        self.is_begun = self.is_full = False
