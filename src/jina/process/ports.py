@@ -15,7 +15,7 @@ def bind(host: str, port: int) -> socket.socket:
     """Bind a TCP socket that does not listen yet.
 
     SO_REUSEADDR is on for the bind, so that a port in TIME_WAIT can be taken again, and off after it, so that nobody else can bind the
-    port before we listen.
+    port before we listen; whoever listens turns it on again.
 
     Args:
         host: An address or a name of this machine; `0.0.0.0` or `::` for all addresses.
