@@ -172,10 +172,9 @@ class _Front:
             front = FRONTS[listen.protocol](service)
             self._fronts.append(front)
             sock = socket.socket(fileno=os.dup(listen.fd))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections inherit it: their TIME_WAIT does not hold the port
             context = self._tls_context(listen)
             self._servers.append(await self._loop.create_server(front.make_protocol, sock=sock, backlog=_BACKLOG, ssl=context))
-            # Connections inherit it: what they leave in TIME_WAIT does not keep the next service from the port.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
     def _tls_context(self, listen: Listen) -> ssl.SSLContext | None:
         options = self._spec.options
