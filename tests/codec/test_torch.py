@@ -9,6 +9,7 @@ import pytest
 
 from jina.codec import codec_for
 from jina.docs import AnyTensor, BaseDoc, DocList, NdArray, TorchTensor
+from jina.errors import UnencodableError
 
 torch = pytest.importorskip("torch", reason="torch is not installed; `make test-torch` installs it and runs this")
 
@@ -88,3 +89,39 @@ def test_a_list_of_tensors_is_a_column() -> None:
     """`docs.tensor` gives them in order."""
     docs = DocList[Vector]([Vector(tensor=torch.full((2,), float(n))) for n in range(3)])
     assert [float(tensor[0]) for tensor in docs.tensor] == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn"])
+@pytest.mark.parametrize("dialect", ["json", "strict", "ours"])
+@pytest.mark.parametrize("cls", [Vector, Anything, Array])
+def test_floats_that_numpy_does_not_have_travel_as_float32(cls: Any, dialect: Any, dtype: str) -> None:
+    """Of the same values: what a language model gives can be sent as it is."""
+    codec = codec_for(cls)
+    given = torch.tensor([0.5, -1.75, 448.0]).to(getattr(torch, dtype))
+    doc = cls(tensor=given)
+    if dialect == "json":
+        made = codec.decode_json(codec.encode_json([doc]))[0].tensor
+    else:
+        made = codec.decode_proto(codec.encode_proto([doc], dialect=dialect))[0].tensor
+        assert str(made.dtype).endswith("float32")
+    assert made.tolist() == [0.5, -1.75, 448.0]
+
+
+@pytest.mark.parametrize("make", ["sparse", "meta", "conjugated"])
+def test_a_tensor_without_numbers_is_refused_by_name(make: str) -> None:
+    """Torch's own text says what to do; a conjugated one is resolved."""
+    given = {
+        "sparse": lambda: torch.ones(2).to_sparse(),
+        "meta": lambda: torch.ones(2, device="meta"),
+        "conjugated": lambda: torch.tensor([1j]).conj(),
+    }[make]()
+    codec = codec_for(Vector)
+    if make == "conjugated":
+        assert codec.decode_proto(codec.encode_proto([Vector(tensor=given)]))[0].tensor.tolist() == [-1j]
+        return
+    with pytest.raises(UnencodableError, match=r"a torch tensor that numpy cannot take: .* at `docs\[0\].tensor`"):
+        codec.encode_proto([Vector(tensor=given)])
+    with pytest.raises(UnencodableError, match="field 'tensor' of document 0"):
+        codec.encode_json([Vector(tensor=given)])
+    with pytest.raises(ValueError, match="a torch tensor that numpy cannot take"):
+        Array(tensor=given)

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic_core import PydanticCustomError, PydanticSerializationError, core_schema
 
 from jina.codec.json_values import rewrite
+from jina.codec.torch_arrays import torch_array
 
 try:  # docarray brings it; it saves making a Python object of each number, and writes the same
     import orjson
@@ -67,7 +68,7 @@ def list_of(value: Any) -> Any:
     elif hasattr(value, "_docarray_to_json_compatible"):
         array = value._docarray_to_json_compatible()
     elif hasattr(value, "detach"):
-        array = value.detach().cpu().numpy()
+        array = torch_array(value)
     else:
         return value
     dtype = getattr(array, "dtype", None)

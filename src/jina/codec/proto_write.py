@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from jina.codec import proto_wire as w
 from jina.codec.fields import map_order
 from jina.codec.proto_private import TEXTS, complex_bytes
+from jina.codec.torch_arrays import torch_array
 from jina.codec.types import Type, is_base_doc
 from jina.codec.varint import varint
 from jina.errors import UnencodableError
@@ -163,7 +164,10 @@ def _torch(value: Any, hint: Type | None, is_ours: bool, depth: int) -> bytes:
     name = getattr(value, "_proto_type_name", None)
     if name is None:
         name = hint.wire_name if hint is not None and hint.wire_name and "torch" in hint.wire_name else "torch_tensor"
-    return _array_node(value.detach().cpu().numpy(), name)
+    try:
+        return _array_node(torch_array(value), name)
+    except ValueError as error:
+        raise UnencodableError(str(error)) from None
 
 
 def _foreign_tensor(value: Any, hint: Type | None, is_ours: bool, depth: int) -> bytes:

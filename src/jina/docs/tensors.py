@@ -19,6 +19,8 @@ import numpy as np
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from jina.codec.json_tensors import list_of
+from jina.codec.torch_arrays import torch_array
 from jina.docs.subscription import Subscripted, register, subscript
 
 Shape = tuple[Any, ...]
@@ -113,7 +115,7 @@ def _to_numpy(value: Any) -> np.ndarray[Any, Any]:
         array = np.asarray(value)
         return _refuse_objects(array)
     if _is_torch(value):
-        return np.asarray(value.detach().cpu().numpy())
+        return torch_array(value)
     if isinstance(value, str):
         return _from_text(value)
     if isinstance(value, (bool, bytes, bytearray, dict, type(None))) or not (
@@ -176,19 +178,6 @@ def _keep(value: Any) -> Any:
 _CONVERT: dict[str, Callable[[Any], Any]] = {"numpy": _to_numpy, "torch": _to_torch, "any": _keep}
 
 
-def to_list(value: Any) -> Any:
-    """Give a tensor as nested lists of Python numbers; a complex one is refused, since JSON has no such numbers."""
-    if isinstance(value, np.ndarray):
-        array = value
-    elif _is_torch(value):
-        array = value.detach().cpu().numpy()
-    else:
-        return value
-    if array.dtype.kind == "c":
-        raise ValueError("JSON cannot carry complex numbers")
-    return array.tolist()
-
-
 def _validator(kind: str, shape: Shape | None) -> Callable[[Any], Any]:
     convert = _CONVERT[kind]
     plain = np.ndarray if kind != "torch" else None
@@ -205,7 +194,7 @@ def _validator(kind: str, shape: Shape | None) -> Callable[[Any], Any]:
 def _core_schema(cls: Any) -> CoreSchema:
     return core_schema.no_info_plain_validator_function(
         _validator(cls._kind, cls.__docarray_target_shape__),
-        serialization=core_schema.plain_serializer_function_ser_schema(to_list, when_used="json"),
+        serialization=core_schema.plain_serializer_function_ser_schema(list_of, when_used="json"),
     )
 
 
