@@ -53,7 +53,6 @@ AT_CALL_TIME = {
     ("executor", "deployment"): "Executor.serve and .to_kubernetes_yaml are shortcuts for a Deployment",
     ("executor", "yaml"): "Executor.load_config and .save_config",
     ("executor", "logging"): "self.logger is a JinaLogger, made when it is first used",
-    ("transport.hop_server", "runtime"): "only names the type of the handler that it calls",
     ("yaml.deployment", "deployment"): "a YAML file is turned into a Deployment",
 }
 

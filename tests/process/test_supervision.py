@@ -67,7 +67,7 @@ def test_a_death_is_seen_although_a_forked_process_lives_on(where: str) -> None:
         before = deployment.pids["executor/rep-0"]
         forked = http_call(deployment.port, "POST", "/fork", {"data": [{"text": where}]}).json["data"][0]["n"]
         try:
-            assert is_alive(forked)
+            wait_until(lambda: is_alive(forked) and (os.getsid(forked) == forked) == ("away" in where))
             reply = http_call(deployment.port, "POST", "/exit", {"data": [{"text": "a"}]}, timeout=60)
             assert (reply.status, "ended" in reply.json["detail"]) == (503, True)
             assert deployment.pids.get("executor/rep-0") != before

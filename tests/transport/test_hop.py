@@ -14,12 +14,12 @@ from jina import Executor, requests
 from jina.call import Call, Payload
 from jina.docs import BaseDoc, DocList
 from jina.errors import Code, MalformedError
-from jina.main.wire_thread import deliver_all
+from jina.runtime.hop_server import HopServer, deliver_all
 from jina.runtime.local import Local
 from jina.runtime.replicas import Replicas
+from jina.runtime.work import LoopOutlet
 from jina.transport.hop import Channel, HopError, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
-from jina.transport.hop_server import HopServer
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +64,7 @@ class Joined:
 @asynccontextmanager
 async def joined(tmp_path: Path, **options: Any) -> AsyncIterator[Joined]:
     loop = asyncio.get_running_loop()
-    local = Local(Says(), user_loop=loop, owner_loop=loop, deliver=deliver_all)
+    local = Local(Says(), user_loop=loop, outlet=LoopOutlet(loop, deliver_all))
     connections: set[HopServer] = set()
     server = await loop.create_unix_server(lambda: HopServer(local, connections), str(tmp_path / "s"))
     replicas = Replicas("says")
@@ -162,13 +162,14 @@ async def test_a_worker_that_drains_gets_no_new_calls_and_answers_those_it_has(t
         held = asyncio.ensure_future(pair.replicas(call("/wait")))
         await pair.replicas(call("/say"))
         (connection,) = pair.at_worker
-        draining = asyncio.ensure_future(connection.drain())
+        idle = asyncio.Event()
+        connection.begin_drain(idle.set)
         await until(lambda: not pair.replicas.members.is_up)
         late = await pair.replicas(call("/say", left_s=0.05))
         assert late.status is not None
         assert late.status.code is Code.DEADLINE
         assert (await held).status is None
-        await draining
+        await idle.wait()
 
 
 @pytest.mark.parametrize("endpoint", ["/never", "/for-ever"])

@@ -15,12 +15,12 @@ from jina import Executor, requests
 from jina.call import Call, Item, Payload, Reply
 from jina.docs import BaseDoc, DocList
 from jina.errors import Code
-from jina.main.wire_thread import deliver_all
+from jina.runtime.hop_server import HopServer, deliver_all
 from jina.runtime.local import Local
 from jina.runtime.replicas import Replicas
+from jina.runtime.work import LoopOutlet
 from jina.transport.begun import BegunNotes
 from jina.transport.hop import Channel, connect
-from jina.transport.hop_server import HopServer
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +82,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         executor = Mortal()
         executor.worker = self
-        self._local = Local(executor, user_loop=loop, owner_loop=loop, deliver=deliver_all, notes=BegunNotes(str(self._folder / "live")))
+        self._local = Local(executor, user_loop=loop, outlet=LoopOutlet(loop, deliver_all), notes=BegunNotes(str(self._folder / "live")))
         self._server = await loop.create_unix_server(lambda: HopServer(self._local, self._connections), str(self._folder / "s"))
         await self._join()
 

@@ -70,11 +70,10 @@ class _Worker:
         return create_executor(cls, **spec.config)
 
     def _serve(self, executor: Any, loop: asyncio.AbstractEventLoop) -> Any:
-        from jina.main.wire_thread import WireThread
+        from jina.main.wire import Wire
         from jina.runtime.describe import endpoint_infos
 
-        wire = WireThread(executor, self._spec, loop)
-        wire.start()
+        wire = Wire(executor, self._spec, loop)
         self._parent.tell(Ready(endpoint_infos(executor)))
         return wire
 

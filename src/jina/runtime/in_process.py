@@ -10,7 +10,7 @@ from jina.call import Call, Item, Reply, Status
 from jina.errors import Code
 from jina.executor import BaseExecutor
 from jina.runtime.local import Local
-from jina.runtime.work import ITEM, REPLY, Outcome, Work
+from jina.runtime.work import ITEM, PAUSED, REPLY, LoopOutlet, Outcome, Work
 
 
 class InProcess:
@@ -20,7 +20,7 @@ class InProcess:
         """Start the executor's threads; `close` stops them."""
         loop = asyncio.get_running_loop()
         self._loop, self._pod = loop, pod
-        self._local = Local(executor, user_loop=loop, owner_loop=loop, deliver=self._deliver, n_threads=n_threads)
+        self._local = Local(executor, user_loop=loop, outlet=LoopOutlet(loop, self._deliver), n_threads=n_threads)
 
     async def __call__(self, call: Call) -> Reply:
         if call.is_stream:
@@ -66,7 +66,9 @@ class InProcess:
     def _deliver(self, outcomes: list[Outcome]) -> None:
         for work, kind, status, payload, results in outcomes:
             owner: Any = work.owner
-            if kind == ITEM:
+            if kind == PAUSED:
+                self._local.paused(work)
+            elif kind == ITEM:
                 owner.put_nowait(Item(payload, status))
             elif kind != REPLY:
                 owner.put_nowait(None)

@@ -1,11 +1,13 @@
 """Runs the endpoints of one Executor, off the loop that moves bytes.
 
-Three kinds of thread meet here. The *owner loop* (a worker's wire loop, or a test's) submits calls and gets outcomes back. `def` methods
-run in executor threads: one, or a few where the class allows it. `async def` methods run as tasks on the *user loop*, which in a worker
-is the main thread's. Work crosses in both directions in batches, one wake-up a loop turn.
+Three kinds of thread meet here. The *owner* (a worker's wire, or the loop of a test) submits calls, one thread at a time, and takes their
+outcomes from an `Outlet`. `def` methods run in executor threads: one, or a few where the class allows it. `async def` methods run as
+tasks on the *user loop*, which in a worker is the main thread's. Works cross in batches.
+
+Outcomes of quick calls wait for company until the inbox is empty; before anything that may take long, what has been made leaves.
 
 Streams: a sync generator holds its thread only while it makes one item, then lets waiting work go first; it may run `MAX_AHEAD` items
-ahead of what the owner has sent. All decisions about pausing are the owner loop's, so nothing here needs a lock.
+ahead of what the owner has sent. All decisions about pausing are the owner's, so nothing here needs a lock.
 """
 
 from __future__ import annotations
@@ -17,8 +19,7 @@ import queue
 import threading
 import time
 import traceback
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from jina.call import Call, Payload, Status
@@ -33,7 +34,9 @@ from jina.runtime.work import (
     ITEM,
     PAUSED,
     REPLY,
+    Inbox,
     Outcome,
+    Outlet,
     Work,
     close_quietly,
     decode,
@@ -45,6 +48,11 @@ from jina.runtime.work import (
 )
 from jina.transport.begun import BegunNotes
 
+_QUICK_S = 0.0002
+"""What takes less may hold back what was made before it."""
+_COMPANY_S = 0.001
+"""What was made waits for company no longer than this, if nothing slow comes in between."""
+
 
 class Local:
     """An Executor with threads to run it in."""
@@ -54,8 +62,8 @@ class Local:
         executor: BaseExecutor,
         *,
         user_loop: asyncio.AbstractEventLoop,
-        owner_loop: asyncio.AbstractEventLoop,
-        deliver: Callable[[list[Outcome]], None],
+        outlet: Outlet,
+        inbox: Inbox | None = None,
         n_threads: int = 1,
         notes: BegunNotes | None = None,
     ) -> None:
@@ -64,19 +72,21 @@ class Local:
         Args:
             executor: Made and ready; its `close` stays the caller's duty.
             user_loop: Where `async def` methods run.
-            owner_loop: Where `submit` is called and `deliver` will be.
-            deliver: Takes the outcomes of a turn, in the order they happened.
+            outlet: Takes the outcomes to the owner.
+            inbox: Where executor threads wait for works; None: a queue.
             n_threads: Threads for `def` methods. 1: they run one at a time.
             notes: Where to note begun calls, if anybody wants to know after our death.
         """
         self.executor = executor
         self._name = type(executor).__name__
         self._is_quiet = bool(getattr(executor.runtime_args, "quiet_error", False)) or _is_set("JINA_QUIET_ERROR")
-        self._user_loop, self._owner_loop, self._deliver_all = user_loop, owner_loop, deliver
+        self._user_loop, self._outlet, self._hand_over = user_loop, outlet, outlet.put
         self._notes = notes
-        self._inbox: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
-        self._outbox: deque[Outcome] = deque()
-        self._is_waking = False
+        self._inbox: Inbox = queue.SimpleQueue() if inbox is None else inbox
+        self._took: dict[Endpoint | None, float] = {}
+        self._leave_at = 0.0
+        self._ended: list[int] = []
+        self._ended_async: list[int] = []
         self._turn: list[Work] = []
         self._async_turn: list[Work] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +95,7 @@ class Local:
         for thread in self._threads:
             thread.start()
 
-    # --- on the owner loop -----------------------------------------------------------------------------------------------------------
+    # --- the owner's side ------------------------------------------------------------------------------------------------------------
 
     def submit(self, work: Work) -> None:
         """Take a call; it starts with the next `flush`."""
@@ -149,31 +159,13 @@ class Local:
         if call.is_stream:
             self._hand_over((work, END, None, None, None))
 
-    def _drain(self) -> None:
-        self._is_waking = False
-        outbox = self._outbox
-        outcomes = []
-        while outbox:
-            outcome = outbox.popleft()
-            if outcome[1] == PAUSED:
-                self._paused(outcome[0])
-            else:
-                outcomes.append(outcome)
-        if outcomes:
-            self._deliver_all(outcomes)
-
-    def _paused(self, work: Work) -> None:
+    def paused(self, work: Work) -> None:
+        """A stream waits for room (outcome PAUSED); it may be there already."""
         work.is_paused = True
         if work.is_gone or work.has_room:
             self.resume(work)
 
     # --- in any thread ---------------------------------------------------------------------------------------------------------------
-
-    def _hand_over(self, outcome: Outcome) -> None:
-        self._outbox.append(outcome)
-        if not self._is_waking:
-            self._is_waking = True
-            self._owner_loop.call_soon_threadsafe(self._drain)
 
     def _fail(self, work: Work, status: Status) -> None:
         """Answer a call, of whatever kind, with a failure."""
@@ -194,14 +186,32 @@ class Local:
     # --- in an executor thread -------------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        get = self._inbox.get
-        while (turn := get()) is not None:
+        inbox, took = self._inbox, self._took
+        while True:
+            if inbox.empty():
+                self._let_leave()
+            turn = inbox.get()
+            if turn is None:
+                return
             for work in turn:
+                endpoint, began_at = work.endpoint, time.monotonic()
+                if took.get(endpoint, 1.0) > _QUICK_S or began_at > self._leave_at:
+                    self._let_leave()
                 try:
                     self._do(work)
                 except BaseException:  # a bug of ours must not end the thread that all later calls need
                     traceback.print_exc()
                     self._fail(work, Status(Code.INTERNAL, "internal error; the worker's log has its traceback"))
+                took[endpoint] = time.monotonic() - began_at
+
+    def _let_leave(self) -> None:
+        """Send what has been made. Only then are its calls over: a death before that must find them noted as begun."""
+        ended, self._ended = self._ended, []
+        self._outlet.flush()
+        self._leave_at = time.monotonic() + _COMPANY_S
+        if self._notes is not None:
+            for slot in ended:
+                self._notes.end(slot)
 
     def _do(self, work: Work) -> None:
         call = work.call
@@ -217,10 +227,8 @@ class Local:
             notes = self._notes
             slot = notes.begin(work.stream) if notes is not None else -1
             gone_flag.set(work)
-            outcome = self._answer(work)
-            if notes is not None:
-                notes.end(slot)
-            self._hand_over(outcome)
+            self._hand_over(self._answer(work))
+            self._ended.append(slot)
 
     def _answer(self, work: Work) -> Outcome:
         call, endpoint = work.call, work.endpoint
@@ -257,15 +265,19 @@ class Local:
             self._hand_over((work, ITEM, self._status(error, work.call), None, None))
             self._hand_over((work, END, None, None, None))
         finally:
-            if notes is not None:
-                notes.end(slot)
+            self._ended.append(slot)
 
     def _make_items(self, work: Work) -> None:
+        """Items that are quickly made leave together, but for the first."""
         iterator, inbox = work.iterator, self._inbox
         assert iterator is not None
+        now = -1.0
         while not work.is_gone:
-            made = next(iterator)
+            made, before = next(iterator), now
             self._hand_over_item(work, made)
+            now = time.monotonic()
+            if now - before > _QUICK_S or now > self._leave_at or work.is_far_ahead:
+                self._let_leave()
             if work.is_far_ahead:
                 self._hand_over((work, PAUSED, None, None, None))
                 return
@@ -315,6 +327,7 @@ class Local:
         assert endpoint is not None
         if call.deadline is not None and call.deadline <= time.monotonic():
             self._fail(work, too_late(work.call))
+            self._let_leave_soon()
             return
         gone_flag.set(work)
         slot = notes.begin(work.stream) if notes is not None else -1
@@ -329,8 +342,7 @@ class Local:
         except BaseException as error:
             outcome = (work, REPLY, self._status(error, call), input_back(call), None)
         finally:
-            if notes is not None:
-                notes.end(slot)
+            self._let_leave_soon(slot)
         self._hand_over(outcome)
 
     async def _stream_async(self, work: Work) -> None:
@@ -338,6 +350,7 @@ class Local:
         assert endpoint is not None
         if call.deadline is not None and call.deadline <= time.monotonic():
             self._fail(work, too_late(work.call))
+            self._let_leave_soon()
             return
         gone_flag.set(work)
         work.room = asyncio.Event()
@@ -348,6 +361,7 @@ class Local:
             items = invoke.stream_async(self.executor, endpoint, doc, call.parameters, call.headers)
             async for made in items:
                 self._hand_over_item(work, made)
+                self._let_leave_soon()
                 if work.is_far_ahead:
                     work.room.clear()
                     self._hand_over((work, PAUSED, None, None, None))
@@ -359,12 +373,24 @@ class Local:
         except BaseException as error:
             self._hand_over((work, ITEM, self._status(error, work.call), None, None))
         finally:
-            if notes is not None:
-                notes.end(slot)
             if items is not None:
                 await self._close_items(items, call)
             if not work.is_gone:
                 self._hand_over((work, END, None, None, None))
+            self._let_leave_soon(slot)
+
+    def _let_leave_soon(self, slot: int = -1) -> None:
+        """Send what has been made once the other tasks that are ready have run; then the call of this slot is over."""
+        self._ended_async.append(slot)
+        if len(self._ended_async) == 1:
+            self._user_loop.call_soon(self._let_leave_async)
+
+    def _let_leave_async(self) -> None:
+        ended, self._ended_async = self._ended_async, []
+        self._outlet.flush()
+        if self._notes is not None:
+            for slot in ended:
+                self._notes.end(slot)
 
     async def _close_items(self, items: AsyncIterator[Any], call: Call) -> None:
         """Close a user's generator; what its `finally` raises is logged, and ends nothing else."""

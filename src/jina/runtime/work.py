@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 from jina.call import Call, Payload, Status
 from jina.codec import Codec, codec_for
@@ -22,6 +22,57 @@ MAX_AHEAD, MAX_BYTES_AHEAD = 64, 1 << 20
 """Items, and bytes, that a stream may make before the owner has sent them; one item may be larger."""
 
 Outcome = tuple["Work", int, Status | None, Payload | None, dict[str, Any] | None]
+
+
+class Outlet(Protocol):
+    """Takes outcomes from whatever thread they are made in, in the order in which each call's happen."""
+
+    def put(self, outcome: Outcome) -> None:
+        """Take an outcome; it may wait for company until `flush`, but not for ever."""
+
+    def flush(self) -> None:
+        """Let leave what was put, now."""
+
+
+class Inbox(Protocol):
+    """Hands works to an executor thread; None ends it. A `queue.SimpleQueue` is one."""
+
+    def put(self, turn: list[Work] | None) -> None:
+        """Give works to do, in their order."""
+
+    def get(self) -> list[Work] | None:
+        """Wait for works."""
+
+    def empty(self) -> bool:
+        """Whether `get` would have to wait."""
+
+
+class LoopOutlet:
+    """Brings outcomes to an event loop, those of one turn together."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[list[Outcome]], None]) -> None:
+        """Call `deliver` on `loop`."""
+        self._loop, self._deliver = loop, deliver
+        self._waiting: deque[Outcome] = deque()
+        self._is_waking = False
+
+    def put(self, outcome: Outcome) -> None:
+        """Take an outcome, and wake the loop unless that is under way."""
+        self._waiting.append(outcome)
+        if not self._is_waking:
+            self._is_waking = True
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def flush(self) -> None:
+        """The loop is awake already."""
+
+    def _drain(self) -> None:
+        self._is_waking = False
+        waiting, outcomes = self._waiting, []
+        while waiting:
+            outcomes.append(waiting.popleft())
+        if outcomes:
+            self._deliver(outcomes)
 
 
 class Work:

@@ -1,36 +1,53 @@
-"""The worker's end of a connection from a front: takes calls off the wire, hands them to the Executor's threads, writes outcomes."""
+"""The worker's end of a connection from a front: takes calls off the wire, hands them to the Executor's threads, writes outcomes.
+
+Moved by one thread at a time: that of a loop, or any that holds the lock of `sockets.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from jina.call import Payload, Status
 from jina.errors import Code, MalformedError
+from jina.runtime.local import Local
+from jina.runtime.work import ITEM, PAUSED, REPLY, Outcome, Work
+from jina.transport.begun import BegunNotes
 from jina.transport.hop import HOP_LIMITS
 from jina.transport.hop_messages import CALL, STREAM, join_items, read_call, write_reply
 from jina.wire.grpc import CANCELLED, CLOSED, UNARY, WRITABLE, ServerConnection
-
-if TYPE_CHECKING:
-    from jina.runtime.local import Local
-    from jina.runtime.work import Outcome, Work
 
 _INTERNAL = 13
 _NO_HEADERS: dict[str, str] = {}
 
 
+def deliver_all(outcomes: list[Outcome]) -> None:
+    """Hand each outcome to the connection that its call came over, then let each of them write once."""
+    touched: dict[HopServer, None] = {}
+    for outcome in outcomes:
+        connection = outcome[0].owner
+        touched[connection] = None
+        connection.take(outcome)
+    for connection in touched:
+        connection.flush()
+
+
 class HopServer(asyncio.Protocol):
     """One front's connection."""
 
-    def __init__(self, local: Local, connections: set[HopServer], *, max_message_bytes: int | None = None) -> None:
-        self._local, self._connections = local, connections
+    def __init__(
+        self, local: Local, connections: set[HopServer], notes: BegunNotes | None = None, *, max_message_bytes: int | None = None
+    ) -> None:
+        """Join `connections` while it is open, and take back the `notes` on its calls when it is lost: nobody will ask for them."""
+        self._local, self._connections, self._notes = local, connections, notes
         self._connection = ServerConnection(limits=HOP_LIMITS, max_message_bytes=max_message_bytes, unary_paths=frozenset((CALL, STREAM)))
         self._works: dict[int, Work] = {}
         self._unsent: dict[int, int] = {}
         self._items: dict[int, list[bytes]] = {}
         self._can_write = True
-        self._idle: asyncio.Event | None = None
+        self._on_idle: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -38,8 +55,6 @@ class HopServer(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        from jina.runtime.work import Work
-
         local, works = self._local, self._works
         for event in self._connection.receive(data, time.monotonic()):
             kind = event[0]
@@ -67,6 +82,8 @@ class HopServer(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._connections.discard(self)
         works, self._works = self._works, {}
+        if self._notes is not None:
+            self._notes.forget(works)
         for work in works.values():
             self._local.cancel(work)
         self._check_idle()
@@ -79,38 +96,43 @@ class HopServer(asyncio.Protocol):
         for stream in list(self._unsent):
             self._went_out(stream)
 
-    async def drain(self) -> None:
-        """Take no new calls; return once those under way have ended."""
+    @property
+    def is_busy(self) -> bool:
+        """It holds calls."""
+        return bool(self._works)
+
+    def begin_drain(self, on_idle: Callable[[], None]) -> None:
+        """Take no new calls; tell whenever none is left."""
         self._connection.goaway()
         self.flush()
-        self._idle = asyncio.Event()
+        self._on_idle = on_idle
         self._check_idle()
-        await self._idle.wait()
 
     # --- what the executor's threads made ----------------------------------------------------------------------------------------------
 
-    def reply(self, outcome: Outcome) -> None:
-        """Take the whole reply of a call."""
-        work, _, status, payload, results = outcome
-        if self._works.pop(work.stream, None) is not None:
-            self._connection.reply(work.stream, _pack(status, payload, results))
-            self._check_idle()
-
-    def item(self, outcome: Outcome) -> None:
-        """Take one item of a stream; how fast these leave decides how far ahead the stream may run."""
-        work, _, status, payload, _ = outcome
+    def take(self, outcome: Outcome) -> None:
+        """Take what came of a call, or of a piece of it; it leaves with the next `flush`."""
+        work, kind, status, payload, results = outcome
         stream = work.stream
-        if stream in self._works:
-            self._items.setdefault(stream, []).append(_pack(status, payload, None))
-
-    def end(self, outcome: Outcome) -> None:
-        """Take the end of a stream."""
-        stream = outcome[0].stream
-        self._send_items(stream)
-        if self._works.pop(stream, None) is not None:
-            self._unsent.pop(stream, None)
-            self._connection.send_status(stream, 0)
+        if kind == PAUSED:
+            self._local.paused(work)
+        elif stream not in self._works:
+            return
+        elif kind == REPLY:
+            del self._works[stream]
+            self._connection.reply(stream, _pack(status, payload, results))
             self._check_idle()
+        elif kind == ITEM:  # how fast these leave decides how far ahead the stream may run
+            self._items.setdefault(stream, []).append(_pack(status, payload, None))
+        else:
+            self._end(stream)
+
+    def _end(self, stream: int) -> None:
+        self._send_items(stream)
+        del self._works[stream]
+        self._unsent.pop(stream, None)
+        self._connection.send_status(stream, 0)
+        self._check_idle()
 
     def flush(self) -> None:
         """Write what has gathered; the items that a stream made meanwhile leave as one message."""
@@ -138,8 +160,8 @@ class HopServer(asyncio.Protocol):
             self._local.sent(work, n)
 
     def _check_idle(self) -> None:
-        if self._idle is not None and not self._works:
-            self._idle.set()
+        if self._on_idle is not None and not self._works:
+            self._on_idle()
 
 
 def _pack(status: Status | None, payload: Payload | None, results: dict[str, Any] | None) -> bytes:
