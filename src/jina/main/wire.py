@@ -52,7 +52,7 @@ class Wire:
         self._max_message_bytes = spec.max_message_bytes
         self._sockets = sockets = Sockets(spec.socket_path, self._new_connection, on_open=keep_from_forks, on_close=is_closed)
         self._lock = sockets.lock
-        is_attended = spec.n_threads == 1 and not any(endpoint.is_async for endpoint in executor.requests.values())
+        self._is_attended = is_attended = spec.n_threads == 1 and not any(endpoint.is_async for endpoint in executor.requests.values())
         inbox: Inbox = Attendance(sockets, self.flush) if is_attended else queue.SimpleQueue()
         self._local = Local(executor, user_loop=user_loop, outlet=self, inbox=inbox, n_threads=spec.n_threads, notes=self._notes)
         if not is_attended:
@@ -78,6 +78,7 @@ class Wire:
     def _serve(self) -> None:
         while True:
             self._sockets.handle(self._sockets.wait())
+            self.flush()
 
     # --- the outlet of the executor's threads ------------------------------------------------------------------------------------------
 
@@ -85,6 +86,8 @@ class Wire:
         """Take an outcome; its connection sends it with the next `flush`."""
         connection = outcome[0].owner
         with self._lock:
+            if not self._touched and not self._is_attended:
+                self._sockets.wake()  # whoever made it may be held up before it comes to `flush`
             connection.take(outcome)
             self._touched[connection] = None
 

@@ -7,6 +7,7 @@ An event loop belongs to one thread; these belong to whichever thread has time. 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import selectors
 import socket
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+_log = logging.getLogger("jina.hop")
 _READ_BYTES = 256 << 10
 _HIGH_WATER, _LOW_WATER = 64 << 10, 16 << 10
 _BACKLOG = 128
@@ -155,10 +157,11 @@ class Link:
             n = self._send(data)
             if n == len(data):
                 return
-            data = memoryview(data)[n:]
             self._selector.modify(self._sock, selectors.EVENT_READ | selectors.EVENT_WRITE, self._serve)
-        self._unsent.append(memoryview(data))
-        self._n_unsent += len(data)
+        else:
+            n = 0
+        self._unsent.append(memoryview(data)[n:])
+        self._n_unsent += len(data) - n
         if self._n_unsent > _HIGH_WATER and not self._is_paused:
             self._is_paused = True
             self._protocol.pause_writing()
@@ -170,10 +173,14 @@ class Link:
     abort = close
 
     def _serve(self, mask: int) -> None:
-        if mask & selectors.EVENT_WRITE and self._is_open:
-            self._send_rest()
-        if mask & selectors.EVENT_READ and self._is_open:
-            self._read()
+        try:
+            if mask & selectors.EVENT_WRITE and self._is_open:
+                self._send_rest()
+            if mask & selectors.EVENT_READ and self._is_open:
+                self._read()
+        except Exception as error:  # a bug of the protocol's must not end the thread that serves all others
+            _log.exception("a connection is closed: its protocol failed")
+            self._lose(error)
 
     def _read(self) -> None:
         try:
