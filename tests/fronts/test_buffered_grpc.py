@@ -173,3 +173,18 @@ async def test_an_item_that_passes_the_bound_ends_its_stream() -> None:
     assert peer.count(MESSAGE) == 1
     assert (ended(peer, stream) or ())[2] == 8
     assert (has_ended, service.buffered.n_bytes) == ([True], 0)
+
+
+@pytest.mark.parametrize("path", [_UNARY, _CALL])
+async def test_a_request_makes_room_for_its_reply(path: str) -> None:
+    """Once it is answered it is not held any more."""
+    service = Service(1000 * KIB, Slow(600 * KIB))
+    service.handler.may_answer.set()
+    peer, _ = service.peer()
+    stream = peer.wire.start(grpc.request_block(path, "x"))
+    peer.wire.send_message(stream, message(600 * KIB))
+    peer.wire.half_close(stream)
+    peer.flush()
+    await until(lambda: ended(peer, stream) is not None or peer.count(UNARY_REPLY) == 1)
+    assert peer.count(MESSAGE) + peer.count(UNARY_REPLY) == 1
+    assert service.buffered.n_bytes == 0

@@ -251,7 +251,7 @@ class GrpcConnection(asyncio.Protocol):
             answer = grpc_methods.UNARY.get(event[2].path)
             if answer is not None:
                 if len(event[3]) <= SMALL or self._has_room(event):
-                    self._start(event[1], answer(self, event[1], event[2], event[3]), len(event[3]))
+                    self._start(event[1], answer(self, event[1], event[2], event[3]))
             else:  # a stream of one message, whole in one read
                 self._open(event[1], event[2])
                 self._handle((MESSAGE, event[1], event[3]))
@@ -283,10 +283,10 @@ class GrpcConnection(asyncio.Protocol):
         self._left(stream)
         return False
 
-    def _start(self, stream: int, answer: Coroutine[Any, Any, None], n_bytes: int) -> None:
-        self._tasks[stream] = self.loop.create_task(self._run(stream, answer, n_bytes))
+    def _start(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
+        self._tasks[stream] = self.loop.create_task(self._run(stream, answer))
 
-    async def _run(self, stream: int, answer: Coroutine[Any, Any, None], n_bytes: int) -> None:
+    async def _run(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
         """Keep one call's task; what it raises is a bug of ours, which the caller hears of and the log shows."""
         try:
             await answer
@@ -296,8 +296,6 @@ class GrpcConnection(asyncio.Protocol):
         finally:
             self._tasks.pop(stream, None)
             self._writable.pop(stream, None)
-            if n_bytes > SMALL:
-                self.wire.uncount(stream, n_bytes)
             if self._tasks:
                 self.flush_soon()
             else:  # a lone call need not wait for company

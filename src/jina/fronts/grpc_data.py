@@ -18,7 +18,7 @@ from jina.fronts.grpc_requests import (
     send_reply,
     status_parts,
 )
-from jina.wire.buffered import FULL
+from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ async def process_single_data(connection: GrpcConnection, stream: int, head: Req
         return
     call, envelope = found
     reply = await connection.front.handler(call)
+    if len(data) > SMALL:
+        connection.wire.uncount(stream, len(data))
     status = reply.status
     if status is None:
         send_reply(connection, stream, call, reply_message(call, envelope, reply, started_s))
