@@ -226,7 +226,7 @@ class GrpcConnection(asyncio.Protocol):
                 self.wire.reset(stream)
                 self._left(stream)
                 self.flush_soon()
-        if not self._can_write:
+        if not self._can_write or self._is_closing:
             n_bytes = self.transport.get_write_buffer_size()
             if n_bytes < self._n_stalled_bytes:
                 self._stalled_since, self._n_stalled_bytes = now, n_bytes
@@ -272,7 +272,7 @@ class GrpcConnection(asyncio.Protocol):
             self._wrote(event[1])
         elif kind == CLOSED:
             self.flush()
-            self.transport.close()
+            self._close()
 
     def _has_room(self, event: tuple[Any, ...]) -> bool:
         """Count a message that is not small, or end its call."""
@@ -337,6 +337,13 @@ class GrpcConnection(asyncio.Protocol):
             future = self._writable[stream] = self.loop.create_future()
             await future
 
+    def _close(self) -> None:
+        """Close once all has left; the write timeout counts for that too."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._stalled_since, self._n_stalled_bytes = self.loop.time(), self.transport.get_write_buffer_size()
+            self.transport.close()
+
     def admits(self, n_bytes: int) -> bool:
         """Whether a reply of this size may be held; it counts from now on."""
         if n_bytes <= SMALL:
@@ -380,8 +387,7 @@ class GrpcConnection(asyncio.Protocol):
                 self._n_stalled_bytes += len(out)
                 self._count_unsent(self.transport.get_write_buffer_size())
         if self.wire.is_drained and not self._is_closing:
-            self._is_closing = True
-            self.transport.close()
+            self._close()
             self.loop.call_later(_ACK_S, self._let_go)
 
     def _count_unsent(self, n_bytes: int) -> None:

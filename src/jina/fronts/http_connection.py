@@ -96,7 +96,9 @@ class Connection(asyncio.Protocol):
         self._count_unsent(self._n_stalled_bytes)
 
     def resume_writing(self) -> None:
-        writable, self._writable, self._stalled_since = self._writable, None, None
+        writable, self._writable = self._writable, None
+        if not self._is_closing:
+            self._stalled_since = None
         self._count_unsent(0)
         if writable is not None and not writable.done():
             writable.set_result(None)
@@ -186,6 +188,8 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         self._is_closing = True
         self._forget_queue()
+        if self._stalled_since is None:  # from now on the write timeout counts for whatever has not left
+            self._stalled_since, self._n_stalled_bytes = self._loop.time(), self._transport.get_write_buffer_size()
         self._transport.close()
         if self._front.is_draining:
             self._loop.call_later(_LINGER_S, self._let_go)
@@ -217,10 +221,9 @@ class Connection(asyncio.Protocol):
         self._write(refusal.status, http_replies.detail_body(refusal.detail), lines, keep_alive=False)
         if self._transport.can_write_eof():
             self._is_closing = True
-            self._forget_queue()
             self._transport.write_eof()
             self._transport.resume_reading()
-            self._loop.call_later(_HEAR_S, self._transport.close)
+            self._loop.call_later(_HEAR_S, self._close)
         else:
             self._close()
 
