@@ -34,6 +34,12 @@ class JsonCodec:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._form: Form = form_of(schema)
+        self._read, self._read_one, self._write, self._write_one = (
+            self._form.read,
+            self._form.read_one,
+            self._form.write,
+            self._form.write_one,
+        )
         self._check = check_json_unless_guarded if self._form.is_guarded else check_json
         self._has_ids = any(known.has_id for known in (schema, *schema.nested))
 
@@ -48,7 +54,7 @@ class JsonCodec:
             return []
         self._check(data)
         try:
-            docs: list[Any] = self._form.read(data)
+            docs: list[Any] = self._read(data)
         except Unfit as unfit:
             raise _refusal(self.schema.name, unfit) from None
         if call_id and self._has_ids:
@@ -60,7 +66,7 @@ class JsonCodec:
         """Read one document from a JSON object; errors as from `decode`, without the index."""
         self._check(data)
         try:
-            doc = self._form.read_one(data)
+            doc = self._read_one(data)
         except Unfit as unfit:
             raise _refusal(self.schema.name, unfit) from None
         if call_id and self._has_ids:
@@ -74,14 +80,14 @@ class JsonCodec:
             UnencodableError: A value has no JSON form; the text names document, field and value.
         """
         try:
-            return self._form.write(docs if isinstance(docs, list) else _as_list(docs))
+            return self._write(docs if isinstance(docs, list) else _as_list(docs))
         except Unwritable as error:
             raise self._blame(docs, error) from error
 
     def encode_one(self, doc: Any) -> bytes:
         """Write one document as a JSON object; errors as from `encode`."""
         try:
-            return self._form.write_one(doc)
+            return self._write_one(doc)
         except Unwritable as error:
             raise self._blame([doc], error) from error
 
@@ -160,5 +166,5 @@ def _name_within(value: Any, call_id: bytes, path: str) -> None:
     elif isinstance(value, dict):
         for key, item in value.items():
             _name_within(item, call_id, f"{path}.{key}")
-    elif hasattr(type(value), "__pydantic_fields__") or hasattr(type(value), "__dataclass_fields__"):
+    elif hasattr(type(value), "__pydantic_validator__") or hasattr(type(value), "__dataclass_fields__"):
         _name(value, call_id, path)

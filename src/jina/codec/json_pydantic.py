@@ -242,7 +242,7 @@ def loose(value: Any) -> Any:
         return {key: loose(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [loose(item) for item in value]
-    if hasattr(type(value), "__pydantic_fields__") or isinstance(value, msgspec.Struct) or hasattr(type(value), "__dataclass_fields__"):
+    if hasattr(type(value), "__pydantic_validator__") or isinstance(value, msgspec.Struct) or hasattr(type(value), "__dataclass_fields__"):
         return msgspec.json.decode(_form(type(value)).write_one(value))  # type: ignore[arg-type]
     return value
 
@@ -254,7 +254,8 @@ def _form(cls: type) -> Form:
 
 def _at_the_top(schema: dict[str, Any]) -> dict[str, Any]:
     """A recursive class is a bare reference into its own `$defs`: show its fields, as for every other class."""
-    ref = schema.get("$ref", "")
+    (only,) = schema.get("allOf", [schema])  # as pydantic before 2.9 refers
+    ref = only.get("$ref", "")
     if not ref.startswith("#/$defs/"):
         return schema
     return {**schema["$defs"][ref.removeprefix("#/$defs/")], "$defs": schema["$defs"]}

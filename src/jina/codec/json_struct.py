@@ -144,7 +144,7 @@ def _write_special(value: Any) -> Any:
     try:
         return plain(value)
     except PydanticSerializationError:
-        return loose(value) if hasattr(type(value), "__pydantic_fields__") else _refuse(value)
+        return loose(value) if hasattr(type(value), "__pydantic_validator__") else _refuse(value)
 
 
 def _refuse(value: Any) -> Any:

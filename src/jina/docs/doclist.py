@@ -112,7 +112,7 @@ class DocList(list[T], metaclass=DocListType):
     @classmethod
     def construct(cls, docs: Iterable[T]) -> Self:
         """Make a list of documents that are known to be of its class, without looking at them."""
-        made = cls.__new__(cls)
+        made: Self = list.__new__(cls)
         list.extend(made, docs)
         return made
 
