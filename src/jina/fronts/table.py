@@ -40,7 +40,7 @@ class Service:
 
 def known_options(kind: type[T], values: Mapping[str, Any]) -> T:
     """Make an options class from those of the values that it has."""
-    known = {each.name for each in fields(kind)}  # type: ignore[arg-type] - T is any dataclass
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # T is any dataclass
     return kind(**{name: value for name, value in values.items() if name in known})
 
 
