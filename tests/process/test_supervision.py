@@ -134,7 +134,8 @@ def test_an_order_to_a_child_that_does_not_read_waits_for_nobody() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     orders_read, orders_write = os.pipe()
     events_read, events_write = os.pipe()
-    child = Child(process, orders_write, events_read)
+    printed_read, printed_write = os.pipe()
+    child = Child(process, orders_write, events_read, printed_read)
     sent = [ReplicaDown("a", "x" * 1_000_000), ReplicaDown("b")]
     for order in sent:
         child.send(order)
@@ -150,7 +151,7 @@ def test_an_order_to_a_child_that_does_not_read_waits_for_nobody() -> None:
     child.reap()
     assert process.stdin is not None
     process.stdin.close()
-    for fd in (orders_read, events_write):
+    for fd in (orders_read, events_write, printed_write):
         os.close(fd)
 
 

@@ -11,8 +11,9 @@ import sys
 from collections import deque
 from typing import Any
 
+from jina.main.last_words import LastWords
 from jina.process.forks import is_closed, keep_from_forks
-from jina.process.messages import Failed, FromChild, Reader, send
+from jina.process.messages import Failed, FromChild, Reader, Ready, send
 
 _PR_SET_PDEATHSIG = 1
 
@@ -20,15 +21,17 @@ __all__ = ["Parent", "die_with_parent", "enter", "is_closed", "keep_from_forks",
 
 
 class Parent:
-    """The supervisor, as a child sees it: orders come out of one pipe, events go into another.
+    """The supervisor, as a child sees it: orders come out of one pipe, events go into another, and into a third what is printed
+    until we are ready.
 
     Attributes:
         fds: Readable when `read` has something to tell.
     """
 
-    def __init__(self, orders: int, events: int, exited: int = -1) -> None:
-        """Take the pipes' ends and a descriptor that becomes readable when the supervisor's process has ended; -1 if there is none."""
+    def __init__(self, orders: int, events: int, printed: int, exited: int = -1) -> None:
+        """Take the ends of our pipes and what is readable once the supervisor has ended (-1: nothing); begin to copy what is printed."""
         self._orders, self._events, self._exited = orders, events, exited
+        self._last_words = LastWords(printed)
         self.fds = [fd for fd in (orders, exited) if fd >= 0]
         self._reader = Reader.of_orders()
         self._held: deque[Any] = deque()
@@ -72,6 +75,8 @@ class Parent:
 
     def tell(self, event: FromChild) -> None:
         """Report an event; a supervisor that is gone hears nothing."""
+        if isinstance(event, Ready):
+            self._last_words.end()
         with contextlib.suppress(BrokenPipeError):
             send(self._events, event)
 
@@ -81,9 +86,9 @@ class Parent:
 
 
 def enter(argv: list[str]) -> tuple[Parent, Any]:
-    """Begin a child's life: `argv` is [module, name, fds of orders, events, parent's exit]; gives the parent and the specification."""
+    """Begin a child's life: `argv` is [module, name, and the descriptors that `Parent` takes]; gives the parent and the specification."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = Parent(*map(int, argv[2:5]))
+    parent = Parent(*map(int, argv[2:]))
     spec = parent.specification()
     sys.path[:] = spec.sys_path
     with contextlib.suppress(OSError):

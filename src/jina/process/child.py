@@ -1,4 +1,4 @@
-"""One child process: a fresh interpreter, its own process group, and a pipe each way.
+"""One child process: a fresh interpreter, its own process group, a pipe each way, and one for what it prints until it is ready.
 
 Nothing here waits for the child: what it does not take yet stays in a buffer until its pipe has room.
 """
@@ -20,22 +20,24 @@ from jina.process.forks import is_closed, keep_from_forks
 from jina.process.messages import AppSpec, FrontSpec, Reader, ToChild, WorkerSpec, frame
 
 _MAX_READ_BYTES = 1 << 18
+_MAX_WORDS_BYTES = 4 << 10
 
 
 class Child:
     """A running child, as its supervisor sees it.
 
     Attributes:
-        orders, events: Our ends of the pipes.
+        orders, events, printed: Our ends of the pipes.
         exited: Readable once the process has ended.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], orders: int, events: int) -> None:
-        self.process, self.orders, self.events = process, orders, events
+    def __init__(self, process: subprocess.Popen[bytes], orders: int, events: int, printed: int) -> None:
+        self.process, self.orders, self.events, self.printed = process, orders, events, printed
         self.pid, self.exited = process.pid, exit_fd(process)
         self._reader = Reader.of_events()
         self._unsent = bytearray()
-        for fd in (orders, events):
+        self._words = bytearray()
+        for fd in (orders, events, printed):
             os.set_blocking(fd, False)
             keep_from_forks(fd)
 
@@ -67,6 +69,25 @@ class Child:
             return []
         return self._reader.feed(data) if data else None
 
+    def listen(self) -> bool:
+        """Take what it has printed, all that the pipe can hold; False once there will be no more."""
+        try:
+            data = os.read(self.printed, _MAX_READ_BYTES)
+        except BlockingIOError:
+            return True
+        self._words += data
+        del self._words[: -_MAX_WORDS_BYTES - 1]
+        return bool(data)
+
+    @property
+    def last_words(self) -> str:
+        """The last lines that it printed before it was ready; of a line that was written over (a progress bar) the last state."""
+        words = bytes(self._words)
+        if len(words) > _MAX_WORDS_BYTES and b"\n" in words:
+            words = words.partition(b"\n")[2]
+        lines = words.decode(errors="replace").strip().split("\n")
+        return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+
     def signal_group(self, number: int) -> None:
         """Signal the child and whatever it has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -76,7 +97,7 @@ class Child:
         """End what is left of the child's process group and give its exit code (negative: the signal that ended it)."""
         self.signal_group(signal.SIGKILL)
         code = self.process.wait()
-        for fd in (self.orders, self.events, self.exited):
+        for fd in (self.orders, self.events, self.printed, self.exited):
             is_closed(fd)
             os.close(fd)
         return code
@@ -91,10 +112,9 @@ def spawn(role: str, spec: WorkerSpec | FrontSpec | AppSpec, env: Mapping[str, s
         env: Its whole environment.
         pass_fds: File descriptors that it inherits under the same numbers.
     """
-    orders_read, orders_write = os.pipe()
-    events_read, events_write = os.pipe()
+    (orders_read, orders_write), (events_read, events_write), (printed_read, printed_write) = os.pipe(), os.pipe(), os.pipe()
     exited = own_exit_fd()
-    fds = [orders_read, events_write, *([exited] if exited is not None else ())]
+    fds = [orders_read, events_write, printed_write, *([exited] if exited is not None else ())]
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", f"jina.main.{role}", spec.name, *map(str, fds)],
@@ -104,13 +124,13 @@ def spawn(role: str, spec: WorkerSpec | FrontSpec | AppSpec, env: Mapping[str, s
             process_group=0,
         )
     except BaseException:
-        os.close(orders_write)
-        os.close(events_read)
+        for fd in (orders_write, events_read, printed_read):
+            os.close(fd)
         raise
     finally:
         for fd in fds:
             os.close(fd)
-    child = Child(process, orders_write, events_read)
+    child = Child(process, orders_write, events_read, printed_read)
     child.send(spec)
     return child
 

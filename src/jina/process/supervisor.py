@@ -56,6 +56,7 @@ class Slot:
     is_killed: bool = False
     failure: Failed | None = None
     last_error: str = ""
+    last_words: str = ""
     has_given_up: bool = False
 
     @property
@@ -121,7 +122,7 @@ class Supervisor:
             in_time = self._started.wait(timeout_s)
             if in_time and self._was_ready:
                 return
-            waiting = self._awaited()
+            waiting, words = self._awaited(), self._awaited_words()
             self.stop(0.0)
         except BaseException:
             self.stop(0.0)
@@ -130,7 +131,8 @@ class Supervisor:
             raise self._start_error
         if in_time:
             raise StartError("it was closed while it started")
-        raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; raise timeout_ready (milliseconds) if it needs longer")
+        advice = "raise timeout_ready (milliseconds) if it needs longer"
+        raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; {advice}{_printed(words)}")
 
     def stop(self, grace_s: float) -> None:
         """Stop everything: the front finishes what it holds, then workers close their executor.
@@ -169,6 +171,10 @@ class Supervisor:
     def _awaited(self) -> str:
         names = [slot.name for slot in (*self._slots[1:], self._front) if slot.ready is None]
         return ", ".join(names) or "the service"
+
+    def _awaited_words(self) -> str:
+        children = [slot.child for slot in self._slots if slot.ready is None]
+        return "\n".join(child.last_words for child in children if child is not None and child.last_words)
 
     # --- the thread --------------------------------------------------------------------------------------------------------------
 
@@ -218,16 +224,16 @@ class Supervisor:
 
     def _start(self, slot: Slot) -> None:
         slot.n_started += 1
-        slot.start_at, slot.ready, slot.failure = None, None, None
+        slot.start_at, slot.ready, slot.failure, slot.last_words = None, None, None, ""
         try:
             slot.spec = slot.make_spec(slot.n_started)
             slot.child = self._spawn(slot.role, slot.spec, slot.env, slot.pass_fds)
         except OSError as error:
             if not self._was_ready:
                 raise
-            self._try_again(slot, f"{slot.name} could not be started: {error}")
+            self._try_again(slot, f"{slot.name} could not be started: {error}", was_ready=True)
             return
-        for fd in (slot.child.events, slot.child.exited):
+        for fd in (slot.child.events, slot.child.exited, slot.child.printed):
             self._selector.register(fd, selectors.EVENT_READ, slot)
         if slot is self._front:
             if self._was_ready:
@@ -272,6 +278,10 @@ class Supervisor:
         if fd == child.orders:
             child.flush()
             return
+        if fd == child.printed:
+            if not child.listen():
+                self._selector.unregister(fd)
+            return
         events = child.read()  # also when it has ended: its last words
         self._take(slot, events or ())
         if events is None or fd == child.exited:
@@ -306,7 +316,9 @@ class Supervisor:
 
     def _died(self, slot: Slot) -> None:
         assert slot.child is not None
-        for fd in (slot.child.events, slot.child.exited, slot.child.orders):
+        slot.child.listen()
+        slot.last_words = slot.child.last_words
+        for fd in (slot.child.events, slot.child.exited, slot.child.printed, slot.child.orders):
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)
         code = slot.child.reap()
@@ -315,18 +327,19 @@ class Supervisor:
             return
         reason = slot.failure.summary if slot.failure is not None else f"{slot.name} ended with {describe_exit(code)}"
         if self._was_ready:
-            self._try_again(slot, reason, "" if was_ready else " before it was ready")
+            self._try_again(slot, reason, was_ready=was_ready)
             return
         slot.last_error = reason
         self._start_error = self._cannot_start(slot)
         self._stop_grace_s = 0.0
 
-    def _try_again(self, slot: Slot, reason: str, when: str = "") -> None:
+    def _try_again(self, slot: Slot, reason: str, *, was_ready: bool) -> None:
         slot.last_error = reason
         slot.start_at = slot.policy.died(self._clock())
         slot.has_given_up = gave_up = slot.start_at is None
         what = "is not started again" if gave_up else "is started again"
-        self._log("warning", f"{slot.last_error}{when}; it {what}")
+        words = "" if was_ready else _printed(slot.last_words)
+        self._log("warning", f"{reason}{'' if was_ready else ' before it was ready'}; it {what}{words}")
         if slot is self._front or slot is self._app:
             if gave_up:
                 self._failure = self._cannot_start(slot)
@@ -337,8 +350,11 @@ class Supervisor:
     def _cannot_start(self, slot: Slot) -> StartError:
         if slot.failure is not None:
             return StartError(f"{slot.name} could not start: {slot.failure.summary}\n\n{slot.failure.traceback}")
-        where = "what it printed went to this process's standard output and error (of a notebook: its server's terminal)"
-        return StartError(f"{slot.name} could not start: {slot.last_error}; {where}")
+        printed = _printed(slot.last_words) or (
+            "; it printed nothing in Python, and what native code prints goes to this process's standard error (of a notebook: its"
+            " server's terminal)"
+        )
+        return StartError(f"{slot.name} could not start: {slot.last_error}{printed}")
 
     # --- stopping ----------------------------------------------------------------------------------------------------------------
 
@@ -373,6 +389,10 @@ class Supervisor:
     def _close(self) -> None:
         self._selector.close()
         os.close(self._wake_read)
+
+
+def _printed(words: str) -> str:
+    return f"; the last that it printed:\n\n{words}" if words else ""
 
 
 def describe_exit(code: int) -> str:
