@@ -53,6 +53,13 @@ class Mixed(BaseDoc):
     part: Left | Point | str = ""
 
 
+class Lists(BaseDoc):
+    docs: DocList[Left] | DocList[Right] = DocList[Left]()
+    items: list[Left] | list[Right] = []
+    by_name: dict[str, Left] | dict[str, Right] | dict[str, int] = {}
+    any_of: DocList[Right] | Left | None = None
+
+
 class Later(BaseDoc):
     name: str = ""
     kids: Optional[DocList["Later"]] = None  # noqa: UP045, UP037 - as docarray's own documents write it
@@ -71,6 +78,21 @@ def test_of_a_unions_documents_the_one_with_these_fields_is_made(how: str) -> No
     assert [type(one) for one in (read.one, *read.many, read.by_name["a"], read.maybe, read.heir, read.pet)] == [
         *(Right, Left, Right, Right, Right, Wide, Dog)
     ]
+
+
+@pytest.mark.parametrize("how", ["strict", "ours"])
+def test_of_a_unions_lists_the_one_of_these_documents_is_made(how: str) -> None:
+    """An empty one is of the first."""
+    codec = codec_for(Lists)
+    docs = [
+        Lists(docs=DocList[Right]([Right(y=1)]), items=[Right(y=2)], by_name={"a": Right(y=3)}, any_of=Left(x=4)),
+        Lists(docs=DocList[Left]([Left(x=1)]), items=[Left(x=2)], by_name={"a": 3}, any_of=DocList[Right]([Right(y=4)])),
+        Lists(),
+    ]
+    read = codec.decode_proto(codec.encode_proto(docs, dialect=how), dialect=how)
+
+    assert read == docs
+    assert [type(doc.docs) for doc in read] == [DocList[Right], DocList[Left], DocList[Left]]
 
 
 def test_a_union_of_a_document_and_a_model_keeps_both() -> None:

@@ -254,8 +254,8 @@ def _form(cls: type) -> Form:
 
 def _at_the_top(schema: dict[str, Any]) -> dict[str, Any]:
     """A recursive class is a bare reference into its own `$defs`: show its fields, as for every other class."""
-    (only,) = schema.get("allOf", [schema])  # as pydantic before 2.9 refers
-    ref = only.get("$ref", "")
+    every = schema.get("allOf", [])
+    ref = (every[0] if len(every) == 1 else schema).get("$ref", "")  # pydantic before 2.9 refers by `allOf`
     if not ref.startswith("#/$defs/"):
         return schema
     return {**schema["$defs"][ref.removeprefix("#/$defs/")], "$defs": schema["$defs"]}

@@ -7,6 +7,7 @@ what is left, depth is bounded, and every failure is a MalformedError; whether a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -105,9 +106,7 @@ def _doc(data: Span, hint: Type, at: tuple[Any, ...], reading: Reading, family: 
     """A nested document, of the class that the field names; of several the one with most of its fields that takes it."""
     kinds = [part for part in (hint, *(hint.args if hint.kind == "union" else ())) if part.kind in ("doc", "model")]
     if len(kinds) > 1:
-        given = {text_of(key) for key, _ in entries_of(*data)}
-        fields = {part.cls: schema_of(part.cls).by_name.keys() for part in kinds if part.cls is not None}
-        kinds.sort(key=lambda part: (-len(given & fields[part.cls]), len(fields[part.cls])))  # type: ignore[index]
+        kinds = _likeliest(kinds, data)
     for place, part in enumerate(kinds):
         try:
             return decoders_of(part.cls)[0](*data, at, reading)  # type: ignore[arg-type]
@@ -117,11 +116,22 @@ def _doc(data: Span, hint: Type, at: tuple[Any, ...], reading: Reading, family: 
     return _dict(data, ANY, at, reading, family)
 
 
+def _likeliest(parts: list[Type], doc: Span) -> list[Type]:
+    """Types of documents, first the one that has most of the fields that came, and fewest besides."""
+    given = {text_of(key) for key, _ in entries_of(*doc)}
+    fields = {part.cls: schema_of(part.cls).by_name.keys() for part in parts if part.cls is not None}
+    return sorted(parts, key=lambda part: (-len(given & fields[part.cls]), len(fields[part.cls])))  # type: ignore[index]
+
+
 def _docs(data: Span, hint: Type, at: tuple[Any, ...], reading: Reading, family: str) -> Any:
     options = (hint, *(hint.args if hint.kind in ("union", "list", "tuple", "set") else ()))
-    part = next((part for part in options if part.kind in ("doclist", "doc", "model")), None)
-    if part is None:
+    parts = [part for part in options if part.kind in ("doclist", "doc", "model")]
+    if len(parts) > 1:
+        first = next(iter(repeated(*data)), None)
+        parts = parts if first is None else _likeliest(parts, (data[0], *first))
+    if not parts:
         return [_dict((data[0], start, stop), ANY, (at[0] + 1, at, i), reading, family) for i, (start, stop) in enumerate(repeated(*data))]
+    part = parts[0]
     docs = decoders_of(part.cls)[1](*data, at, reading)  # type: ignore[arg-type]
     return docs if part.list_cls is None else as_list(part.list_cls, docs)
 
@@ -145,10 +155,14 @@ def _items(data: Span, hint: Type, at: tuple[Any, ...], reading: Reading, family
 
 
 def _container_in(hint: Type, kinds: tuple[str, ...]) -> Type:
-    """The container among a union's members; a hint of another kind says nothing about the items."""
+    """The container among a union's members, of several one of anything that they hold; other hints say nothing about the items."""
     if hint.kind in kinds:
         return hint
-    return next((part for part in hint.args if part.kind in kinds), ANY) if hint.kind == "union" else ANY
+    found = [part for part in hint.args if part.kind in kinds and part.args] if hint.kind == "union" else []
+    if len(found) < 2 or any(part.kind != found[0].kind or len(part.args) != len(found[0].args) for part in found):
+        return found[0] if found else ANY
+    either = [Type("union", Any, args=tuple(args)) for args in zip(*(part.args for part in found), strict=True)]
+    return dataclasses.replace(found[0], args=tuple(either))
 
 
 def _set(data: Span, hint: Type, at: tuple[Any, ...], reading: Reading, family: str) -> set[Any]:
