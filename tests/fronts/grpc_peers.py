@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from jina.call import Call, Payload, Reply
-from jina.fronts.grpc import GrpcConnection, GrpcFront, GrpcFrontOptions
+from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
+from jina.fronts.grpc_connection import GrpcConnection
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.grpc import ClientConnection
 from jina.wire.http2_limits import Limits

@@ -9,7 +9,8 @@ import pytest
 
 from jina.call import Call, Item, Payload, Reply
 from jina.codec.messages import header_bytes, write_document_request, write_request
-from jina.fronts.grpc import GrpcConnection, GrpcFront
+from jina.fronts.grpc import GrpcFront
+from jina.fronts.grpc_connection import GrpcConnection
 from jina.transport.memory import join
 from jina.wire import grpc
 from jina.wire.buffered import Buffered

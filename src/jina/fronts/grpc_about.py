@@ -14,7 +14,7 @@ from jina.observe.info import environment, versions
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.grpc import GrpcConnection
+    from jina.fronts.grpc_connection import GrpcConnection
 
 _NOT_FOUND, _INTERNAL, _UNAVAILABLE = 5, 13, 14
 _DRY_RUN = "_jina_dry_run_"

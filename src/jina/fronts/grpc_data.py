@@ -22,7 +22,7 @@ from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.grpc import GrpcConnection
+    from jina.fronts.grpc_connection import GrpcConnection
 
 _OK = 0
 

@@ -11,7 +11,7 @@ from jina.fronts.grpc_stream import DataStream
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.grpc import GrpcConnection, StreamCall
+    from jina.fronts.grpc_connection import GrpcConnection, StreamCall
 
 Unary = Callable[["GrpcConnection", int, RequestHead, bytes], Coroutine[Any, Any, None]]
 UNARY: dict[str, Unary] = {

@@ -23,7 +23,7 @@ from jina.wire.ids import RequestIds
 from jina.wire.status import GRPC_STATUS
 
 if TYPE_CHECKING:
-    from jina.fronts.grpc import GrpcConnection
+    from jina.fronts.grpc_connection import GrpcConnection
 
 IS_ERROR = (("is-error", "true"),)
 _INVALID_ARGUMENT, _INTERNAL = 3, 13

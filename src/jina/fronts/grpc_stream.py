@@ -18,7 +18,7 @@ from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.grpc import GrpcConnection
+    from jina.fronts.grpc_connection import GrpcConnection
 
 
 class DataStream:

@@ -1,0 +1,301 @@
+"""One gRPC connection: an asyncio protocol around the sans-IO core, with one task a call, which is let go of when its caller leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from jina.fronts import grpc_methods
+from jina.fronts.grpc_requests import id_metadata, send_refusal
+from jina.fronts.unsent import Unsent
+from jina.wire.buffered import FULL, SMALL
+from jina.wire.grpc import CALL_STARTED, CANCELLED, CLOSED, HALF_CLOSED, MESSAGE, UNARY, WRITABLE, RequestHead, ServerConnection
+
+if TYPE_CHECKING:
+    from jina.fronts.grpc import GrpcFront
+
+_OK, _UNIMPLEMENTED, _INTERNAL = 0, 12, 13
+_ACK_S = 0.2
+"""How long a client that should go elsewhere may take to say that it has heard of it; calls that it began before then are taken."""
+_IDLE_ACK_S = 10.0
+"""The same where nothing presses."""
+
+
+class StreamCall(Protocol):
+    """A call with a stream of requests: what the connection feeds while it lasts."""
+
+    def message(self, data: bytes) -> None:
+        """Take one message of the caller's."""
+
+    def half_close(self) -> None:
+        """The caller sends no more."""
+
+    def writable(self) -> None:
+        """What was queued for the caller has left."""
+
+    def cancelled(self) -> None:
+        """The caller has left."""
+
+
+class GrpcConnection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, front: GrpcFront) -> None:
+        self.front = front
+        self.wire = ServerConnection(
+            limits=front.limits,
+            max_message_bytes=front.options.max_message_bytes,
+            unary_paths=grpc_methods.UNARY_PATHS,
+            buffered=front.buffered,
+            refusal_metadata=id_metadata,
+        )
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._calls: dict[int, StreamCall] = {}
+        self._writable: dict[int, asyncio.Future[None]] = {}
+        self._is_flush_due = False
+        self._can_write = True
+        self._is_leaving = self._is_closing = False
+        self._last_read = 0.0
+        self._waits_since: float | None = None
+        self._n_unflushed = 0
+
+    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.loop = asyncio.get_running_loop()
+        self._unsent = Unsent(self.transport, self.front.buffered)
+        self._last_read = self.loop.time()
+        self.front.opened(self)
+        if self.front.is_draining:
+            self.drain()
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        now = self._last_read = time.monotonic()
+        for event in self.wire.receive(data, now):
+            self._handle(event)
+        self.flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        for event in self.wire.eof():
+            self._handle(event)
+        self._unsent.rest()
+        self._count_flushed()
+        self.front.connections.discard(self)
+        self.front.check_gone()
+
+    def pause_writing(self) -> None:
+        self._can_write = False
+        self._unsent.watch(self.loop.time())
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._can_write = True
+        if not self._is_closing:
+            self._unsent.rest()
+        self.transport.resume_reading()
+        for stream in [*self._writable, *self._calls]:  # if it is not writable now, WRITABLE will come
+            if self.wire.is_writable(stream):
+                self._wrote(stream)
+
+    def tick(self, now: float) -> None:
+        """Look at the clock: about once a second for all connections."""
+        options = self.front.options
+        if options.write_timeout_s is not None:
+            for stream in self.wire.stalled(now, options.write_timeout_s, is_blocked=not self._can_write):
+                self.wire.reset(stream)
+                self._left(stream)
+                self.flush_soon()
+        if self._unsent.is_stalled(now, options.write_timeout_s):
+            self.transport.abort()
+        elif self._can_write and not self._is_closing:
+            self._check_silence(now)
+
+    def _check_silence(self, now: float) -> None:
+        options = self.front.options
+        if self.wire.awaits_head:
+            if self._waits_since is None:
+                self._waits_since = self._last_read
+            elif _is_over(options.header_timeout_s, self._waits_since, now):
+                self.transport.abort()
+        else:
+            self._waits_since = None
+            if not self._is_leaving and not self.wire.n_streams and _is_over(options.idle_timeout_s, self._last_read, now):
+                self.drain(_IDLE_ACK_S)
+
+    # --- events ----------------------------------------------------------------------------------------------------------------------
+
+    def _handle(self, event: tuple[Any, ...]) -> None:
+        kind = event[0]
+        if kind == UNARY:
+            answer = grpc_methods.UNARY.get(event[2].path)
+            if answer is not None:
+                if len(event[3]) <= SMALL or self._has_room(event):
+                    self._start(event[1], answer(self, event[1], event[2], event[3]))
+            else:  # a stream of one message, whole in one read
+                self._open(event[1], event[2])
+                self._handle((MESSAGE, event[1], event[3]))
+                self._handle((HALF_CLOSED, event[1]))
+        elif kind == CALL_STARTED:
+            self._open(event[1], event[2])
+        elif kind == MESSAGE:
+            call = self._calls.get(event[1])
+            if call is not None and (len(event[2]) <= SMALL or self._has_room(event)):
+                call.message(event[2])
+        elif kind == HALF_CLOSED:
+            call = self._calls.get(event[1])
+            if call is not None:
+                call.half_close()
+        elif kind == CANCELLED:
+            self._left(event[1])
+        elif kind == WRITABLE:
+            self._wrote(event[1])
+        elif kind == CLOSED:
+            self.flush()
+            self._close()
+
+    def _has_room(self, event: tuple[Any, ...]) -> bool:
+        """Count a message that is not small, or end its call."""
+        stream = event[1]
+        if self.wire.count(stream, len(event[-1])):
+            return True
+        send_refusal(self, stream, FULL)
+        self._left(stream)
+        return False
+
+    def _start(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
+        self._tasks[stream] = self.loop.create_task(self._run(stream, answer))
+
+    async def _run(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
+        """Keep one call's task; what it raises is a bug of ours, which the caller hears of and the log shows."""
+        try:
+            await answer
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            self.wire.refuse(stream, _INTERNAL, "internal error; the server's log has its traceback")
+        finally:
+            self._tasks.pop(stream, None)
+            self._writable.pop(stream, None)
+            if self._tasks:
+                self.flush_soon()
+            else:  # a lone call need not wait for company
+                self.flush()
+
+    def _open(self, stream: int, head: RequestHead) -> None:
+        make = grpc_methods.STREAMS.get(head.path)
+        if make is None:
+            self.wire.refuse(stream, _UNIMPLEMENTED, "Method not found!")
+            return
+        self._calls[stream] = make(self, stream, head)
+
+    def _left(self, stream: int) -> None:
+        task = self._tasks.pop(stream, None)
+        if task is not None:
+            task.cancel()
+        call = self._calls.pop(stream, None)
+        if call is not None:
+            call.cancelled()
+
+    def _wrote(self, stream: int) -> None:
+        future = self._writable.pop(stream, None)
+        if future is not None and not future.done():
+            future.set_result(None)
+        call = self._calls.get(stream)
+        if call is not None:
+            call.writable()
+
+    # --- for methods -----------------------------------------------------------------------------------------------------------------
+
+    def can_write(self, stream: int) -> bool:
+        """Little is queued for this stream, here and in the transport."""
+        return self._can_write and self.wire.is_writable(stream)
+
+    async def wait_writable(self, stream: int) -> None:
+        """Wait until what is queued for this stream has left."""
+        self.flush()
+        while not self.can_write(stream) and not self.transport.is_closing():
+            future = self._writable[stream] = self.loop.create_future()
+            await future
+
+    def _close(self) -> None:
+        """Close once all has left; the write timeout counts for that too."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._unsent.watch(self.loop.time())
+            self.transport.close()
+
+    def admits(self, n_bytes: int) -> bool:
+        """Whether a reply of this size may be held; it counts from now on."""
+        if n_bytes <= SMALL:
+            return True
+        if not self.front.buffered.take(n_bytes):
+            return False
+        self._n_unflushed += n_bytes
+        return True
+
+    def end(self, stream: int) -> None:
+        """End a stream call in peace; a failure is told with `send_failure`."""
+        self._calls.pop(stream, None)
+        self.wire.send_status(stream, _OK)
+        self.flush_soon()
+
+    def gone(self, stream: int) -> None:
+        """A stream call has ended with a failure that its caller was told."""
+        self._calls.pop(stream, None)
+        self.flush_soon()
+
+    def start_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a part of a stream call; the call owns the task."""
+        return self.loop.create_task(coroutine)
+
+    def flush_soon(self) -> None:
+        """Write what has gathered at the end of this turn of the loop."""
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        self._is_flush_due = False
+        if self._n_unflushed:
+            self._count_flushed()
+        out = self.wire.take_output()
+        if out and not self.transport.is_closing():
+            was_stalled = not self._can_write
+            self.transport.write(out)
+            if was_stalled:
+                self._unsent.grew(len(out))
+        if self.wire.is_drained and not self._is_closing:
+            self._close()
+            self.loop.call_later(_ACK_S, self._let_go)
+
+    def _count_flushed(self) -> None:
+        """From here on a reply counts where it waits: with its stream, or in a transport that is full."""
+        self.front.buffered.give_back(self._n_unflushed)
+        self._n_unflushed = 0
+
+    def drain(self, ack_s: float = _ACK_S) -> None:
+        """Tell the client to go elsewhere; close when its calls have ended. It may take `ack_s` to say that it has heard."""
+        self._is_leaving = True
+        self.wire.goaway()
+        self.flush_soon()
+        self.loop.call_later(ack_s, self._end_drain)
+
+    def _end_drain(self) -> None:
+        """The client has heard, or is silent: take no more calls of it."""
+        self.wire.end_drain()
+        self.flush()
+
+    def _let_go(self) -> None:
+        """Do not wait for a client that has got everything and does not close its side of TLS."""
+        if not self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+
+def _is_over(limit_s: float | None, since: float, now: float) -> bool:
+    return limit_s is not None and now - since > limit_s

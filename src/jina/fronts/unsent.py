@@ -1,0 +1,47 @@
+"""What was written to a caller and has not left: how much it is, and for how long none of it has moved."""
+
+from __future__ import annotations
+
+import asyncio
+
+from jina.wire.buffered import Buffered
+
+
+class Unsent:
+    """Looks at one transport while that is full, or closes. A caller that takes a little now and then is waited for."""
+
+    __slots__ = ("_buffered", "_n_bytes", "_n_counted", "_since", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, buffered: Buffered) -> None:
+        self._transport, self._buffered = transport, buffered
+        self._since: float | None = None
+        self._n_bytes = self._n_counted = 0
+
+    def watch(self, now: float) -> None:
+        """From now on what waits is counted, and the time in which nothing leaves."""
+        self._since, self._n_bytes = now, self._transport.get_write_buffer_size()
+        self._count(self._n_bytes)
+
+    def grew(self, n_bytes: int) -> None:
+        """More was written meanwhile: what leaves of it is progress all the same."""
+        self._n_bytes += n_bytes
+        self._count(self._transport.get_write_buffer_size())
+
+    def rest(self) -> None:
+        """Little or nothing waits any more."""
+        self._since = None
+        self._count(0)
+
+    def is_stalled(self, now: float, limit_s: float | None) -> bool:
+        """Whether nothing has left for longer than the limit."""
+        if self._since is None:
+            return False
+        n_bytes = self._transport.get_write_buffer_size()
+        if n_bytes < self._n_bytes:
+            self._since, self._n_bytes = now, n_bytes
+            self._count(n_bytes)
+        return limit_s is not None and now - self._since > limit_s
+
+    def _count(self, n_bytes: int) -> None:
+        self._buffered.give_back(self._n_counted - n_bytes)
+        self._n_counted = n_bytes
