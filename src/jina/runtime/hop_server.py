@@ -16,7 +16,7 @@ from jina.runtime.local import Local
 from jina.runtime.work import ITEM, PAUSED, REPLY, Outcome, Work
 from jina.transport.begun import BegunNotes
 from jina.transport.hop import HOP_LIMITS
-from jina.transport.hop_messages import CALL, STREAM, join_items, read_call, write_reply
+from jina.transport.hop_messages import CALL, STREAM, read_call, write_items, write_reply
 from jina.wire.grpc import CANCELLED, CLOSED, UNARY, WRITABLE, ServerConnection
 
 _INTERNAL = 13
@@ -44,8 +44,8 @@ class HopServer(asyncio.Protocol):
         self._local, self._connections, self._notes = local, connections, notes
         self._connection = ServerConnection(limits=HOP_LIMITS, max_message_bytes=max_message_bytes, unary_paths=frozenset((CALL, STREAM)))
         self._works: dict[int, Work] = {}
-        self._unsent: dict[int, int] = {}
-        self._items: dict[int, list[bytes]] = {}
+        self._unsent: dict[int, tuple[int, int]] = {}
+        self._ready: dict[int, Work] = {}
         self._can_write = True
         self._on_idle: Callable[[], None] | None = None
 
@@ -123,12 +123,13 @@ class HopServer(asyncio.Protocol):
             self._connection.reply(stream, _pack(status, payload, results))
             self._check_idle()
         elif kind == ITEM:  # how fast these leave decides how far ahead the stream may run
-            self._items.setdefault(stream, []).append(_pack(status, payload, None))
+            self._ready[stream] = work
         else:
-            self._end(stream)
+            self._end(work)
 
-    def _end(self, stream: int) -> None:
-        self._send_items(stream)
+    def _end(self, work: Work) -> None:
+        stream = work.stream
+        self._send_items(work)
         del self._works[stream]
         self._unsent.pop(stream, None)
         self._connection.send_status(stream, 0)
@@ -136,35 +137,39 @@ class HopServer(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write what has gathered; the items that a stream made meanwhile leave as one message."""
-        for stream in list(self._items):
-            self._send_items(stream)
+        if self._ready:
+            for work in list(self._ready.values()):
+                self._send_items(work)
         out = self._connection.take_output()
         if out:
             self._transport.write(out)
 
-    def _send_items(self, stream: int) -> None:
-        packed = self._items.pop(stream, None)
-        work = self._works.get(stream)
-        if packed is None or work is None:
+    def _send_items(self, work: Work) -> None:
+        stream = work.stream
+        self._ready.pop(stream, None)
+        items = work.take_items()
+        if not items or stream not in self._works:
             return
-        self._connection.send_message(stream, join_items(packed))
+        n_bytes = sum(len(item.payload.data) for item in items if item.payload is not None)
+        self._connection.send_message(stream, write_items(items, _pack))
         if self._can_write and self._connection.is_writable(stream):
-            self._local.sent(work, len(packed))
+            self._local.sent(work, len(items), n_bytes)
         else:
-            self._unsent[stream] = self._unsent.get(stream, 0) + len(packed)
+            n_before, n_bytes_before = self._unsent.get(stream, (0, 0))
+            self._unsent[stream] = n_before + len(items), n_bytes_before + n_bytes
 
     def _went_out(self, stream: int) -> None:
-        n = self._unsent.pop(stream, 0)
+        n, n_bytes = self._unsent.pop(stream, (0, 0))
         work = self._works.get(stream)
         if n and work is not None:
-            self._local.sent(work, n)
+            self._local.sent(work, n, n_bytes)
 
     def _check_idle(self) -> None:
         if self._on_idle is not None and not self._works:
             self._on_idle()
 
 
-def _pack(status: Status | None, payload: Payload | None, results: dict[str, Any] | None) -> bytes:
+def _pack(status: Status | None, payload: Payload | None, results: dict[str, Any] | None = None) -> bytes:
     """Pack an outcome; whatever a user's exception has in it, its caller hears of it."""
     try:
         return write_reply(status, payload, results, _NO_HEADERS)

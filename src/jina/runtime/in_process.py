@@ -50,7 +50,7 @@ class InProcess:
         self._local.flush()
         try:
             while (item := await self._next(queue, call)) is not None:
-                self._local.sent(work)
+                self._local.sent(work, 1, 0 if item.payload is None else len(item.payload.data))
                 yield item
         except TimeoutError:
             yield Item(status=Status(Code.DEADLINE, f"the stream of {call.endpoint!r} did not end before the call's deadline"))
@@ -69,11 +69,9 @@ class InProcess:
             if kind == PAUSED:
                 self._local.paused(work)
             elif kind == ITEM:
-                owner.put_nowait(Item(payload, status))
+                for item in work.take_items():
+                    owner.put_nowait(item)
             elif kind != REPLY:
-                owner.put_nowait(None)
-            elif isinstance(owner, asyncio.Queue):
-                owner.put_nowait(Item(payload, status))
                 owner.put_nowait(None)
             elif not owner.done():
                 made = {} if results is None else {"__results__": {self._pod: results}}

@@ -22,7 +22,7 @@ import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
-from jina.call import Call, Payload, Status
+from jina.call import Call, Item, Payload, Status
 from jina.caller import gone_flag
 from jina.codec import codec_for
 from jina.endpoint import Endpoint
@@ -129,9 +129,10 @@ class Local:
         elif work.is_paused:
             self.resume(work)
 
-    def sent(self, work: Work, n: int = 1) -> None:
-        """`n` more items of a stream have left; it goes on if it waited for that."""
-        work.sent(n)
+    def sent(self, work: Work, n: int, n_bytes: int) -> None:
+        """`n` more items of a stream have left, of so many bytes; it goes on if it waited for that."""
+        work.n_sent += n
+        work.n_bytes_sent += n_bytes
         if work.is_paused and work.has_room:
             self.resume(work)
 
@@ -149,15 +150,11 @@ class Local:
             self._inbox.put(None)
 
     def _refuse(self, work: Work, endpoint: Endpoint | None) -> None:
-        call = work.call
-        kind = ITEM if call.is_stream else REPLY
-        if endpoint is None:
-            self._hand_over((work, kind, None, call.payload, None))
-        else:
+        call, status = work.call, None
+        if endpoint is not None:
             want = "endpoint must be generator" if call.is_stream else f"endpoint {call.endpoint!r} streams; call it with stream_doc"
-            self._hand_over((work, kind, Status(Code.INVALID_INPUT, want, "ValueError", [want], executor=self._name), call.payload, None))
-        if call.is_stream:
-            self._hand_over((work, END, None, None, None))
+            status = Status(Code.INVALID_INPUT, want, "ValueError", [want], executor=self._name)
+        self._answer_with(work, status, call.payload)
 
     def paused(self, work: Work) -> None:
         """A stream waits for room (outcome PAUSED); it may be there already."""
@@ -169,10 +166,24 @@ class Local:
 
     def _fail(self, work: Work, status: Status) -> None:
         """Answer a call, of whatever kind, with a failure."""
-        is_stream = work.call.is_stream
-        self._hand_over((work, ITEM if is_stream else REPLY, status, None, None))
-        if is_stream:
+        self._answer_with(work, status, None)
+
+    def _answer_with(self, work: Work, status: Status | None, payload: Payload | None) -> None:
+        if work.call.is_stream:
+            self._put_item(work, Item(payload, status))
             self._hand_over((work, END, None, None, None))
+        else:
+            self._hand_over((work, REPLY, status, payload, None))
+
+    def _put_item(self, work: Work, item: Item) -> None:
+        """Add an item to those that wait to leave, and tell the owner that there are some."""
+        work.items.append(item)
+        work.n_made += 1
+        if item.payload is not None:
+            work.n_bytes_made += len(item.payload.data)
+        if not work.is_told:
+            work.is_told = True
+            self._hand_over((work, ITEM, None, None, None))
 
     def _status(self, error: BaseException, call: Call) -> Status:
         """Describe what a call raised; what no caller can mend is logged here, where the executor runs."""
@@ -247,8 +258,7 @@ class Local:
             doc = decode_one(codec_for(endpoint.input), call)
             work.iterator = invoke.stream(self.executor, endpoint, doc, call.parameters, call.headers)
         except BaseException as error:
-            self._hand_over((work, ITEM, self._status(error, work.call), None, None))
-            self._hand_over((work, END, None, None, None))
+            self._fail(work, self._status(error, call))
             return
         self._advance(work)
 
@@ -262,46 +272,41 @@ class Local:
         except StopIteration:
             self._hand_over((work, END, None, None, None))
         except BaseException as error:
-            self._hand_over((work, ITEM, self._status(error, work.call), None, None))
-            self._hand_over((work, END, None, None, None))
+            self._fail(work, self._status(error, work.call))
         finally:
             self._ended.append(slot)
 
     def _make_items(self, work: Work) -> None:
-        """Items that are quickly made leave together, but for the first."""
+        """Items that are quickly made leave together, but for the first; other work has its turn after the first that is not."""
         iterator, inbox = work.iterator, self._inbox
         assert iterator is not None
-        now = -1.0
+        now = began_at = time.monotonic()
+        is_first = not work.n_made
         while not work.is_gone:
             made, before = next(iterator), now
-            self._hand_over_item(work, made)
+            self._put_item(work, self._item(work, made))
             now = time.monotonic()
-            if now - before > _QUICK_S or now > self._leave_at or work.is_far_ahead:
+            if is_first or now - before > _QUICK_S or now > self._leave_at or work.is_far_ahead:
+                is_first = False
                 self._let_leave()
             if work.is_far_ahead:
                 self._hand_over((work, PAUSED, None, None, None))
                 return
-            if not inbox.empty():
+            if now - began_at > _QUICK_S and not inbox.empty():
                 inbox.put([work])
                 return
         close_quietly(iterator)
 
-    def _hand_over_item(self, work: Work, made: Any) -> None:
-        outcome = self._item(work, made)
-        payload = outcome[3]
-        work.made(0 if payload is None else len(payload.data))
-        self._hand_over(outcome)
-
-    def _item(self, work: Work, made: Any) -> Outcome:
+    def _item(self, work: Work, made: Any) -> Item:
         if isinstance(made, Exception):
-            return work, ITEM, self._status(made, work.call), None, None
+            return Item(status=self._status(made, work.call))
         wants = work.call.wants
         try:
             codec = codec_for(type(made))
             data = codec.encode_json_one(made) if wants == "json" else codec.encode_proto_one(made, dialect=wants)
         except Exception as error:
-            return work, ITEM, self._status(error, work.call), None, None
-        return work, ITEM, None, Payload(data, wants, True), None
+            return Item(status=self._status(error, work.call))
+        return Item(Payload(data, wants, True))
 
     # --- on the user loop ------------------------------------------------------------------------------------------------------------
 
@@ -360,7 +365,7 @@ class Local:
             doc = decode_one(codec_for(endpoint.input), call)
             items = invoke.stream_async(self.executor, endpoint, doc, call.parameters, call.headers)
             async for made in items:
-                self._hand_over_item(work, made)
+                self._put_item(work, self._item(work, made))
                 self._let_leave_soon()
                 if work.is_far_ahead:
                     work.room.clear()
@@ -368,10 +373,10 @@ class Local:
                     await work.room.wait()
         except asyncio.CancelledError:
             if not work.is_gone:
-                self._hand_over((work, ITEM, Status(Code.CANCELLED, "the method was cancelled"), None, None))
+                self._put_item(work, Item(status=Status(Code.CANCELLED, "the method was cancelled")))
             raise
         except BaseException as error:
-            self._hand_over((work, ITEM, self._status(error, work.call), None, None))
+            self._put_item(work, Item(status=self._status(error, work.call)))
         finally:
             if items is not None:
                 await self._close_items(items, call)

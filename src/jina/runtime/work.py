@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from jina.call import Call, Payload, Status
+from jina.call import Call, Item, Payload, Status
 from jina.codec import Codec, codec_for
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.endpoint import Endpoint
@@ -15,7 +15,7 @@ from jina.errors import Code, InvalidInputError, MalformedError
 from jina.runtime import invoke
 
 REPLY, ITEM, END, PAUSED = range(4)
-"""Kinds of outcome: the whole reply; one item of a stream; its end; it waits for `resume`."""
+"""Kinds of outcome: the whole reply; there are `items` of a stream; its end; it waits for `resume`."""
 
 _RESULTS = "__results__"
 MAX_AHEAD, MAX_BYTES_AHEAD = 64, 1 << 20
@@ -83,15 +83,17 @@ class Work:
         owner: Whoever submitted it; ours to hand back, not to look into.
         stream: A number for the note of begun calls, unique among the calls in flight.
         is_gone: Nobody waits for the reply any more; set by `Local.cancel`.
+        items: Those of a stream that are made and not taken by the owner, who is told of them if `is_told`.
         n_made, n_sent, n_bytes_made, n_bytes_sent: Items of a stream; each counted by one thread only, the maker's and the owner's.
     """
 
     __slots__ = (
-        "_sizes",
         "call",
         "endpoint",
         "is_gone",
         "is_paused",
+        "is_told",
+        "items",
         "iterator",
         "n_bytes_made",
         "n_bytes_sent",
@@ -107,24 +109,18 @@ class Work:
         self.call, self.owner, self.stream = call, owner, stream
         self.endpoint: Endpoint | None = None
         self.is_gone = False
-        self.is_paused = False
+        self.is_paused = self.is_told = False
         self.iterator: Iterator[Any] | None = None
         self.task: asyncio.Task[None] | None = None
         self.room: asyncio.Event | None = None
         self.n_made = self.n_sent = self.n_bytes_made = self.n_bytes_sent = 0
-        self._sizes: deque[int] = deque()
+        self.items: deque[Item] = deque()
 
-    def made(self, n_bytes: int) -> None:
-        """Count an item that was made; in the maker's thread."""
-        self._sizes.append(n_bytes)
-        self.n_made += 1
-        self.n_bytes_made += n_bytes
-
-    def sent(self, n: int) -> None:
-        """Count `n` items that have left; on the owner's loop."""
-        for _ in range(min(n, len(self._sizes))):  # a failure that ends the stream is sent, but nobody made it
-            self.n_sent += 1
-            self.n_bytes_sent += self._sizes.popleft()
+    def take_items(self) -> list[Item]:
+        """Give the items that were made since; in the owner's thread."""
+        self.is_told = False
+        items = self.items
+        return [items.popleft() for _ in range(len(items))]
 
     @property
     def is_far_ahead(self) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -119,16 +119,25 @@ _PLAIN = {(encoding, is_single): _plain(encoding, is_single) for encoding in ("j
 _PLAIN_ENVELOPES = {head[4:]: key for key, head in _PLAIN.items()}
 
 
-def join_items(packed: list[bytes]) -> bytes:
-    """Put packed items of one stream into one message."""
-    return b"".join([part for item in packed for part in (_LENGTH.pack(len(item)), item)])
+def write_items(items: Sequence[Item], pack: Callable[[Status | None, Payload | None], bytes]) -> bytes:
+    """Put items of one stream into one message; `pack` packs those that are more than a document."""
+    parts: list[bytes] = []
+    for item in items:
+        payload = item.payload
+        if item.status is None and payload is not None:
+            head = _PLAIN[payload.encoding, payload.is_single]
+            parts += (_LENGTH.pack(len(head) + len(payload.data)), head, payload.data)
+        else:
+            packed = pack(item.status, payload)
+            parts += (_LENGTH.pack(len(packed)), packed)
+    return b"".join(parts)
 
 
 def read_items(message: bytes) -> list[Item]:
     """Unpack the items of one message of a streamed reply.
 
     Raises:
-        MalformedError: Not what `join_items` makes.
+        MalformedError: Not what `write_items` makes.
     """
     items, start = [], 0
     try:
