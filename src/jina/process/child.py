@@ -18,6 +18,7 @@ from typing import Any
 from jina.process.exits import exit_fd, own_exit_fd
 from jina.process.forks import is_closed, keep_from_forks
 from jina.process.messages import AppSpec, FrontSpec, Reader, ToChild, WorkerSpec, frame
+from jina.process.stdio import inherited, pipe
 
 _MAX_READ_BYTES = 1 << 18
 _MAX_WORDS_BYTES = 4 << 10
@@ -112,7 +113,7 @@ def spawn(role: str, spec: WorkerSpec | FrontSpec | AppSpec, env: Mapping[str, s
         env: Its whole environment.
         pass_fds: File descriptors that it inherits under the same numbers.
     """
-    (orders_read, orders_write), (events_read, events_write), (printed_read, printed_write) = os.pipe(), os.pipe(), os.pipe()
+    (orders_read, orders_write), (events_read, events_write), (printed_read, printed_write) = pipe(), pipe(), pipe()
     exited = own_exit_fd()
     fds = [orders_read, events_write, printed_write, *([exited] if exited is not None else ())]
     try:
@@ -120,6 +121,8 @@ def spawn(role: str, spec: WorkerSpec | FrontSpec | AppSpec, env: Mapping[str, s
             [sys.executable, "-P", "-m", f"jina.main.{role}", spec.name, *map(str, fds)],
             env=_with_import_path(env),
             stdin=subprocess.DEVNULL,
+            stdout=inherited(1),
+            stderr=inherited(2),
             pass_fds=(*fds, *pass_fds),
             process_group=0,
         )

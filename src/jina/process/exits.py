@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Iterable
 
+from jina.process.stdio import above_stdio
+
 _POLL_S = 0.02
 
 
@@ -32,7 +34,7 @@ def own_exit_fd() -> int | None:
     """Give a descriptor, for children of ours, that becomes readable when this process ends; None where the system has none."""
     if hasattr(os, "pidfd_open"):
         with contextlib.suppress(OSError):
-            return os.pidfd_open(os.getpid())
+            return above_stdio(os.pidfd_open(os.getpid()))
     return None
 
 

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 
 from jina.errors import ConfigError, PortAlreadyUsed
+from jina.process.stdio import above_stdio
 
 _IN_USE = {errno.EADDRINUSE, errno.EACCES}
 
@@ -29,7 +30,7 @@ def bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (socket.gaierror, UnicodeError) as error:
         raise ConfigError(f"host {host!r} cannot be resolved: {error}") from error
-    sock = socket.socket(family, kind, protocol)
+    sock = socket.socket(fileno=above_stdio(socket.socket(family, kind, protocol).detach()))
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
