@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from jina.client import Client
 from jina.testing import Service
@@ -154,3 +158,30 @@ def test_client_is_named_by_its_address() -> None:
 
     assert (client.args.host, client.args.port, client.args.tls) == ("example.org", 8443, True)
     assert "example.org:8443" in repr(client)
+
+
+def test_interrupt_ends_a_post_whose_async_inputs_never_come(service: Service) -> None:
+    """The generator is cancelled where it waits, and cleans up; the client goes on."""
+    ends: list[str] = []
+
+    async def inputs() -> AsyncIterator[Text]:
+        try:
+            yield Text(text="a")
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)  # again and again: a lone signal just before a wait does not end it
+            await asyncio.Event().wait()
+        finally:
+            ends.append("cleaned up")
+
+    def interrupt(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            service.post("/up", inputs(), request_size=1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert ends == ["cleaned up"]
+    assert service.post("/up", Text(text="a"), return_type=Text).text == "A"

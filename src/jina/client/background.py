@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import queue
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -37,11 +38,18 @@ class Background:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for its result; an interrupted wait cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        done: queue.SimpleQueue[asyncio.Task[T]] = queue.SimpleQueue()  # unlike a Future's locks it bears an interrupt at any moment
+        started: list[asyncio.Task[T]] = []
+
+        def start() -> None:
+            started.append(self.loop.create_task(coroutine))
+            started[0].add_done_callback(done.put)
+
+        self.loop.call_soon_threadsafe(start)
         try:
-            return future.result()
+            return done.get().result()
         except BaseException:
-            future.cancel()
+            self.call(lambda: started[0].cancel())
             raise
 
     def stop(self) -> None:

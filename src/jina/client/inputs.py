@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
+from jina.client.background import Background
 from jina.errors import BadClientInput
 from jina.hints import is_document_class
 
@@ -116,31 +116,35 @@ class ThreadedIterator:
 
     def __init__(self, items: AsyncIterator[Batch]) -> None:
         self._items = items
-        self._loop = asyncio.new_event_loop()
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, "jina-inputs")
+        self._background = Background("jina-inputs")
+        self._task: asyncio.Task[Any] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
         try:
-            return self._run(self._next())
+            return self._background.run(self._next())
         except StopAsyncIteration:
             raise StopIteration from None
 
     async def _next(self) -> Batch:
+        self._task = asyncio.current_task()
         return await anext(self._items)
 
-    def _run(self, coroutine: Any) -> Any:
-        return self._thread.submit(self._loop.run_until_complete, coroutine).result()
+    async def _close(self) -> None:
+        if self._task is not None and not self._task.done():  # whoever waited for it was interrupted
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        if inspect.isasyncgen(self._items):
+            await self._items.aclose()
 
     def close(self) -> None:
         """Close the iterator, end the thread."""
-        if inspect.isasyncgen(self._items):
-            self._run(self._items.aclose())
-        self._run(self._loop.shutdown_asyncgens())
-        self._thread.shutdown()
-        self._loop.close()
+        try:
+            self._background.run(self._close())
+        finally:
+            self._background.stop()
 
 
 class AwaitedIterator:
