@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -189,3 +190,62 @@ async def test_a_request_makes_room_for_its_reply(path: str) -> None:
     await until(lambda: ended(peer, stream) is not None or peer.count(UNARY_REPLY) == 1)
     assert peer.count(MESSAGE) + peer.count(UNARY_REPLY) == 1
     assert service.buffered.n_bytes == 0
+
+
+_REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+
+
+@pytest.mark.parametrize("path", [_CALL, _REFLECTION])
+async def test_many_small_requests_of_a_reader_that_lets_nothing_in_do_not_pile_up_replies(path: str) -> None:
+    """The stream's requests wait, and what waits is counted, however small each of them is."""
+    service = Service(3000 * KIB, Slow(15 * KIB))
+    service.handler.may_answer.set()
+    peer, connection = service.peer()
+    stream = peer.wire.start(grpc.request_block(path, "x", (("__prefetch__", "0"),)))
+    peer.wire._http2._out.append(b"\0\0\6\4\0\0\0\0\0" + b"\0\4\0\0\0\0")  # INITIAL_WINDOW_SIZE 0
+    question = message(10) if path == _CALL else b"\x22\x0cjina.JinaRPC"  # file_containing_symbol
+    for _ in range(20_000):
+        peer.wire.send_message(stream, question)
+    peer.flush()
+    for _ in range(2000):
+        await asyncio.sleep(0)
+    assert connection.wire.n_buffered_bytes < 4000 * KIB
+    assert service.buffered.n_bytes >= connection.wire.n_buffered_bytes
+    peer.transport.close()
+    await until(lambda: service.buffered.n_bytes == 0)
+
+
+async def test_reflection_goes_on_after_its_reader_has_paused() -> None:
+    """Every question is answered, in order, once there is room."""
+    service = Service(10_000 * KIB, Slow())
+    peer, _ = service.peer()
+    stream = peer.wire.start(grpc.request_block(_REFLECTION, "x"))
+    peer.transport.pause_reading()
+    for _ in range(300):
+        peer.wire.send_message(stream, b"\x22\x0cjina.JinaRPC")
+    peer.wire.half_close(stream)
+    peer.flush()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    peer.transport.resume_reading()
+    await until(lambda: ended(peer, stream) is not None)
+    assert ((ended(peer, stream) or ())[2], peer.count(MESSAGE), service.buffered.n_bytes) == (0, 300, 0)
+
+
+@pytest.mark.parametrize("path", [_CALL, _REFLECTION])
+async def test_empty_messages_that_wait_are_counted(path: str) -> None:
+    """Each costs memory, though it has no bytes."""
+
+    async def never(headers: Any) -> None:
+        await asyncio.Event().wait()
+
+    buffered = Buffered(1000 * KIB)
+    front = GrpcFront(Slow(), [], guard=never, buffered=buffered)
+    peer = Peer()
+    join(peer, front.make_protocol())
+    stream = peer.wire.start(grpc.request_block(path, "x"))
+    for _ in range(50_000):
+        peer.wire.send_message(stream, b"")
+    peer.flush()
+    await until(lambda: ended(peer, stream) is not None)
+    assert ((ended(peer, stream) or ())[2], buffered.n_bytes) == (8, 0)

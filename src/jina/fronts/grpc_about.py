@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from jina.call import Call, Payload
@@ -117,48 +118,59 @@ async def watch_health(connection: GrpcConnection, stream: int, head: RequestHea
 
 
 class Reflection:
-    """`ServerReflectionInfo`: one answer for each question."""
+    """`ServerReflectionInfo`: one answer for each question. Those of a caller that does not read its answers wait."""
 
     def __init__(self, connection: GrpcConnection, stream: int, head: RequestHead) -> None:
         self._connection, self._stream, self._head = connection, stream, head
-        self._waiting: list[bytes] | None = None
+        self._waiting: deque[bytes] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._is_half_closed = False
-        if connection.front.guard is not None:
-            self._waiting = []
+        self._is_half_closed = self._has_ended = False
+        self._is_checked = connection.front.guard is None
+        connection.wire.hold(stream)
+        if not self._is_checked:
             self._task = connection.start_task(self._check())
 
     async def _check(self) -> None:
         if await is_refused(self._connection, self._stream, self._head):
             self._connection.gone(self._stream)
             return
-        waiting, self._waiting = self._waiting or [], None
-        for data in waiting:
-            self.message(data)
-        if self._is_half_closed:
-            self.half_close()
+        self._is_checked = True
+        self._advance()
 
     def message(self, data: bytes) -> None:
-        if self._waiting is not None:
-            self._waiting.append(data)
-            return
+        self._waiting.append(data)
+        self._advance()
+
+    def half_close(self) -> None:
+        self._is_half_closed = True
+        self._advance()
+
+    def writable(self) -> None:
+        self._advance()
+
+    def cancelled(self) -> None:
+        self._has_ended = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _advance(self) -> None:
+        connection = self._connection
+        while self._waiting and self._is_checked and not self._has_ended and connection.can_write(self._stream):
+            data = self._waiting.popleft()
+            connection.wire.consumed(self._stream, len(data))
+            connection.release(self._stream, data)
+            self._answer(data)
+        if self._is_half_closed and self._is_checked and not self._waiting and not self._has_ended:
+            self._has_ended = True
+            connection.end(self._stream)
+
+    def _answer(self, data: bytes) -> None:
         try:
             answer = services.answer_reflection(data, ADVERTISED)
         except MalformedError as error:
+            self._has_ended = True
             self._connection.wire.refuse(self._stream, _INTERNAL, str(error))
             self._connection.gone(self._stream)
             return
         self._connection.wire.send_message(self._stream, answer)
         self._connection.flush_soon()
-
-    def half_close(self) -> None:
-        self._is_half_closed = True
-        if self._waiting is None:
-            self._connection.end(self._stream)
-
-    def writable(self) -> None:
-        """Nothing waits for it."""
-
-    def cancelled(self) -> None:
-        if self._task is not None:
-            self._task.cancel()

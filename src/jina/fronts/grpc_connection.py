@@ -23,6 +23,8 @@ _ACK_S = 0.2
 """How long a client that should go elsewhere may take to say that it has heard of it; calls that it began before then are taken."""
 _IDLE_ACK_S = 10.0
 """The same where nothing presses."""
+_PER_MESSAGE = 64
+"""What each message of a stream call counts beside its bytes: there may be any number of them."""
 
 
 class StreamCall(Protocol):
@@ -135,7 +137,7 @@ class GrpcConnection(asyncio.Protocol):
         if kind == UNARY:
             answer = grpc_methods.UNARY.get(event[2].path)
             if answer is not None:
-                if len(event[3]) <= SMALL or self._has_room(event):
+                if len(event[3]) <= SMALL or self._has_room(event[1], len(event[3])):
                     self._start(event[1], answer(self, event[1], event[2], event[3]))
             else:  # a stream of one message, whole in one read
                 self._open(event[1], event[2])
@@ -145,7 +147,7 @@ class GrpcConnection(asyncio.Protocol):
             self._open(event[1], event[2])
         elif kind == MESSAGE:
             call = self._calls.get(event[1])
-            if call is not None and (len(event[2]) <= SMALL or self._has_room(event)):
+            if call is not None and self._has_room(event[1], len(event[2]) + _PER_MESSAGE):
                 call.message(event[2])
         elif kind == HALF_CLOSED:
             call = self._calls.get(event[1])
@@ -159,10 +161,9 @@ class GrpcConnection(asyncio.Protocol):
             self.flush()
             self._close()
 
-    def _has_room(self, event: tuple[Any, ...]) -> bool:
-        """Count a message that is not small, or end its call."""
-        stream = event[1]
-        if self.wire.count(stream, len(event[-1])):
+    def _has_room(self, stream: int, n_bytes: int) -> bool:
+        """Count a message, or end its call."""
+        if self.wire.count(stream, n_bytes):
             return True
         send_refusal(self, stream, FULL)
         self._left(stream)
@@ -229,10 +230,12 @@ class GrpcConnection(asyncio.Protocol):
             self._unsent.watch(self.loop.time())
             self.transport.close()
 
+    def release(self, stream: int, data: bytes) -> None:
+        """A message of a stream call is held no more."""
+        self.wire.uncount(stream, len(data) + _PER_MESSAGE)
+
     def admits(self, n_bytes: int) -> bool:
-        """Whether a reply of this size may be held; it counts from now on."""
-        if n_bytes <= SMALL:
-            return True
+        """Whether a reply of this size may be held; it counts from now on. Nobody asks for a small one that leaves at once."""
         if not self.front.buffered.take(n_bytes):
             return False
         self._n_unflushed += n_bytes

@@ -65,7 +65,7 @@ async def stream_doc(connection: GrpcConnection, stream: int, head: RequestHead,
                 send_refusal(connection, stream, item.status, call.request_id)
                 return
             message = _item_message(call, envelope, reply, item.status, item.payload, started_s)
-            if not connection.admits(len(message)):
+            if len(message) > SMALL and not connection.admits(len(message)):
                 send_refusal(connection, stream, FULL, call.request_id)
                 return
             connection.wire.send_message(stream, message)

@@ -60,6 +60,8 @@ class DataStream:
 
     def _stop(self) -> None:
         self._has_ended = True
+        while self._waiting:
+            self._connection.release(self._stream, self._waiting.popleft())
         if self._timer is not None:
             self._timer.cancel()
 
@@ -108,13 +110,12 @@ class DataStream:
             call, envelope = found
             reply = await connection.front.handler(call)
         finally:
-            if len(data) > SMALL:
-                connection.wire.uncount(self._stream, len(data))
+            connection.release(self._stream, data)
         if reply.status is not None and ends_with_status(reply.status):
             self._fail(reply.status, call.request_id)
             return
         message = reply_message(call, envelope, reply, started_s)
-        if connection.admits(len(message)):
+        if (len(message) <= SMALL and not self._unsent) or connection.admits(len(message)):
             self._send(message, slot)
         else:
             self._fail(FULL, call.request_id)
@@ -122,14 +123,17 @@ class DataStream:
     def _send(self, message: bytes, slot: list[bytes | None]) -> None:
         if self._has_ended:
             return
-        if self._in_order:
+        if not self._in_order:
+            self._write(message)
+        elif self._connection.wire.count(self._stream, len(message)):
             slot[0] = message
             while self._order and self._order[0][0] is not None:
                 ready = self._order.popleft()[0]
                 assert ready is not None
+                self._connection.wire.uncount(self._stream, len(ready))
                 self._write(ready)
         else:
-            self._write(message)
+            self._fail(FULL)
 
     def _write(self, message: bytes) -> None:
         self._connection.wire.send_message(self._stream, message)
