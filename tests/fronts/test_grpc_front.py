@@ -226,3 +226,34 @@ async def test_every_status_says_which_request_it_is_about(
     assert told == [expected] if expected else len(told[0]) == 32
     peer.transport.close()
     await until(lambda: not front.connections)
+
+
+async def test_many_health_watchers_cost_no_more_than_one() -> None:
+    """The state is looked at once a second for all of them, and each hears of a change."""
+    n_looks, is_up = 0, True
+
+    def look() -> bool:
+        nonlocal n_looks
+        n_looks += 1
+        return is_up
+
+    front = GrpcFront(Slow(), [], name="x", is_up=look)
+    peer = Peer()
+    join(peer, front.make_protocol())
+    for _ in range(100):
+        stream = peer.wire.start(grpc.request_block("/grpc.health.v1.Health/Watch", "x"))
+        peer.wire.send_message(stream, b"\x0a\x01x")
+        peer.wire.half_close(stream)
+    peer.flush()
+    await until(lambda: peer.count(MESSAGE) == 100)
+    front._tick()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    n_before = n_looks
+    await asyncio.sleep(1.2)
+    assert n_looks - n_before <= 2
+    is_up = False
+    front._tick()
+    await until(lambda: peer.count(MESSAGE) == 200)
+    peer.transport.close()
+    await until(lambda: not front.connections and not front.watchers)

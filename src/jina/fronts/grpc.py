@@ -80,6 +80,7 @@ class GrpcFront:
         self.connections: set[GrpcConnection] = set()
         self.watchers: set[asyncio.Event] = set()
         self.is_draining = False
+        self._seen: tuple[bool, bool] | None = None
         options = self.options
         self.limits = Limits(
             max_streams=options.max_streams, max_header_list_bytes=options.max_header_bytes, max_header_fields=options.max_header_fields
@@ -121,8 +122,20 @@ class GrpcFront:
         if self._timer is None:
             self._timer = connection.loop.call_later(_TICK_S, self._tick)
 
+    def watch(self, changed: asyncio.Event) -> None:
+        """Set this event, until it is taken out of `watchers`, after a change of state: replicas come and go, so we look now and then."""
+        self.watchers.add(changed)
+        self._seen = None
+
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = loop.call_later(_TICK_S, self._tick)
+        if self.watchers:
+            seen, self._seen = self._seen, (self.is_ready(), self.is_up())
+            if seen != self._seen:
+                for changed in self.watchers:
+                    changed.set()
         for connection in list(self.connections):
             connection.tick(loop.time())

@@ -89,7 +89,7 @@ async def check_health(connection: GrpcConnection, stream: int, head: RequestHea
 
 
 async def watch_health(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
-    """Tell the state now and whenever it changes; replicas come and go, so we look again now and then."""
+    """Tell the state now and whenever it changes."""
     try:
         service = services.read_health_request(data)
     except MalformedError as error:
@@ -97,7 +97,7 @@ async def watch_health(connection: GrpcConnection, stream: int, head: RequestHea
         return
     front, told = connection.front, -1
     changed = asyncio.Event()
-    front.watchers.add(changed)
+    front.watch(changed)
     try:
         while not (front.is_draining and told == services.NOT_SERVING):
             state = _health(connection, service)
@@ -107,11 +107,7 @@ async def watch_health(connection: GrpcConnection, stream: int, head: RequestHea
                 connection.flush_soon()
                 continue
             changed.clear()
-            try:
-                async with asyncio.timeout(1.0):
-                    await changed.wait()
-            except TimeoutError:
-                pass
+            await changed.wait()
     finally:
         front.watchers.discard(changed)
     connection.wire.refuse(stream, _UNAVAILABLE, "the server is stopping")
