@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import hypothesis.strategies as st
 import numpy as np
@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from pydantic import BaseModel, ConfigDict
 
+from jina.codec import codec_for
 from jina.codec.proto import ProtoCodec
 from jina.codec.schema import schema_of
 from jina.codec.varint import varint
+from jina.docs import BaseDoc, DocList
 from jina.errors import InvalidInputError, MalformedError
 
 
@@ -164,3 +166,61 @@ def test_reading_takes_time_in_proportion() -> None:
     doc = CODEC.decode_one(entry(b"part", part * 20_000) + entry(b"n", b"\x10\x01") * 20_000)
 
     assert (doc.part.n, doc.n) == (7, 1)
+
+
+class Sent(BaseDoc):
+    inner: Sent | None = None
+    items: DocList[Sent] = DocList()
+    n: int = 0
+
+
+class Wanted(BaseDoc):
+    inner: Wanted | None = None
+    items: DocList[Wanted] = DocList()
+    n: int = 0
+    z: int = 0
+
+
+class Cat(BaseDoc):
+    kind: Literal["cat"] = "cat"
+    pet: Cat | Dog | None = None
+
+
+class Dog(BaseDoc):
+    kind: Literal["dog"] = "dog"
+    pet: Cat | Dog | None = None
+
+
+Cat.model_rebuild()
+
+
+class Unfit(BaseDoc):
+    kind: str = "cow"
+    pet: Unfit | None = None
+
+
+DEPTH = 60  # work that doubles with each level would not end
+
+
+def test_a_missing_field_at_each_level_costs_no_more_than_one() -> None:
+    """Documents that are not in the usual form are read once more, those within them are not."""
+    sent = Sent()
+    for at in range(DEPTH):
+        sent = Sent(inner=sent) if at % 2 else Sent(items=DocList[Sent]([sent]))
+    (read,) = codec_for(Wanted).decode_proto(codec_for(Sent).encode_proto([sent]))
+
+    depth = 0
+    while read.inner or read.items:
+        read, depth = read.inner or read.items[0], depth + 1
+    assert depth == DEPTH
+
+
+def test_classes_that_cannot_be_told_apart_by_their_fields_are_tried_once_a_level() -> None:
+    """Whether one of them fits at last or none does."""
+    dog, cow = Dog(), Unfit()
+    for _ in range(DEPTH):
+        dog, cow = Dog(pet=dog), Unfit(kind="dog", pet=cow)
+
+    assert codec_for(Dog).decode_proto(codec_for(Dog).encode_proto([dog])) == [dog]
+    with pytest.raises(InvalidInputError, match="kind"):
+        codec_for(Dog).decode_proto(codec_for(Unfit).encode_proto([cow]))

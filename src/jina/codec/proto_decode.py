@@ -26,7 +26,7 @@ from jina.codec import proto_read as r
 from jina.codec import proto_wire as w
 from jina.codec.fields import map_order
 from jina.codec.ids import document_id, path_of
-from jina.codec.proto_entries import by_entry, entry_reader
+from jina.codec.proto_entries import by_entry
 from jina.codec.proto_read import Reader, Reading
 from jina.codec.proto_straight import HERE, straight
 from jina.codec.schema import Schema
@@ -133,23 +133,22 @@ def read(buf, p, end, at, reading, whole, out, waiting):
         else:
             start, p, e = skip(buf, p, end)
             if start < 0: continue
-        reading.is_exact = True
+        reading.is_exact, is_straight = True, False
         try:
             for _ in ONCE:
 """
 _TAIL: Final = """
-                if p != e: break
-                if is_direct and reading.is_exact:
-                    MAKE_STRAIGHT
-                else:
-                    waiting.append((len(out), VALUES))
-                    out.append(None)
-                break
-            else:
-                p = -1
+                is_straight = p == e
         except errors:
-            p = -1
-        if p == e: continue
+            pass
+        if is_straight:
+            NESTED
+            if is_direct and reading.is_exact:
+                MAKE_STRAIGHT
+            else:
+                waiting.append((len(out), VALUES))
+                out.append(None)
+            continue
         p = e
         reading.is_exact = True
         values = by_entry(buf, start, e, HERE, reading)
@@ -169,13 +168,16 @@ def _source(schema: Schema, order: tuple[str, ...], names: dict[str, Any]) -> st
     fields = [schema.by_name[name] for name in order]
     local = {field.name: f"v{at}" for at, field in enumerate(fields)}
     lines: list[str] = []
+    nested: list[str] = []
     for at, field in enumerate(fields):
-        names[f"entry{at}"] = entry_reader(field, schema)
-        lines += straight(at, field, names)
+        found, read = straight(at, field, schema, names)
+        lines += found
+        nested += read
     values = "{" + ", ".join(f"{field.name!r}: {local[field.name]}" for field in schema.fields) + "}"
     by_name = "{" + ", ".join(f"{field.name!r}: values[{field.name!r}]" for field in schema.fields) + "}"
     tail = _TAIL.replace("MAKE_STRAIGHT", _make(schema, values)).replace("MAKE_BY_ENTRY", _make(schema, by_name))
-    tail = tail.replace("VALUES", values).replace("N_FIELDS", str(len(fields))).replace("HERE", HERE)
+    tail = tail.replace("VALUES", values).replace("N_FIELDS", str(len(fields)))
+    tail = tail.replace("NESTED", "; ".join(nested) or "pass").replace("HERE", HERE)
     if schema.extra != "ignore":
         lines = ["break"]
     return _HEAD + "\n".join(" " * 16 + line for line in lines) + tail

@@ -15,33 +15,43 @@ from jina.codec.schema import Field, Schema
 from jina.codec.varint import read_varint, varint
 
 EntryReader = Callable[[bytes, int, int, tuple[Any, ...], Reading], tuple[Any, int]]
+EntryFinder = Callable[[bytes, int, int], tuple[int, int]]
 _unpack_double: Final = Struct("<d").unpack_from
 
 
-def entry_reader(field: Field, schema: Schema) -> EntryReader:
-    """Reads the entry at a position if it is this field's, in usual form; the position behind it is -1 if it is not."""
+def entry_finder(field: Field) -> EntryFinder:
+    """Finds the node in the entry at a position if it is this field's, in usual form: start and stop; the stop is -1 if it is not."""
     raw = field.name.encode()
     prefix = b"\n" + varint(len(raw)) + raw + b"\x12"
-    size, read = len(prefix), _node_reader(field, schema)
+    size = len(prefix)
 
-    def entry(buf: bytes, p: int, end: int, at: tuple[Any, ...], reading: Reading) -> tuple[Any, int]:
+    def find(buf: bytes, p: int, end: int) -> tuple[int, int]:
         if p >= end or buf[p] != 10:
-            return None, -1
+            return 0, -1
         n, p = read_varint(buf, p + 1)
         stop = p + n
         if stop > end or not buf.startswith(prefix, p):
-            return None, -1
+            return 0, -1
         m, p = read_varint(buf, p + size)
-        if p + m != stop:
-            return None, -1
-        return read(buf, p, stop, at, reading), stop
+        return (p, stop) if p + m == stop else (0, -1)
+
+    return find
+
+
+def entry_reader(field: Field, schema: Schema) -> EntryReader:
+    """Reads the entry that `entry_finder` finds: its value, and the position behind it or -1."""
+    find, read = entry_finder(field), node_reader(field, schema)
+
+    def entry(buf: bytes, p: int, end: int, at: tuple[Any, ...], reading: Reading) -> tuple[Any, int]:
+        start, stop = find(buf, p, end)
+        return (None, -1) if stop < 0 else (read(buf, start, stop, at, reading), stop)
 
     return entry
 
 
 def by_entry(schema: Schema) -> Callable[[bytes, int, int, tuple[Any, ...], Reading], dict[str, Any]]:
     """Reads a document's entries in any order to values by field name."""
-    readers = {field.name.encode(): (field.name, _node_reader(field, schema)) for field in schema.fields}
+    readers = {field.name.encode(): (field.name, node_reader(field, schema)) for field in schema.fields}
     keeps_unknown, family = schema.extra != "ignore", schema.family
 
     def read(buf: bytes, p: int, end: int, at: tuple[Any, ...], reading: Reading) -> dict[str, Any]:
@@ -79,7 +89,7 @@ def _entries(buf: bytes, p: int, end: int) -> Any:
             yield f.read_entry(buf, start, p)
 
 
-def _node_reader(field: Field, schema: Schema) -> Reader:
+def node_reader(field: Field, schema: Schema) -> Reader:
     """Reads one field's node; notes in `reading.is_exact` if the value is not of exactly the field's type."""
     hint, family, name = field.type, schema.family, field.name
     check = check_of(hint)

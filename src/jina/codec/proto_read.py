@@ -28,12 +28,14 @@ class Reading:
         prefix: What their paths begin with; `(0,)` for a document that is not in a list.
         is_trusted: The bytes come from one of our own processes.
         is_exact: Cleared by whoever reads a value that is not of exactly its field's type, so that the class has to validate it.
+        guesses: What nested documents came to, by place, class and bytes, while the class of one around them is not yet known.
     """
 
-    __slots__ = ("call_id", "is_exact", "is_trusted", "prefix")
+    __slots__ = ("call_id", "guesses", "is_exact", "is_trusted", "prefix")
 
     def __init__(self, call_id: bytes, is_trusted: bool, prefix: tuple[int, ...] = ()) -> None:
         self.call_id, self.is_trusted, self.is_exact, self.prefix = call_id, is_trusted, True, prefix
+        self.guesses: dict[tuple[Any, ...], Any] | None = None
 
 
 # Where a value stands: (depth, the same of what holds it, then the steps from there to here).
@@ -105,15 +107,37 @@ def as_declared(value: Any, hint: Type) -> Any:
 def _doc(data: Span, hint: Type, at: tuple[Any, ...], reading: Reading, family: str) -> Any:
     """A nested document, of the class that the field names; of several the one with most of its fields that takes it."""
     kinds = [part for part in (hint, *(hint.args if hint.kind == "union" else ())) if part.kind in ("doc", "model")]
-    if len(kinds) > 1:
-        kinds = _likeliest(kinds, data)
-    for place, part in enumerate(kinds):
-        try:
-            return decoders_of(part.cls)[0](*data, at, reading)  # type: ignore[arg-type]
-        except InvalidInputError:
-            if place == len(kinds) - 1:
-                raise
-    return _dict(data, ANY, at, reading, family)
+    if len(kinds) == 1:
+        return decoders_of(kinds[0].cls)[0](*data, at, reading)  # type: ignore[arg-type]
+    return _first_that_fits(_likeliest(kinds, data), data, at, reading) if kinds else _dict(data, ANY, at, reading, family)
+
+
+def _first_that_fits(kinds: list[Type], data: Span, at: tuple[Any, ...], reading: Reading) -> Any:
+    """The document as the first of some classes that takes it.
+
+    What came of a place is remembered while a document around it is still being guessed at; otherwise each level would double the work.
+    """
+    buf, start, stop = data
+    outer, is_exact = reading.guesses, reading.is_exact
+    if outer is None:
+        reading.guesses = {}
+    known, content, made = reading.guesses, buf[start:stop], None
+    assert known is not None
+    try:
+        for part in kinds:
+            key = (at, part.cls, content)
+            if key not in known:
+                try:
+                    known[key] = decoders_of(part.cls)[0](*data, at, reading)  # type: ignore[arg-type]
+                except InvalidInputError as error:
+                    known[key] = error
+                    reading.is_exact = is_exact
+            made = known[key]
+            if not isinstance(made, InvalidInputError):
+                return made
+        raise made  # type: ignore[misc]
+    finally:
+        reading.guesses = outer
 
 
 def _likeliest(parts: list[Type], doc: Span) -> list[Type]:

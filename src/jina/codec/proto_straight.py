@@ -2,6 +2,8 @@
 
 `proto_decode` puts those of all fields into one function. Each compares the entry's header with a ready-made one and takes the value
 (`v3` for the fourth field) at `p`; where it does not fit, the entry is read by `proto_entries`, and where that fails too the loop is left.
+What may hold documents is only found (`s3`, `x3`), and read when all fields have been: a document that turns out to be in another order is
+read anew, and if those within it had been read already, each level would double the work.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import numpy as np
 
 from jina.codec import proto_wire as w
 from jina.codec.exact import check_of
-from jina.codec.proto_entries import EntryReader
+from jina.codec.proto_entries import EntryReader, entry_finder, entry_reader, node_reader
 from jina.codec.proto_read import Reading
-from jina.codec.schema import Field
+from jina.codec.schema import Field, Schema
 
 _LARGE: Final = 65536  # an array's bytes from here on are copied once rather than twice
 _MAX_FORMS: Final = 64  # forms of tensors remembered a field
@@ -23,17 +25,20 @@ HERE: Final = "(at if whole else (at[0], at, len(out)))"
 """The place of the document that is being read; spelled out, for it is needed only where a value may nest documents."""
 
 
-def straight(at: int, field: Field, names: dict[str, Any]) -> list[str]:
-    """Statements that take one field's entry at `p`, or leave the loop."""
-    by_entry = [f"v{at}, p = entry{at}(buf, p, e, {HERE}, reading)", "if p < 0: break"]
+def straight(at: int, field: Field, schema: Schema, names: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Statements that take one field's entry at `p`, or leave the loop; and those that read it once the document is known to fit."""
     make = _KINDS.get(field.kind)
     if make is None:
-        return by_entry
+        names[f"find{at}"], names[f"node{at}"] = entry_finder(field), node_reader(field, schema)
+        found = [f"s{at}, p = find{at}(buf, p, e)", "if p < 0: break", f"x{at} = p"]
+        return found, [f"v{at} = node{at}(buf, s{at}, x{at}, {HERE}, reading)"]
+    names[f"entry{at}"] = entry_reader(field, schema)
+    by_entry = [f"v{at}, p = entry{at}(buf, p, e, {HERE}, reading)", "if p < 0: break"]
     names[f"none{at}"] = none = w.entry_header(field.name.encode(), 0)
     lines = make(at, field.name.encode(), field, names)
     if field.is_optional:
         lines += [f"elif starts(none{at}, p):", f" v{at} = None", f" p += {len(none)}"]
-    return [*lines, "else:", *(" " + line for line in by_entry)]
+    return [*lines, "else:", *(" " + line for line in by_entry)], []
 
 
 def _headers(key: bytes, tag: bytes, suffix: bytes) -> tuple[bytes, ...]:
