@@ -104,6 +104,8 @@ def test_fault_of_the_peer_is_answered_as_the_rfc_says(sent: bytes, expected: tu
 FLOODS: list[tuple[str, bytes, dict[str, int]]] = [
     ("resets", b"".join(headers(n) + frames.rst_stream(n, 8) for n in range(1, 60, 2)), {"max_resets": 20}),
     ("pings", frames.frame(frames.PING, 0, 0, b"12345678") * 21, {"max_pings": 20}),
+    ("answers to pings that nobody sent", frames.frame(frames.PING, frames.ACK, 0, b"12345678") * 21, {"max_pings": 20}),
+    ("acknowledgements of settings", frames.frame(frames.SETTINGS, frames.ACK, 0) * 22, {"max_settings": 20}),
     ("settings", frames.settings({}) * 21, {"max_settings": 20}),
     ("empty DATA", headers() + data(1, b"") * 21, {"max_empty_frames": 20}),
     ("small WINDOW_UPDATE", headers() + frames.window_update(1, 1) * 21, {"max_empty_frames": 20}),

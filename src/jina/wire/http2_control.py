@@ -22,7 +22,7 @@ class Control(Sending):
     def __init__(self, *, is_client: bool, limits: Limits, buffered: Buffered | None = None) -> None:
         super().__init__(is_client=is_client, limits=limits, buffered=buffered)
         self.is_ready, self._now = False, 0.0
-        self._pings = Budget(limits.max_pings, limits.recovery_s)
+        self._ping_budget = Budget(limits.max_pings, limits.recovery_s)
         self._settings = Budget(limits.max_settings, limits.recovery_s)
         self._empties = Budget(limits.max_empty_frames, limits.recovery_s)
 
@@ -66,6 +66,7 @@ class Control(Sending):
                 raise ConnectionError2(frames.FRAME_SIZE_ERROR, "an acknowledgement of SETTINGS is not empty")
             if not self.is_ready:
                 raise ConnectionError2(frames.PROTOCOL_ERROR, "the first frame acknowledges SETTINGS")
+            self._spend(self._settings, "acknowledgements of SETTINGS")
             return
         if len(payload) % 6:
             raise ConnectionError2(frames.FRAME_SIZE_ERROR, "SETTINGS of a wrong size")
@@ -114,9 +115,14 @@ class Control(Sending):
         if len(payload) != 8:
             raise ConnectionError2(frames.FRAME_SIZE_ERROR, "PING of a wrong size")
         if not flags & frames.ACK:
-            self._spend_unless_earned(self._pings, "PING frames")
+            self._spend_unless_earned(self._ping_budget, "PING frames")
             self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
-        elif payload == DRAIN_PING and self.is_going:
+            return
+        if self._n_pings:
+            self._n_pings -= 1
+        else:
+            self._spend(self._ping_budget, "answers to PING frames that were not sent")
+        if payload == DRAIN_PING and self.is_going:
             self.end_drain()
         else:
             self._events.append((PING_ACK, payload))

@@ -38,6 +38,7 @@ class Sending:
         self._out: list[Bytes] = []
         self._events: list[Event] = []
         self._must_shrink = self._has_moved = False
+        self._n_pings = 0  # sent and not answered
         self._n_earned = 0  # PING and small WINDOW_UPDATE frames that the peer may send for DATA frames of ours
         self._resets = Budget(limits.max_resets, limits.recovery_s)
 
@@ -201,6 +202,7 @@ class Sending:
 
     def ping(self, data: bytes) -> None:
         """Send PING."""
+        self._n_pings += 1
         self._out.append(frames.frame(frames.PING, 0, 0, data))
 
     def goaway(self) -> None:
