@@ -68,8 +68,12 @@ def test_a_port_that_is_taken_fails_the_start_and_leaves_nothing(*, is_listening
 
 
 class Slow(Executor):
-    def __init__(self, **kwargs: Any) -> None:
+    """Is made in a minute; with a name, leaves a file when it begins."""
+
+    def __init__(self, mark: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if mark:
+            Path(mark).touch()
         time.sleep(60)
 
 
@@ -169,6 +173,37 @@ def test_ctrl_c_while_it_starts_ends_it_at_once(tmp_path: Path) -> None:
         assert "KeyboardInterrupt" in err
         assert time.monotonic() - begin < 10
         assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_parent_that_is_killed_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    """A model that loads for a minute gets no time to finish, for it holds nothing; others may wait for its memory."""
+    mark = tmp_path / "mark"
+    with script(tmp_path, "Slow", mark=str(mark)) as (process, pids):
+        wait_until(mark.exists)
+        process.kill()
+        wait_until(lambda: not any(is_alive(pid) for pid in pids), limit_s=20)
+
+
+DIES = """
+import os, signal, sys, tempfile
+tempfile.tempdir = sys.argv[1]
+from jina import Deployment
+from jina.process.supervisor import Supervisor
+from tests.process.executors import Echo
+Supervisor._turn = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # as soon as all children are started
+Deployment(uses=Echo, port=0, quiet=True).start()
+"""
+
+
+def test_a_parent_that_dies_as_soon_as_it_has_children_leaves_nothing(tmp_path: Path, own_folder: Path) -> None:
+    """They find what it has told them, and its end; nobody complains."""
+    path = tmp_path / "dies.py"
+    path.write_text(DIES)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), os.environ.get("PYTHONPATH", "")))}
+    words = [sys.executable, str(path), str(own_folder)]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)  # its pipes are its children's too
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+    assert list(own_folder.glob("openjina-*")) == []
 
 
 # --- parts that end --------------------------------------------------------------------------------------------------------------------

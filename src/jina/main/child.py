@@ -30,7 +30,7 @@ class Parent:
 
     def __init__(self, orders: int, events: int, printed: int, exited: int = -1) -> None:
         """Take the ends of our pipes and what is readable once the supervisor has ended (-1: nothing); begin to copy what is printed."""
-        self._orders, self._events, self._exited = orders, events, exited
+        self._orders, self._events = orders, events
         self._last_words = LastWords(printed)
         self.fds = [fd for fd in (orders, exited) if fd >= 0]
         self._reader = Reader.of_orders()
@@ -61,8 +61,8 @@ class Parent:
 
     def _receive(self) -> bytes:
         """Wait for bytes; none once the supervisor is gone, which a fork of it that holds the pipe open does not hide."""
-        if self._exited in (fd for fd, _ in self._poll.poll()):
-            return b""
+        if self._orders not in (fd for fd, _ in self._poll.poll()):
+            return b""  # it has ended, and there is nothing of it left to read
         try:
             return os.read(self._orders, 1 << 18)
         except OSError:
@@ -89,7 +89,10 @@ def enter(argv: list[str]) -> tuple[Parent, Any]:
     """Begin a child's life: `argv` is [module, name, and the descriptors that `Parent` takes]; gives the parent and the specification."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = Parent(*map(int, argv[2:]))
-    spec = parent.specification()
+    try:
+        spec = parent.specification()
+    except EOFError:
+        sys.exit(1)  # nobody is there to be told
     sys.path[:] = spec.sys_path
     with contextlib.suppress(OSError):
         os.chdir(spec.cwd)

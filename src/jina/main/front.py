@@ -57,6 +57,7 @@ class _Front:
         self._buffered = Buffered(options.get("max_buffered_bytes") or _share_of_memory())
         self._node = Node(spec.node, self._replicas, aliases=spec.aliases)
         self._groups: dict[str, int] = {}
+        self._loading: dict[str, int] = {}
         self._is_serving = False
         self._is_supervisor_gone = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,14 +98,18 @@ class _Front:
     def _obey(self, order: Any) -> None:
         if isinstance(order, WorkerStarted):
             self._groups[order.name] = order.pid
+            if not order.is_app:
+                self._loading[order.name] = order.pid
             if self._spec.app_path and not os.path.exists(self._spec.app_path):  # it was cleaned away, and an app may look for it
                 self._own(self._listen_for_apps(self._spec.app_path))
         elif isinstance(order, ReplicaUp):
+            self._loading.pop(order.name, None)
             self._own(self._connect(order))
         elif isinstance(order, TakeOver):
             self._own(self._serve(order.endpoints))
         elif isinstance(order, ReplicaDown):
             self._groups.pop(order.name, None)
+            self._loading.pop(order.name, None)
             self._replicas.members.down(order.name, order.error)
         elif isinstance(order, Stop):
             self._ask_to_stop(order.grace_s)
@@ -204,8 +209,13 @@ class _Front:
                 await asyncio.gather(*(each.drain() for each in (*self._fronts, self._apps) if each is not None))
 
     def _end_workers(self, grace_s: float) -> None:
-        """Give the workers the time of a stop, all of them together; then end what is left of them and of what they started."""
+        """Give the workers the time of a stop, all of them together; then end what is left of them and of what they started.
+
+        Those that still load a model have nothing to finish, and another service may be waiting for the memory that they take.
+        """
         groups = self._groups.values()
+        for pid in self._loading.values():
+            _signal_group(pid, signal.SIGKILL)
         for pid in groups:
             _signal_group(pid, signal.SIGTERM)
         wait_all(groups, grace_s + _KILL_MARGIN_S)

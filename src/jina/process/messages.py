@@ -128,10 +128,11 @@ class ReplicaDown(msgspec.Struct, tag="replica_down"):
 
 
 class WorkerStarted(msgspec.Struct, tag="worker_started"):
-    """To a front: a worker of this pid exists, so it belongs to the front's last will."""
+    """To a front: a worker, or an app, of this pid exists, so it belongs to the front's last will."""
 
     name: str
     pid: int
+    is_app: bool = False
 
 
 class Stop(msgspec.Struct, tag="stop"):

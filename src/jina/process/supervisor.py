@@ -241,7 +241,7 @@ class Supervisor:
             for other in self._slots[1:]:
                 self._introduce(other, slot)
         elif self._front.child is not None:
-            self._front.child.send(WorkerStarted(slot.name, slot.child.pid))
+            self._front.child.send(WorkerStarted(slot.name, slot.child.pid, slot is self._app))
         if slot is self._app:
             for worker in self._workers:
                 self._introduce(worker, slot)
@@ -255,7 +255,7 @@ class Supervisor:
                 to.child.send(ReplicaDown(other.name, other.last_error))
             return
         if to is self._front:
-            to.child.send(WorkerStarted(other.name, other.child.pid))
+            to.child.send(WorkerStarted(other.name, other.child.pid, other is self._app))
         if other.ready is not None and isinstance(other.spec, WorkerSpec):
             spec = other.spec
             to.child.send(ReplicaUp(spec.name, spec.socket_path, spec.begun_path, other.child.pid, other.ready.endpoints))
