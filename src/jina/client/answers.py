@@ -51,7 +51,7 @@ class GrpcAnswer(Answer):
         envelope = self._envelope
         if self._response is not None or envelope.docs_bytes is not None:
             return list(self.response(wanted).docs)
-        return wanted.codec.decode_proto(envelope.docs) if envelope.docs else []
+        return wanted.read("decode_proto", envelope.docs) if envelope.docs else []
 
     def response(self, wanted: ReturnType) -> Any:
         if self._response is None:
@@ -85,6 +85,9 @@ class HttpAnswer(Answer):
         self.is_error = response.status in (400, 422, 500)
         if not self.is_error and not 200 <= response.status <= 300:
             raise http_failure(response.status, response.body, path)
+        if response.headers.get("content-type", "").startswith("text/event-stream"):
+            text = f"endpoint {path!r} streams; call it with stream_doc"
+            raise failure(HttpError, text, details=text)
         self._body = _Body()
         if not self.is_error:
             try:
@@ -96,7 +99,7 @@ class HttpAnswer(Answer):
 
     def docs(self, wanted: ReturnType) -> list[Any]:
         data = bytes(self._body.data)
-        return wanted.codec.decode_json(b"[" + data + b"]" if data[:1] == b"{" else data) if data not in (b"[]", b"null") else []
+        return wanted.read("decode_json", b"[" + data + b"]" if data[:1] == b"{" else data) if data not in (b"[]", b"null") else []
 
     def response(self, wanted: ReturnType) -> Any:
         if self._response is None:

@@ -15,7 +15,7 @@ from jina.client.base import BaseClient, Done, profiled
 from jina.client.cores import Core, make_core
 from jina.client.drive import post_async, stream_async
 from jina.client.inputs import batches_of
-from jina.client.post import read_metadata
+from jina.client.post import read_metadata, read_timeout
 from jina.client.settle import Progress, settle
 from jina.errors import BadClient
 
@@ -70,7 +70,7 @@ class AsyncClient(BaseClient[AsyncIterator[Any], AsyncIterator[Any]]):
     async def is_flow_ready(self, timeout: float | None = None, **kwargs: Any) -> bool:  # noqa: ASYNC109 - Jina's name
         """Tell whether the service takes calls, all its executors included; logs the reason if not."""
         metadata = read_metadata(kwargs, self.args.api_key)
-        return self._is_ready(await (await self._core()).dry_run(timeout, metadata))
+        return self._is_ready(await (await self._core()).dry_run(read_timeout(timeout), metadata))
 
     async def profiling(self, show_table: bool = True) -> dict[str, float]:
         """Measure one call to `/`; see the sync client's."""

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from jina.client.inputs import Batch, checked
-from jina.errors import BadClientInput, ConfigError, JinaError
+from jina.errors import BadClientInput, ConfigError, InvalidInputError, JinaError
 from jina.hints import is_document_class, list_of
 
 
@@ -123,6 +123,22 @@ class ReturnType:
             return codec_for(self.item)
         except ConfigError as error:
             raise BadClientInput(f"return_type: {error}") from error
+
+    def read(self, method: str, data: Any) -> Any:
+        """Decode an answer's documents.
+
+        Args:
+            method: What of the codec reads them.
+            data: Their bytes.
+
+        Raises:
+            InvalidInputError: They are not of the class that was asked for.
+        """
+        try:
+            return getattr(self.codec, method)(data)
+        except InvalidInputError as error:
+            text = f"the answer's documents do not fit return_type {self.item.__name__!r}: {error}"
+            raise InvalidInputError(text, details=error.details) from error
 
     def make(self, docs: list[Any]) -> Any:
         """Make the list that the caller wants."""

@@ -151,7 +151,7 @@ class StreamedGrpc(Answer):
 
     def docs(self, wanted: documents.ReturnType) -> list[Any]:
         data = self._envelope.docs
-        return [] if data is None else [wanted.codec.decode_proto_one(data)]
+        return [] if data is None else [wanted.read("decode_proto_one", data)]
 
     def error(self, wanted: documents.ReturnType) -> Exception:
         from jina.types.request.data import SingleDocumentRequest

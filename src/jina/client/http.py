@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +24,7 @@ from jina.client.inputs import Batch
 from jina.client.post import Post
 from jina.client.sse import EventReader
 from jina.codec.messages import StatusParts
-from jina.errors import BadClientInput, TransportError
+from jina.errors import BadClientInput, InvalidInputError, TransportError
 from jina.transport.http_client import HttpPool, HttpResponse
 from jina.wire import http_client as wire
 from jina.wire.grpc import Metadata
@@ -32,7 +33,8 @@ from jina.wire.status import GrpcStatus
 _ABSENT = frozenset((404, 405))
 _RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
 _HIGH_BYTES = 1 << 20
-_REQUEST_ID = re.compile(r"[!-~]{1,128}").fullmatch
+_LONGEST_TIMEOUT_S = 1e9
+_RESERVED = frozenset(("content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"))
 
 
 class RequestWriter:
@@ -43,6 +45,7 @@ class RequestWriter:
         named = [("parameters", post.parameters)] if post.parameters else []
         header = {"targetExecutor": post.target_executor} if post.target_executor else {}
         try:
+            _check_finite(post.parameters)
             self._parameters = b"".join(b',"%b":%b' % (name.encode(), _json(value)) for name, value in named)
             self._header = b",".join((b"", *(b'"%b":%b' % (name.encode(), _json(value)) for name, value in header.items())))
             self._rest = b',"execEndpoint":%b}' % _json(post.on)
@@ -63,6 +66,14 @@ class RequestWriter:
 
 
 _json = msgspec.json.encode
+
+
+def _check_finite(value: Any) -> None:
+    """Refuse what JSON would silently make null."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{value} is no JSON number")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        _check_finite(inner)
 
 
 class HttpCore:
@@ -106,9 +117,9 @@ class HttpCore:
         headers = self.headers(tuple(metadata))
         try:
             async with asyncio.timeout(timeout_s):
-                response = await self.pool.request("GET", "/dry_run", headers)
+                response = await self._ask("GET", "/dry_run", headers)
                 if response.status == 404:  # a service of one executor has none
-                    response = await self.pool.request("GET", "/", headers)
+                    response = await self._ask("GET", "/", headers)
         except (TransportError, TimeoutError) as error:
             return str(error) or "no answer in time"
         if response.status != 200:
@@ -125,8 +136,16 @@ class HttpCore:
         if is_json:
             found["content-type"] = "application/json"
         for name, value in metadata:
+            if name in _RESERVED:
+                raise BadClientInput(f"metadata name {name!r} is reserved by the protocol; use another")
             found[name] = value if isinstance(value, str) else value.decode("latin-1")
         return found
+
+    async def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> HttpResponse:
+        try:
+            return await self.pool.request(method, path, headers, body)
+        except InvalidInputError as error:
+            raise BadClientInput(str(error)) from error
 
     async def _in_time(self, post: Post, request_id: str, body: bytes) -> tuple[str, HttpResponse]:
         if post.timeout_s is None:
@@ -140,14 +159,14 @@ class HttpCore:
 
     async def _send(self, post: Post, request_id: str, body: bytes) -> tuple[str, HttpResponse]:
         headers = self.headers(post.metadata, is_json=True)
-        if post.timeout_s is not None:
+        if post.timeout_s is not None and post.timeout_s < _LONGEST_TIMEOUT_S:
             headers.setdefault("x-request-timeout", f"{post.timeout_s:g}")
         own = "/" + quote(post.on.strip("/"), safe="/!$&'()*+,;=:@%")
         path = self._paths.get(own)
         if path is not None:
-            return path, await self.pool.request("POST", path, headers, body)
+            return path, await self._ask("POST", path, headers, body)
         if own != "/":
-            response = await self.pool.request("POST", own, headers, body)
+            response = await self._ask("POST", own, headers, body)
             if response.status not in _ABSENT:
                 self._paths[own] = own
                 return own, response
@@ -158,7 +177,7 @@ class HttpCore:
         else:
             await self._learn(headers)
         path = "/default" if "/default" in (self._known or ()) else "/post"
-        response = await self.pool.request("POST", path, headers, body)
+        response = await self._ask("POST", path, headers, body)
         if response.status not in _ABSENT:
             self._paths[own] = path
         return own, response
@@ -167,7 +186,7 @@ class HttpCore:
         """Read once which paths take a POST."""
         if self._known is not None:
             return
-        response = await self.pool.request("GET", "/openapi.json", headers)
+        response = await self._ask("GET", "/openapi.json", headers)
         try:
             paths = msgspec.json.decode(response.body)["paths"]
             self._known = frozenset("/" + path.strip("/") for path, methods in paths.items() if "post" in methods)
@@ -206,7 +225,7 @@ class StreamedJson(Answer):
         self._data = data
 
     def docs(self, wanted: documents.ReturnType) -> list[Any]:
-        return [wanted.codec.decode_json_one(self._data)]
+        return [wanted.read("decode_json_one", self._data)]
 
 
 class StreamedFailure(Answer):

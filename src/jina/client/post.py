@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import sys
 import warnings
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
+from math import inf, isfinite
+from numbers import Real
+from operator import index
 from typing import Any
 
 from jina.errors import BadClientInput, ConfigError
@@ -93,11 +98,16 @@ def read_post(on: str, given: dict[str, Any], *, prefetch: int, api_key: str | N
     if not isinstance(on, str):
         raise BadClientInput(f"on must be the name of an endpoint such as '/embed', got {on!r}")
     given = {name: value for name, value in given.items() if value is not None}
-    retries = {name: given.pop(name) for name in tuple(given) if name in _RETRIES}
+    retries_given = {name: given.pop(name) for name in tuple(given) if name in _RETRIES}
     metadata = read_metadata(given, api_key)
-    asked = given.pop("prefetch", None)
-    limit = prefetch if asked is None else int(asked)
-    timeout_s = given.pop("timeout", None)
+    asked = _whole(given, "prefetch")
+    limit = prefetch if asked is None else asked
+    timeout_s = read_timeout(given.pop("timeout", None))
+    given["request_size"] = min(_whole(given, "request_size", 100), sys.maxsize)
+    retries: dict[str, Any] = {name: _number(name, value) for name, value in retries_given.items() if name != "max_attempts"}
+    retries["max_attempts"] = max(1, _whole(retries_given, "max_attempts", 1))
+    for name in _CALLBACKS & given.keys():
+        _check_callback(name, given[name])
     encoding = _encoding(given.pop("compression", None))
     parameters = read_parameters(given.pop("parameters", None))
     unknown = [name for name in given if name not in _NAMES]
@@ -105,7 +115,6 @@ def read_post(on: str, given: dict[str, Any], *, prefetch: int, api_key: str | N
         del given[name]
     if unknown:
         warnings.warn(f"post ignores {', '.join(map(repr, unknown))}: no such argument", stacklevel=5)
-    retries["max_attempts"] = max(1, retries.get("max_attempts", 1))
     return Post(
         on=on,
         parameters=parameters,
@@ -119,8 +128,53 @@ def read_post(on: str, given: dict[str, Any], *, prefetch: int, api_key: str | N
     )
 
 
+_CALLBACKS = frozenset(("on_done", "on_error", "on_always"))
 _RETRIES = frozenset(entry.name for entry in dataclasses.fields(Retries))
 _NAMES = frozenset(entry.name for entry in dataclasses.fields(Post)) - {"retries", "encoding", "timeout_s", "is_prefetch_given"}
+
+
+def read_timeout(value: Any) -> float | None:
+    """Give the seconds of a `timeout`; None for no limit.
+
+    Raises:
+        BadClientInput: No number.
+    """
+    if value is None or (isinstance(value, float) and value == inf):
+        return None
+    return _number("timeout", value)
+
+
+def _whole(given: dict[str, Any], name: str, default: Any = None) -> Any:
+    """Take a whole number out of the arguments."""
+    value = given.pop(name, default)
+    try:
+        return value if value is None else index(value)
+    except TypeError:
+        raise BadClientInput(f"{name} must be a whole number, got {value!r}") from None
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, Real) and isfinite(value):
+        return float(value)
+    unit = "" if name == "backoff_multiplier" else " of seconds"
+    raise BadClientInput(f"{name} must be a number{unit}, got {value!r}")
+
+
+def _check_callback(name: str, callback: Any) -> None:
+    if not callable(callback):
+        raise BadClientInput(f"{name} must be a function, got {callback!r}")
+    if iscoroutinefunction(callback):
+        raise BadClientInput(f"{name} must be a plain function: nobody awaits a coroutine function")
+
+
+def _pairs(name: str, value: Any) -> list[tuple[Any, Any]]:
+    try:
+        pairs = list(value.items() if isinstance(value, Mapping) else value)
+        if any(isinstance(pair, str) for pair in pairs):
+            raise TypeError
+        return [(key, found) for key, found in pairs]
+    except (TypeError, ValueError):
+        raise BadClientInput(f"{name} must be a dict or pairs of name and value, got {value!r}") from None
 
 
 def read_parameters(value: Any) -> dict[str, Any]:
@@ -150,14 +204,16 @@ def read_metadata(given: dict[str, Any], api_key: str | None = None) -> tuple[tu
     refuse_credentials(given)
     pairs: list[tuple[str, Any]] = []
     for name in ("metadata", "headers"):
-        value = given.pop(name, None) or ()
-        pairs += value.items() if isinstance(value, Mapping) else value
+        pairs += _pairs(name, given.pop(name, None) or ())
     auth, cookies = given.pop("auth", None), given.pop("cookies", None)
     if auth is not None:
-        login, password = (auth.login, auth.password) if hasattr(auth, "login") else auth
+        try:
+            login, password = (auth.login, auth.password) if hasattr(auth, "login") else auth
+        except (TypeError, ValueError):
+            raise BadClientInput("auth must be a login and a password: ('me', 'secret')") from None
         pairs.append(("authorization", "Basic " + b64encode(f"{login}:{password}".encode()).decode()))
     if cookies:
-        pairs.append(("cookie", "; ".join(f"{name}={value}" for name, value in dict(cookies).items())))
+        pairs.append(("cookie", "; ".join(f"{name}={value}" for name, value in _pairs("cookies", cookies))))
     if api_key is not None and not any(str(name).lower() in ("authorization", "x-api-key") for name, _ in pairs):
         pairs.append(("authorization", f"Bearer {api_key}"))
     return tuple((str(name).lower(), value if isinstance(value, bytes) else str(value)) for name, value in pairs)

@@ -16,7 +16,7 @@ from jina.client.base import BaseClient, Done, profiled
 from jina.client.cores import Core, make_core
 from jina.client.drive import post_sync, stream_sync
 from jina.client.inputs import batches_of
-from jina.client.post import read_metadata
+from jina.client.post import read_metadata, read_timeout
 from jina.client.settle import Progress, settle
 from jina.errors import BadClient
 
@@ -88,7 +88,7 @@ class SyncClient(BaseClient[Any, Iterator[Any]]):
         """Tell whether the service takes calls, all its executors included; logs the reason if not."""
         metadata = read_metadata(kwargs, self.args.api_key)
         loop, core = self._core()
-        return self._is_ready(loop.run(core.dry_run(timeout, metadata)))
+        return self._is_ready(loop.run(core.dry_run(read_timeout(timeout), metadata)))
 
     def profiling(self, show_table: bool = True) -> dict[str, float]:
         """Measure one call to `/`: milliseconds of the round trip and its parts; printed as a table unless told not to."""
