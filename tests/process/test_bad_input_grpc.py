@@ -258,6 +258,14 @@ def test_the_wrong_way_to_call_an_endpoint_is_told(channel: grpc.Channel, way: s
     assert_goes_on(channel)
 
 
+@pytest.mark.parametrize("way", METHODS)
+def test_a_status_names_the_request(channel: grpc.Channel, way: str) -> None:
+    """By the id that came with the call's metadata, where the message could not be read."""
+    outcome = send(channel, way, b"\xff\xff", metadata=(("x-request-id", "mine"),))
+    assert (outcome.status, outcome.trailing["x-request-id"]) == ("INTERNAL", "mine")
+    assert_goes_on(channel)
+
+
 @pytest.mark.parametrize("method", ["/jina.Nothing/here", "/jina.JinaRPC/call", "/"])
 def test_an_unknown_method_is_unimplemented(channel: grpc.Channel, method: str) -> None:
     """As from grpcio's server."""

@@ -15,7 +15,9 @@ SMALL: Final = 16 << 10
 """Messages up to this size are not counted: their number is bounded elsewhere, and counting them would cost more than it tells."""
 
 FULL: Final = Status(
-    Code.OVERLOADED, "this service holds as many bytes as it may (max_buffered_bytes); try again in a moment", retry_after_s=1.0
+    Code.OVERLOADED,
+    "the service would hold more bytes than it may (max_buffered_bytes); try again in a moment, or with a smaller message",
+    retry_after_s=1.0,
 )
 
 
