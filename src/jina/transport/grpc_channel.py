@@ -128,7 +128,7 @@ class GrpcChannel:
                 await connection.ready
         except TimeoutError:
             self._fail(f"no answer within {self.options.connect_timeout_s:g} s")
-        except OSError as error:
+        except Exception as error:  # whatever it is, nobody else would tell the calls that wait
             self._fail(str(error) or type(error).__name__)
         else:
             if connection.is_leaving:

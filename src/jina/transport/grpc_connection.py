@@ -121,7 +121,9 @@ class GrpcConnection(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
         if not self.ready.done():
-            self.ready.set_exception(ConnectionResetError("the server closed the connection at once; does it speak gRPC?"))
+            self.ready.set_exception(
+                ConnectionResetError("the server closed the connection at once; does it speak gRPC? (tls=True, where it speaks TLS)")
+            )
             self.ready.exception()
         self._leave()
         self._handle(self.wire.eof())

@@ -106,7 +106,7 @@ class HttpConnection(asyncio.Protocol):
         if not self._reader.has_begun:
             is_stale = asyncio.get_running_loop().time() - self._asked_s < _STALE_S
             kind = StaleConnectionError if is_stale else TransportError
-            self._break(kind("the server closed the connection without an answer; does it speak HTTP?"))
+            self._break(kind("the server closed the connection without an answer; does it speak HTTP? (https, where it speaks TLS)"))
             return
         try:
             self._take(self._reader.eof())
