@@ -105,6 +105,7 @@ class HttpFront:
             buffered: Counts what all connections of all ports hold.
         """
         self.handler, self.guard, self.is_ready = handler, guard, is_ready
+        self.needs_task = getattr(handler, "needs_task", True)
         self.options = options or HttpFrontOptions()
         self.buffered = buffered or Buffered()
         self.limits = Limits(**{name: getattr(self.options, name) for name in Limits.__dataclass_fields__ if hasattr(self.options, name)})

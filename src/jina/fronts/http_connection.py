@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +17,7 @@ from jina.fronts import http_calls, http_replies, http_routes
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
 from jina.fronts.http_stream import EventStream, close_items
+from jina.transport.run import Run, as_task
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.envelope import Envelope, EnvelopeError
 from jina.wire.http import CONTINUE, Refusal, Request, ServerConnection
@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         self._front = front
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Request | Refusal] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._task: Run | None = None
         self._request: Request | None = None
         self._request_id = ""
         self._writable: asyncio.Future[None] | None = None
@@ -247,6 +247,7 @@ class Connection(asyncio.Protocol):
                 self._start(self._judge(request, note, verdict))
 
     async def _judge(self, request: Request, note: Note, verdict: Any) -> None:
+        await as_task()
         status = await verdict
         self._judged(request, note, status)
 
@@ -283,12 +284,8 @@ class Connection(asyncio.Protocol):
         if self._is_in_task:  # the task that asked the guard goes on with the call
             self._next = coroutine
             return
-        if sys.version_info >= (3, 12):
-            task = asyncio.Task(self._run(coroutine), loop=self._loop, eager_start=True)
-        else:
-            task = self._loop.create_task(self._run(coroutine))
-        if not task.done():
-            self._task = task
+        self._task = Run(self._run(coroutine), self._loop)
+        self._task.start(needs_task=self._front.needs_task)
 
     _next: Coroutine[Any, Any, None] | None = None
 

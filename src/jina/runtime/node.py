@@ -27,6 +27,7 @@ class Node:
     """Handler around the replicas of one deployment.
 
     Attributes:
+        needs_task: Whether calling it needs a current task (see `transport/run.py`).
         endpoints: What the node has, by path; empty until its first replica is ready.
     """
 
@@ -39,6 +40,7 @@ class Node:
             aliases: Further names that `target_executor` and parameter prefixes may use.
         """
         self.name, self._inner = name, inner
+        self.needs_task = getattr(inner, "needs_task", True)
         self._names = (*dict.fromkeys((*aliases, name)),)
         self.endpoints: dict[str, EndpointInfo] = {}
 

@@ -21,6 +21,7 @@ from jina.runtime.members import Members, load
 from jina.runtime.suspects import Suspects
 from jina.transport.hop import Channel, ChannelLost, HopError
 from jina.transport.hop_messages import write_call
+from jina.transport.run import as_task
 
 
 class Replicas:
@@ -30,6 +31,8 @@ class Replicas:
         members: The replicas that are up; the front keeps it true.
         writes: Endpoints that change state: begun calls to them are never sent a second time.
     """
+
+    needs_task = False
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Replicas:
             while True:
                 free = members.free
                 if not free:
+                    await as_task()
                     async with asyncio.timeout_at(call.deadline):
                         refusal = await self._wait()
                     if refusal is not None:
@@ -76,6 +80,7 @@ class Replicas:
                 try:
                     return await send(channel, call, message)
                 except ChannelLost as lost:
+                    await as_task()
                     if lost.has_begun:
                         async with asyncio.timeout_at(call.deadline):
                             return await self._try_alone(call, message, lost)

@@ -12,6 +12,7 @@ from jina.errors import TransportError
 from jina.transport.begun import read_begun
 from jina.transport.hop_messages import CALL, STREAM
 from jina.transport.hop_stream import HopStream
+from jina.transport.run import Waiter
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
 from jina.wire.http2_limits import Limits
@@ -59,7 +60,7 @@ class Channel(asyncio.Protocol):
         self.pod, self._socket_path, self._begun_path, self._on_lost = pod, socket_path, begun_path, on_lost
         self._renew_at, self._wears_at = renew_at, renew_at
         self._connection = ClientConnection(limits=HOP_LIMITS, max_message_bytes=None)
-        self._calls: dict[int, asyncio.Future[bytes]] = {}
+        self._calls: dict[int, Waiter[bytes]] = {}
         self._streams: dict[int, HopStream[Any]] = {}
         self._is_flush_due = False
         self._was_heard = True
@@ -90,16 +91,16 @@ class Channel(asyncio.Protocol):
         number = self._connection.call(_CALL_BLOCK, message)
         if number >= self._wears_at:
             self._wear()
-        future: asyncio.Future[bytes] = self._loop.create_future()
-        self._calls[number] = future
+        reply: Waiter[bytes] = Waiter()
+        self._calls[number] = reply
         self.n_bytes_in_flight += len(message)
         if len(self._calls) == 1:
             self._flush()  # a lone call need not wait for company
         else:
             self._flush_soon()
-        timer = None if deadline is None else self._loop.call_at(deadline, _expire, future)
+        timer = None if deadline is None else self._loop.call_at(deadline, _expire, reply)
         try:
-            return await future
+            return await reply
         except (asyncio.CancelledError, TimeoutError):
             if self._calls.pop(number, None) is not None:
                 self._connection.cancel(number)
@@ -196,9 +197,9 @@ class Channel(asyncio.Protocol):
         for event in self._connection.receive(data, time.monotonic()):
             kind = event[0]
             if kind == UNARY_REPLY:
-                future = calls.pop(event[1], None)
-                if future is not None and not future.done():
-                    future.set_result(event[2])
+                reply = calls.pop(event[1], None)
+                if reply is not None:
+                    reply.set_result(event[2])
             elif kind == MESSAGE:
                 stream = self._streams.get(event[1])
                 if stream is not None:
@@ -222,9 +223,8 @@ class Channel(asyncio.Protocol):
         begun = read_begun(self._begun_path)
         calls, self._calls = self._calls, {}
         streams, self._streams = self._streams, {}
-        for number, future in calls.items():
-            if not future.done():
-                future.set_exception(self._lost(has_begun=number in begun))
+        for number, reply in calls.items():
+            reply.set_exception(self._lost(has_begun=number in begun))
         for number, stream in streams.items():
             stream.end(self._lost(has_begun=number in begun))
         self._on_lost(self)
@@ -245,9 +245,9 @@ class Channel(asyncio.Protocol):
         error: Exception | None = HopError(f"{self.pod} answered with gRPC status {status}: {message}") if status else None
         if is_unprocessed:
             error = self._lost(has_begun=False)
-        future = self._calls.pop(number, None)
-        if future is not None and not future.done():
-            future.set_exception(error or HopError(f"{self.pod} ended a call without a reply"))
+        reply = self._calls.pop(number, None)
+        if reply is not None:
+            reply.set_exception(error or HopError(f"{self.pod} ended a call without a reply"))
         stream = self._pop_stream(number)
         if stream is not None:
             stream.end(error)
@@ -271,9 +271,8 @@ class Channel(asyncio.Protocol):
             self._transport.write(out)
 
 
-def _expire(future: asyncio.Future[bytes]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
+def _expire(reply: Waiter[bytes]) -> None:
+    reply.set_exception(TimeoutError())
 
 
 async def connect(pod: str, socket_path: str, begun_path: str, *, on_lost: Callable[[Channel], None], renew_at: int = RENEW_AT) -> Channel:
