@@ -50,6 +50,7 @@ class Deployment:
         self._engine: Any = None
         self._engine_lock = threading.RLock()
         self._n_closed = 0
+        self._logger: Any = None
         self._client: Any = None
         self._closed = threading.Event()
         self._failure: BaseException | None = None
@@ -66,6 +67,8 @@ class Deployment:
         """
         if self._is_running:
             return self
+        if self._failure is not None:
+            self.close()
         n_closed = self._n_closed
         engine = self._make_engine()
         if not engine.claim():
@@ -75,6 +78,7 @@ class Deployment:
             self._failure = None
             if self._n_closed != n_closed:
                 engine.stop()
+            self._logger = self._make_logger()
             engine.start(self._web_app())
             self._announce(engine.bind())
             return self
@@ -100,6 +104,9 @@ class Deployment:
             if engine is not None:
                 engine.stop()
                 self._engine = None if self._engine is engine else self._engine
+            logger, self._logger = self._logger, None
+            if logger is not None:
+                logger.close()
         finally:
             self._closed.set()
 
@@ -231,7 +238,7 @@ class Deployment:
     @property
     def _is_running(self) -> bool:
         engine = self._engine
-        return engine is not None and engine.is_running
+        return engine is not None and engine.is_running and self._failure is None
 
     def _make_engine(self) -> Any:
         from jina.engines.local import LocalEngine
@@ -309,10 +316,11 @@ class Deployment:
     # --- words -----------------------------------------------------------------------------------------------------------------------
 
     def _log(self, level: Literal["info", "warning"], text: str) -> None:
-        getattr(self._logger, level)(text)
+        logger = self._logger
+        if logger is not None:
+            getattr(logger, level)(text)
 
-    @property
-    def _logger(self) -> Any:
+    def _make_logger(self) -> Any:
         from jina.observe.logging import JinaLogger
 
         return JinaLogger(self.options.name, log_config=self.options.log_config, quiet=self.options.quiet)
@@ -322,9 +330,9 @@ class Deployment:
 
         for listener in listeners:
             shown = f"{listener.protocol}{'s' * self.tls_enabled}://{_reachable(listener.host)}:{listener.port}"
-            self._logger.info(f"ready and listening on {shown}" + ("" if is_loopback(listener.host) else " (all interfaces)"))
+            self._log("info", f"ready and listening on {shown}" + ("" if is_loopback(listener.host) else " (all interfaces)"))
         if self.options.api_key is None and not all(is_loopback(listener.host) for listener in listeners):
-            self._logger.warning("this service listens beyond this machine and asks for no key; api_key= guards it")
+            self._log("warning", "this service listens beyond this machine and asks for no key; api_key= guards it")
 
 
 def _check_tls(options: DeploymentOptions) -> None:

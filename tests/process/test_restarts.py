@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jina import Deployment
+from jina.engines.local import LocalEngine
 from tests.process.callers import http_call
 from tests.process.executors import Echo
 from tests.process.waiting import wait_until
@@ -54,6 +55,7 @@ folder = tempfile.mkdtemp()
 os.chdir(folder)
 os.rmdir(folder)
 from jina import Deployment
+from jina.engines.local import LocalEngine
 from tests.process.callers import http_call
 from tests.process.executors import Echo
 with Deployment(uses=Echo, protocol="http", port=0, quiet=True) as deployment:
@@ -80,3 +82,45 @@ def test_what_is_awaited_is_news_and_a_death_is_a_warning(monkeypatch: pytest.Mo
     lines = capsys.readouterr().out.splitlines()
     assert {"INFO" in line for line in lines if "still waiting for executor/rep-0" in line} == {True}
     assert {"WARNING" in line for line in lines if "SIGKILL" in line} == {True}
+
+
+LOG_CONFIG = """
+handlers: [FileHandler]
+level: INFO
+configs:
+  FileHandler: {format: '%(levelname)s %(message)s', output: 'LOG', formatter: PlainFormatter}
+"""
+
+
+def test_the_log_is_set_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its configuration may be gone, or its path mean another file, when a worker dies; and each line opens no file anew."""
+    monkeypatch.chdir(tmp_path)
+    Path("log.yml").write_text(LOG_CONFIG.replace("LOG", str(tmp_path / "log.txt")))
+    with Deployment(uses=Echo, protocol="http", port=0, log_config="log.yml") as deployment:
+        Path("log.yml").unlink()
+        n_open = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            before = deployment.pids["executor/rep-0"]
+            os.kill(before, signal.SIGKILL)
+            wait_until(lambda: deployment.pids.get("executor/rep-0", before) != before)  # noqa: B023
+            assert http_call(deployment.port, "POST", "/echo", {"data": [{"text": "a"}]}).status == 200
+        assert len(os.listdir("/proc/self/fd")) <= n_open + 1  # of the new worker's words
+    assert (tmp_path / "log.txt").read_text().count("WARNING") == 3
+
+
+def test_a_log_that_fails_ends_no_service(capsys: pytest.CaptureFixture[str]) -> None:
+    """What failed stands on standard error."""
+
+    def fail(level: str, text: str) -> None:
+        raise OSError("the disk is full")
+
+    engine = LocalEngine(Deployment(uses=Echo, protocol="http", port=0, quiet=True)._plan(), log=fail)
+    engine.start()
+    try:
+        before = engine.pids["executor/rep-0"]
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: engine.pids.get("executor/rep-0", before) != before)
+        assert http_call(engine.bind()[0].port, "POST", "/echo", {"data": [{"text": "a"}]}).status == 200
+    finally:
+        engine.stop()
+    assert "the disk is full" in capsys.readouterr().err

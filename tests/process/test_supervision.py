@@ -108,7 +108,7 @@ def test_dead_workers_leave_no_growing_heap_of_files(own_folder: Path) -> None:
 
 
 def test_a_front_that_cannot_be_started_again_ends_the_service_for_all_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`block` raises the reason, the port refuses, no process stays, and closing is harmless."""
+    """`block` raises the reason, the port refuses, no process stays, closing is harmless, and it can be started again."""
 
     def fail(*args: Any, **kwargs: Any) -> None:
         raise OSError("no more processes")
@@ -124,6 +124,9 @@ def test_a_front_that_cannot_be_started_again_ends_the_service_for_all_to_see(mo
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
         assert not any(is_alive(pid) for pid in pids.values())
+        monkeypatch.undo()
+        deployment.start()
+        assert http_call(deployment.port, "POST", "/echo", {"data": [{"text": "a"}]}).status == 200
 
 
 # --- the pipe to a child ---------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import selectors
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -29,7 +30,8 @@ from jina.process.child import Child, spawn
 from jina.process.messages import AppSpec, Failed, FrontSpec, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerSpec, WorkerStarted
 
 Spawn = Callable[..., Child]
-Log = Callable[[Literal["info", "warning"], str], None]
+Level = Literal["info", "warning"]
+Log = Callable[[Level, str], None]
 OnFailure = Callable[[BaseException], None]
 
 _KILL_MARGIN_S = 1.0
@@ -187,8 +189,8 @@ class Supervisor:
                 pass
         except BaseException as error:
             self._start_error = self._failure = error
-            self._log("warning", f"the supervisor failed and stops everything: {error!r}")
             self._kill_all()
+            self._say("warning", f"the supervisor failed and stops everything: {error!r}")
         finally:
             self._close()
             self._started.set()
@@ -211,7 +213,7 @@ class Supervisor:
             return self._continue_stopping(now, self._stop_grace_s)
         if not self._was_ready and now >= self._note_at:
             self._note_at = now + _FIRST_NOTE_S
-            self._log("info", f"still waiting for {self._awaited()} after {now - self._begin_at:.0f} s")
+            self._say("info", f"still waiting for {self._awaited()} after {now - self._begin_at:.0f} s")
         return True
 
     def _patience(self) -> float | None:
@@ -300,7 +302,7 @@ class Supervisor:
         """End a worker that answers no more; from then on it is a death like any other."""
         for slot in self._workers:
             if slot.child is not None and slot.child.pid == hung.pid:
-                self._log("warning", f"{slot.name} has answered nothing for {hung.silent_s:.3g} s (see hang_timeout_s); it is killed")
+                self._say("warning", f"{slot.name} has answered nothing for {hung.silent_s:.3g} s (see hang_timeout_s); it is killed")
                 slot.child.signal_group(signal.SIGKILL)
 
     def _became_ready(self, slot: Slot, event: Ready) -> None:
@@ -339,7 +341,7 @@ class Supervisor:
         slot.has_given_up = gave_up = slot.start_at is None
         what = "is not started again" if gave_up else "is started again"
         words = "" if was_ready else _printed(slot.last_words)
-        self._log("warning", f"{reason}{'' if was_ready else ' before it was ready'}; it {what}{words}")
+        self._say("warning", f"{reason}{'' if was_ready else ' before it was ready'}; it {what}{words}")
         if slot is self._front or slot is self._app:
             if gave_up:
                 self._failure = self._cannot_start(slot)
@@ -355,6 +357,12 @@ class Supervisor:
             " server's terminal)"
         )
         return StartError(f"{slot.name} could not start: {slot.last_error}{printed}")
+
+    def _say(self, level: Level, text: str) -> None:
+        try:
+            self._log(level, text)
+        except Exception:
+            traceback.print_exc()  # a log that cannot be written ends no service
 
     # --- stopping ----------------------------------------------------------------------------------------------------------------
 
