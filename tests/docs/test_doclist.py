@@ -281,3 +281,9 @@ def test_repr_shows_the_first_documents_and_stays_short() -> None:
 def test_a_list_of_nothing_may_be_made_of_none() -> None:
     """As docarray's."""
     assert DocList[Word](None) == DocList[Word]() == []
+
+
+def test_findings_of_a_list_are_titled_with_its_name() -> None:
+    """Not with pydantic's inner workings."""
+    with pytest.raises(ValidationError, match=r"^1 validation error for DocList\[Word\]\n0\.text\n"):
+        DocList[Word].from_json('[{"text": 1}]')

@@ -253,7 +253,7 @@ class DocList(list[T], metaclass=DocListType):
     def _types(cls) -> Any:
         adapter = cls.__dict__.get("_adapter")
         if adapter is None:
-            adapter = cls._adapter = TypeAdapter(cls)
+            adapter = cls._adapter = TypeAdapter(cls, config={"title": cls.__name__})
         return adapter
 
     def to_json(self) -> str:
