@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from tests.process.waiting import is_alive
@@ -12,7 +13,8 @@ def children() -> set[int]:
     """Process ids of our children, as the kernel tells."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
-        found |= {int(pid) for pid in (task / "children").read_text().split()}
+        with suppress(OSError):  # the thread has ended
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
     return {pid for pid in found if is_alive(pid)}
 
 
