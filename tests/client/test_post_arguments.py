@@ -100,3 +100,19 @@ def test_answer_that_is_a_stream_of_events_says_what_to_call() -> None:
         pytest.raises(ValueError, match="'/x' streams; call it with stream_doc"),
     ):
         client.post("/x", Text())
+
+
+def test_coroutine_function_as_inputs_is_named(service: Service) -> None:
+    """Nobody awaits it; and no warning comes beside the error."""
+
+    async def inputs() -> list[Text]:
+        return [Text(text="a")]
+
+    with pytest.raises(BadClientInput, match="inputs are a coroutine; await it first, or give an async generator"):
+        service.client.post("/up", inputs)
+
+
+def test_stream_doc_of_an_endpoint_that_does_not_stream_says_so(service: Service) -> None:
+    """It can be called with post."""
+    with pytest.raises(Exception, match=r"endpoint must be generator|endpoint '/up' does not stream; call it with post"):
+        list(service.client.stream_doc("/up", Text(text="a"), return_type=Text))

@@ -214,8 +214,11 @@ class HttpCore:
                     yield found
             elif event[0] == wire.BODY:
                 content += event[1]
+        if status in (200, 405) and not is_events:
+            text = f"endpoint {path!r} does not stream; call it with post"
+            raise failure(HttpError, text, details=text)
         if not is_events:
-            raise http_failure(status, content, path) if status != 200 else failure(HttpError, f"{path} does not stream", details=path)
+            raise http_failure(status, content, path)
 
 
 class StreamedJson(Answer):

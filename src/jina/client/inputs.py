@@ -39,6 +39,9 @@ def batches_of(inputs: Any, size: int) -> Batches:
     """
     if callable(inputs) and not is_document(inputs):
         inputs = inputs()
+    if inspect.iscoroutine(inputs):
+        inputs.close()
+        raise BadClientInput("inputs are a coroutine; await it first, or give an async generator")
     if inputs is None:
         return Batches(iter((None,)), None, True, 1)
     if is_document(inputs):
