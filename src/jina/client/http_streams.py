@@ -1,0 +1,103 @@
+"""Streaming endpoints over HTTP: server-sent events as answers, and as many of them as the caller takes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from jina.client import documents
+from jina.client.answers import Answer, HttpAnswer, failed_reply
+from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange
+from jina.client.failures import LateError, RpcError, UnreachableError, failure
+from jina.client.post import Post
+from jina.codec.messages import StatusParts
+from jina.errors import TransportError
+from jina.transport.http_client import HttpResponse
+from jina.wire.status import GrpcStatus
+
+if TYPE_CHECKING:
+    from jina.client.http import HttpCore
+
+_HIGH_BYTES = 1 << 20
+
+
+class StreamedJson(Answer):
+    """One document of a stream."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def docs(self, wanted: documents.ReturnType) -> list[Any]:
+        return [wanted.read("decode_json_one", self._data)]
+
+
+class StreamedFailure(Answer):
+    """The failure that ends a stream."""
+
+    is_error = True
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def docs(self, wanted: documents.ReturnType) -> list[Any]:
+        return []
+
+    def error(self, wanted: documents.ReturnType) -> Exception:
+        from jina.types.request.data import SingleDocumentRequest
+
+        detail = HttpAnswer(HttpResponse(500, {}, self._data), "", "").error(wanted)
+        assert isinstance(detail, RpcError)
+        request = SingleDocumentRequest()
+        request.header.status.code, request.header.status.description = 1, detail.details()
+        return failed_reply(request.header, StatusParts(True, detail.details(), "", [], [], ""))
+
+
+class DocumentStream(Exchange):
+    """A streaming endpoint's events."""
+
+    def __init__(self, core: HttpCore, post: Post, deliver: Deliver) -> None:
+        self._core, self._post, self._deliver = core, post, deliver
+        self._task: asyncio.Task[None] | None = None
+        self._n_held = 0
+        self._may_go_on = asyncio.Event()
+
+    def submit(self, request_id: str, message: bytes) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(request_id, message))
+
+    def consumed(self, n_bytes: int) -> None:
+        self._n_held -= n_bytes
+        if self._n_held < _HIGH_BYTES:
+            self._may_go_on.set()
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, request_id: str, body: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._post.timeout_s):
+                await self._read(request_id, body)
+            self._deliver((END,))
+        except TimeoutError:
+            text = f"the stream did not end within {self._post.timeout_s:g} s"
+            self._deliver((FAILED, failure(LateError, text, status=GrpcStatus.DEADLINE_EXCEEDED, details=text)))
+        except TransportError as error:
+            self._deliver((FAILED, failure(UnreachableError, str(error), details=str(error))))
+        except Exception as error:
+            self._deliver((FAILED, error))
+
+    async def _read(self, request_id: str, body: bytes) -> None:
+        events = self._core.events(self._post, request_id, body)
+        has_ended = False
+        async for name, data in events:
+            if name == "end":
+                has_ended = True
+            elif name in ("update", "error"):
+                has_ended = name == "error"
+                self._deliver((ANSWER, 0, len(data), StreamedJson(data) if name == "update" else StreamedFailure(data)))
+                self._n_held += len(data)
+            if self._n_held > _HIGH_BYTES:
+                self._may_go_on.clear()
+                await self._may_go_on.wait()
+        if not has_ended:
+            raise TransportError("the server closed the stream before its end")
