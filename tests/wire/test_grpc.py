@@ -271,3 +271,88 @@ def test_incomplete_messages_are_counted() -> None:
     assert 40_000 < pair.server.n_buffered_bytes < 60_000
     pair.server.reset(stream)
     assert pair.server.n_buffered_bytes == 0
+
+
+def in_pieces(side: grpc.ServerConnection | grpc.ClientConnection, data: bytes, cut: int) -> list[grpc.Event]:
+    return [event for at in range(0, len(data), cut) for event in side.receive(data[at : at + cut])]
+
+
+def plain(events: list[grpc.Event]) -> list[tuple[object, ...]]:
+    """Events with what they hold, in place of objects that only equal themselves."""
+
+    def shown(part: object) -> object:
+        return (part.metadata, part.values) if isinstance(part, (grpc_fields.RequestHead, grpc_fields.ReplyHead)) else part
+
+    return [tuple(map(shown, event)) for event in events]
+
+
+POST = ((":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), ("content-type", "application/grpc"), ("te", "trailers"))
+ODD_BLOCKS = [
+    hpack.encode(((":method", "GET"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "host"))),
+    hpack.encode(((":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), ("content-type", "text/plain"))),
+    hpack.encode((*POST, ("content-length", "9"))),
+    hpack.encode((*POST, ("grpc-encoding", "gzip"))),
+    hpack.encode((*POST, ("grpc-encoding", "unknown"))),
+    BLOCK,
+]
+
+
+@pytest.mark.parametrize("cut", [1, 9, 50])
+@pytest.mark.parametrize("block", ODD_BLOCKS, ids=["get", "text", "length", "gzip", "unknown coding", "plain"])
+@pytest.mark.parametrize("body", [b"\0\0\0\0\4abcd", b"\0\0\0\0\3abcd", b"\0\0\0\0\5abcd", b"\1\0\0\0\4abcd", b"\0\0\0", b""])
+def test_requests_say_the_same_whether_their_frames_come_together_or_not(cut: int, block: bytes, body: bytes) -> None:
+    """The short way for requests that lie whole in one read hears and keeps what the long one does."""
+
+    def session(cut: int) -> tuple[list[tuple[object, ...]], int]:
+        server = grpc.ServerConnection(unary_paths=frozenset(("/a.B/C",)), max_message_bytes=100)
+        client = grpc.ClientConnection()
+        server.receive(client.take_output())
+        server.take_output()
+        numbers = (1, 3, 7, 9, 11)
+        requests = [frames.headers(n, block, 0, 16384) + frames.frame(frames.DATA, frames.END_STREAM, n, body) for n in numbers]
+        heard = []
+        for request in (requests[0], b"".join(requests[1:3]), b"".join(requests[3:])):
+            heard += in_pieces(server, request, cut)
+            for event in heard:
+                if event[0] == grpc.UNARY:
+                    server.reply(event[1], b"fine")
+        return plain(heard), server.n_streams
+
+    assert session(cut) == session(1 << 30)
+
+
+OK = grpc_fields.trailers_block(0)
+
+
+@pytest.mark.parametrize("cut", [1, 9, 50])
+@pytest.mark.parametrize(
+    ("head", "body", "trailers"),
+    [
+        (grpc_fields.reply_block(), b"\0\0\0\0\4abcd", OK),
+        (grpc_fields.reply_block([("a", "b")]), b"\0\0\0\0\4abcd", grpc_fields.trailers_block(0, "", [("c", "d")])),
+        (grpc_fields.reply_block(), b"\0\0\0\0\4abcd", grpc_fields.trailers_block(5, "no")),
+        (grpc_fields.reply_block(), b"\0\0\0\0\3abcd", OK),
+        (grpc_fields.reply_block(), b"\0\0\0\0\1a\0\0\0\0\1b", OK),
+        (grpc_fields.reply_block(), b"\1\0\0\0\4abcd", OK),
+        (hpack.encode(((":status", "404"),)), b"\0\0\0\0\4abcd", OK),
+        (hpack.encode(((":status", "200"), ("content-type", "text/html"))), b"\0\0\0\0\4abcd", OK),
+        (hpack.encode(((":status", "100"),)), b"\0\0\0\0\4abcd", OK),
+        (grpc_fields.reply_block(), b"\0\0\0\0\4abcd", hpack.encode((("x", "y"),))),
+    ],
+)
+def test_replies_say_the_same_whether_their_frames_come_together_or_not(cut: int, head: bytes, body: bytes, trailers: bytes) -> None:
+    """So do replies, to calls that go on and to one that was cancelled."""
+
+    def session(cut: int) -> tuple[list[tuple[object, ...]], int]:
+        client = grpc.ClientConnection()
+        client.receive(grpc.ServerConnection().take_output())
+        numbers = [client.call(BLOCK, b"hello") for _ in range(4)]
+        client.cancel(numbers[2])
+        client.take_output()
+        heard = []
+        for number in numbers:
+            reply = frames.headers(number, head, 0, 16384) + frames.frame(frames.DATA, 0, number, body)
+            heard += in_pieces(client, reply + frames.headers(number, trailers, frames.END_STREAM, 16384), cut)
+        return plain(heard), client.n_streams
+
+    assert session(cut) == session(1 << 30)

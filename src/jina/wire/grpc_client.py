@@ -26,9 +26,12 @@ class ClientConnection(Side):
 
     def __init__(self, *, limits: Limits | None = None, max_message_bytes: int | None = 1 << 30) -> None:
         build = grpc_fields.build_reply_head
-        connection = http2.Connection(is_client=True, limits=limits or Limits(), build_head=build, build_trailers=ReplyHead)
+        connection = http2.Connection(
+            is_client=True, limits=limits or Limits(), build_head=build, build_trailers=ReplyHead, takes_whole=True
+        )
         super().__init__(connection, max_message_bytes)
         self._handlers |= {
+            http2.WHOLE: self._on_whole,
             http2.HEADERS: self._on_headers,
             http2.DATA: self._on_data,
             http2.TRAILERS: self._on_trailers,
@@ -50,6 +53,21 @@ class ClientConnection(Side):
     def max_streams(self) -> int:
         """How many calls at a time the peer allows; 100 until it says."""
         return self._http2.max_streams
+
+    def _on_whole(self, event: Event) -> None:
+        _, stream, data, start, end, trailers = event
+        call: Call | None = stream.call
+        if call is None:
+            return
+        size, limit, head = end - start - 5, self._max_message_bytes, stream.head
+        is_plain = call.is_unary and head.is_plain and not trailers.status and size >= 0 and PREFIX.unpack_from(data, start) == (0, size)
+        if is_plain and (limit is None or size <= limit):
+            stream.call = None
+            self._found.append((UNARY_REPLY, stream.number, data[start + 5 : end], trailers, head))
+        else:
+            self._on_headers((http2.HEADERS, stream, False))
+            self._on_data((http2.DATA, stream, data[start:end], False))
+            self._on_trailers((http2.TRAILERS, stream, trailers))
 
     def _on_headers(self, event: Event) -> None:
         _, stream, is_end = event

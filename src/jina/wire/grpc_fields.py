@@ -98,15 +98,18 @@ class ReplyHead(_Head):
     Attributes:
         encoding: Of the reply's messages.
         status: `grpc-status`; -1 if it is missing or not a number.
+        is_plain: The beginning of a reply in gRPC that is not compressed.
     """
 
-    __slots__ = ("encoding", "status")
+    __slots__ = ("encoding", "is_plain", "status")
 
     def __init__(self, fields: list[Field], values: dict[str, str]) -> None:
         super().__init__(fields, values)
         self.encoding = values.get("grpc-encoding", "identity")
         status = values.get("grpc-status", "")
         self.status = int(status) if status.isascii() and status.isdigit() and len(status) < 4 else -1
+        is_reply = values.get(":status") == "200" and is_grpc(values.get("content-type", ""))
+        self.is_plain = is_reply and self.encoding == "identity"
 
     @property
     def message(self) -> str:

@@ -51,6 +51,7 @@ class ServerConnection(Side):
             limits=limits or Limits(),
             build_head=RequestHead,
             build_trailers=lambda fields, values: None,
+            takes_whole=True,
             buffered=buffered,
         )
         super().__init__(connection, max_message_bytes)
@@ -83,6 +84,9 @@ class ServerConnection(Side):
         fresh, limit = self._fresh, self._max_message_bytes
         for event in events:
             kind = event[0]
+            if kind == http2.WHOLE:
+                self._on_whole(event)
+                continue
             if kind != http2.DATA:
                 self._handlers[kind](event)
                 continue
@@ -97,6 +101,16 @@ class ServerConnection(Side):
         if fresh:
             self._announce_fresh()
         return found
+
+    def _on_whole(self, event: Event) -> None:
+        _, stream, data, start, end, _ = event
+        head, size, limit = stream.head, end - start - 5, self._max_message_bytes
+        is_plain = not head.refusal and head.encoding in ENCODINGS and size >= 0 and PREFIX.unpack_from(data, start) == (0, size)
+        if is_plain and (limit is None or size <= limit):
+            self._found.append((UNARY, stream.number, head, data[start + 5 : end]))
+        else:
+            self._on_headers((http2.HEADERS, stream, False))
+            self._on_data(stream, data[start:end], True)
 
     def _on_headers(self, event: Event) -> None:
         _, stream, is_end = event

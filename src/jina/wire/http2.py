@@ -5,8 +5,8 @@ are passed on as they arrive, so that nothing but the layer above holds a messag
 allow; the rest queues with its stream, and streams take turns, a frame each, as windows open. Our own windows open by themselves as data
 arrives, except for what the layer above holds (`hold`): so a slow reader stops the sender.
 
-The layer above is `grpc.py`, which turns the events (`http2_stream`) into calls. A connection is one class in four files, each of which
-needs only those before it: `http2_sending`, `http2_control`, `http2_content`, and here the cutting of bytes into frames.
+The layer above is `grpc.py`, which turns the events (`http2_stream`) into calls. A connection is one class in five files, each of which
+needs only those before it: `http2_sending`, `http2_control`, `http2_content`, `http2_whole`, and here the cutting of bytes into frames.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Final
 
 from jina.wire import http2_frames as frames
 from jina.wire.buffered import Buffered
-from jina.wire.http2_content import Build, Content
+from jina.wire.http2_content import Build
 from jina.wire.http2_frames import ConnectionError2, StreamError
 from jina.wire.http2_limits import Limits
 from jina.wire.http2_states import CLOSED as STREAM_IS_CLOSED
-from jina.wire.http2_stream import CLOSED, DATA, GOAWAY, HEADERS, PING_ACK, RESET, TOO_LARGE, TRAILERS, WRITABLE, Event, Stream
+from jina.wire.http2_stream import CLOSED, DATA, GOAWAY, HEADERS, PING_ACK, RESET, TOO_LARGE, TRAILERS, WHOLE, WRITABLE, Event, Stream
+from jina.wire.http2_whole import Whole
 
 __all__ = [
     "CLOSED",
@@ -31,6 +32,7 @@ __all__ = [
     "RESET",
     "TOO_LARGE",
     "TRAILERS",
+    "WHOLE",
     "WRITABLE",
     "Connection",
     "Event",
@@ -40,7 +42,7 @@ __all__ = [
 _STREAMED_FROM: Final = 4096
 
 
-class Connection(Content):
+class Connection(Whole):
     """One side of a connection.
 
     Args:
@@ -48,6 +50,7 @@ class Connection(Content):
         limits: What the peer may do.
         build_head, build_trailers: Make what the layer above wants of a list of fields; called once for equal blocks.
         buffered: Counts what is held.
+        takes_whole: Give whole requests and replies as WHOLE where their frames come together.
 
     Attributes:
         streams: Those that are open in some way, by number.
@@ -58,9 +61,17 @@ class Connection(Content):
     """
 
     def __init__(
-        self, *, is_client: bool, limits: Limits, build_head: Build, build_trailers: Build, buffered: Buffered | None = None
+        self,
+        *,
+        is_client: bool,
+        limits: Limits,
+        build_head: Build,
+        build_trailers: Build,
+        buffered: Buffered | None = None,
+        takes_whole: bool = False,
     ) -> None:
         super().__init__(is_client=is_client, limits=limits, build_head=build_head, build_trailers=build_trailers, buffered=buffered)
+        self._takes_whole = takes_whole
         self._rest: list[bytes] = []
         self._n_missing, self._needs_preface = 0, not is_client
         self._partial: tuple[Stream | None, int, bool] | None = None  # (stream, bytes left, is_end) of a DATA frame under way
@@ -126,6 +137,7 @@ class Connection(Content):
                 return
         if self._partial is not None:
             position = self._continue_data(data, position)
+        takes_whole = self._takes_whole
         unpack, handlers, header_end = frames.HEADER.unpack_from, self._handlers, end - frames.HEADER_BYTES
         while position <= header_end:
             size, flags, number = unpack(data, position)
@@ -137,6 +149,11 @@ class Connection(Content):
                 is_begun = self._begin_partial(kind, flags, number, size, data, start)
                 position = end if is_begun else start - 9
                 break
+            if flags == frames.END_HEADERS and kind == frames.HEADERS and takes_whole and self._block is None and self.is_ready:
+                behind = self._read_whole(data, number, start, position)
+                if behind:
+                    position = behind
+                    continue
             handler = handlers.get(kind)
             if handler is None:
                 self._on_unknown(size)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from jina.wire.hpack import HOP_BY_HOP, PSEUDO, Decoder, Field, is_name, is_value
 
 _MAX_BLOCK_BYTES: Final = 1024
+_UNKNOWN: Final = (None, None)
 _REQUEST: Final = PSEUDO - {":status"}
 
 
@@ -136,6 +137,10 @@ class HeadReader:
         if n_changes == decoder.n_changes and len(block) <= _MAX_BLOCK_BYTES:
             self._remember(block, found)
         return found
+
+    def known(self, block: bytes) -> tuple[Any, int | None]:
+        """Give the same for a block that was read before and has not changed its meaning; else (None, None)."""
+        return self._known.get(block, _UNKNOWN) if self._n_changes == self._decoder.n_changes else _UNKNOWN
 
     def _interpret(self, fields: list[Field]) -> tuple[Any, int | None]:
         values = dict(fields)

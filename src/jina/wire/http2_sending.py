@@ -13,7 +13,7 @@ from jina.wire.buffered import Buffered
 from jina.wire.hpack import TABLE_SIZE_ZERO
 from jina.wire.http2_limits import Budget, Limits
 from jina.wire.http2_states import CLOSED as STREAM_IS_CLOSED
-from jina.wire.http2_states import NEXT, SEND_END
+from jina.wire.http2_states import HALF_CLOSED_LOCAL, NEXT, SEND_END
 from jina.wire.http2_stream import RESET, WRITABLE, Bytes, Event, Stream
 
 DRAIN_PING: Final = b"draining"
@@ -125,8 +125,16 @@ class Sending:
     def begin(self, block: bytes, body: tuple[bytes, ...], size: int) -> Stream:
         """Open a stream with a whole request: the client's hot path."""
         stream = self.start()
-        self.send_headers(stream, block)
-        self.send_data(stream, body, is_end=True)
+        if 0 < size <= min(stream.window, self._window, self._peer_frame) and not self._must_shrink and len(block) <= 16384:
+            self._window -= size
+            self._n_earned += _PER_FRAME
+            stream.is_begun, stream.state = True, HALF_CLOSED_LOCAL
+            pack, number = frames.HEADER.pack, stream.number
+            self._out += (pack(len(block) << 8 | frames.HEADERS, frames.END_HEADERS, number), block)
+            self._out += (pack(size << 8 | frames.DATA, frames.END_STREAM, number), *body)
+        else:
+            self.send_headers(stream, block)
+            self.send_data(stream, body, is_end=True)
         return stream
 
     def _pump(self) -> None:

@@ -29,6 +29,8 @@ PING_ACK: Final = 107
 """(PING_ACK, data)."""
 GOAWAY: Final = 108
 """(GOAWAY, last_stream, code, text)."""
+WHOLE: Final = 110
+"""(WHOLE, stream, data, start, end, trailers): in place of HEADERS, DATA and, for a client, TRAILERS; the body is `data[start:end]`."""
 CLOSED: Final = 109
 """(CLOSED, code, reason): the last event."""
 
