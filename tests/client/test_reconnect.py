@@ -238,3 +238,16 @@ def test_close_ends_calls_under_way_and_those_that_pause(stream: bool) -> None:
 
     with Client(open_connection=FakeGrpcServer(closing).connect) as client, pytest.raises(ConnectionError, match="client was closed"):
         texts(client, 1, stream=stream)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_close_ends_also_what_a_leaving_server_has_begun(stream: bool) -> None:
+    """A connection that takes no new calls is closed with the others."""
+
+    def leaving(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
+        connection.wire.goaway()
+        asyncio.get_running_loop().call_later(0.01, client.close)
+
+    server = FakeGrpcServer(leaving)
+    with Client(open_connection=server.connect) as client, pytest.raises(ConnectionError, match="client was closed"):
+        texts(client, 1, stream=stream, timeout=5)

@@ -114,9 +114,12 @@ class GrpcChannel:
 
     def left(self, connection: GrpcConnection) -> None:
         """A connection takes no new calls."""
-        self._all.discard(connection)
         if self._connection is connection:
             self._connection = None
+
+    def lost(self, connection: GrpcConnection) -> None:
+        """A connection is closed."""
+        self._all.discard(connection)
 
     async def _open(self) -> None:
         connection: GrpcConnection | None = None
@@ -124,7 +127,8 @@ class GrpcChannel:
             async with asyncio.timeout(self.options.connect_timeout_s):
                 _, connection = await self._connect(lambda: GrpcConnection(self, self.options))
                 assert connection is not None
-                self._all.add(connection)
+                if not connection.is_leaving:
+                    self._all.add(connection)
                 await connection.ready
         except TimeoutError:
             self._fail(f"no answer within {self.options.connect_timeout_s:g} s")

@@ -128,6 +128,7 @@ class GrpcConnection(asyncio.Protocol):
         self._leave()
         self._handle(self.wire.eof())
         self._end_all("the connection was lost")
+        self._channel.lost(self)
 
     def _end_all(self, reason: str) -> None:
         calls, self._calls = self._calls, {}
