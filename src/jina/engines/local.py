@@ -23,7 +23,8 @@ from jina.process.folder import Folder
 from jina.process.forks import is_closed, keep_from_forks
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
 from jina.process.ports import bind
-from jina.process.supervisor import Log, Slot, Supervisor
+from jina.process.slot import Slot
+from jina.process.supervisor import Log, Supervisor
 from jina.process.travel import pack
 from jina.process.web_app import check_extra, pack_app
 

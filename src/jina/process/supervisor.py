@@ -19,15 +19,14 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from jina.call import EndpointInfo
-from jina.core.restart import RestartPolicy
 from jina.errors import StartError
 from jina.process.child import Child, spawn
-from jina.process.messages import AppSpec, Failed, FrontSpec, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerSpec, WorkerStarted
+from jina.process.messages import Failed, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerSpec, WorkerStarted
+from jina.process.slot import Slot, describe_exit, printed
 
 Spawn = Callable[..., Child]
 Level = Literal["info", "warning"]
@@ -38,32 +37,6 @@ _KILL_MARGIN_S = 1.0
 """A child that was asked to stop within its grace gets this much more to get out, then it is killed."""
 _FIRST_NOTE_S = 10.0
 """After this long without a ready worker we say what is awaited."""
-
-
-@dataclass
-class Slot:
-    """A place that should always hold a running child."""
-
-    role: str
-    make_spec: Callable[[int], WorkerSpec | FrontSpec | AppSpec]
-    env: Mapping[str, str]
-    pass_fds: tuple[int, ...] = ()
-    policy: RestartPolicy = field(default_factory=RestartPolicy)
-    n_started: int = 0
-    child: Child | None = None
-    spec: WorkerSpec | FrontSpec | AppSpec | None = None
-    ready: Ready | None = None
-    start_at: float | None = None
-    stop_by: float | None = None
-    is_killed: bool = False
-    failure: Failed | None = None
-    last_error: str = ""
-    last_words: str = ""
-    has_given_up: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.spec.name if self.spec is not None else self.role
 
 
 class Supervisor:
@@ -134,7 +107,7 @@ class Supervisor:
         if in_time:
             raise StartError("it was closed while it started")
         advice = "raise timeout_ready (milliseconds) if it needs longer"
-        raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; {advice}{_printed(words)}")
+        raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; {advice}{printed(words)}")
 
     def stop(self, grace_s: float) -> None:
         """Stop everything: the front finishes what it holds, then workers close their executor.
@@ -332,7 +305,7 @@ class Supervisor:
             self._try_again(slot, reason, was_ready=was_ready)
             return
         slot.last_error = reason
-        self._start_error = self._cannot_start(slot)
+        self._start_error = slot.start_error()
         self._stop_grace_s = 0.0
 
     def _try_again(self, slot: Slot, reason: str, *, was_ready: bool) -> None:
@@ -340,23 +313,14 @@ class Supervisor:
         slot.start_at = slot.policy.died(self._clock())
         slot.has_given_up = gave_up = slot.start_at is None
         what = "is not started again" if gave_up else "is started again"
-        words = "" if was_ready else _printed(slot.last_words)
+        words = "" if was_ready else printed(slot.last_words)
         self._say("warning", f"{reason}{'' if was_ready else ' before it was ready'}; it {what}{words}")
         if slot is self._front or slot is self._app:
             if gave_up:
-                self._failure = self._cannot_start(slot)
+                self._failure = slot.start_error()
                 self._stop_grace_s = 0.0
         elif self._front.child is not None:
             self._front.child.send(ReplicaDown(slot.name, slot.last_error if gave_up else ""))
-
-    def _cannot_start(self, slot: Slot) -> StartError:
-        if slot.failure is not None:
-            return StartError(f"{slot.name} could not start: {slot.failure.summary}\n\n{slot.failure.traceback}")
-        printed = _printed(slot.last_words) or (
-            "; it printed nothing in Python, and what native code prints goes to this process's standard error (of a notebook: its"
-            " server's terminal)"
-        )
-        return StartError(f"{slot.name} could not start: {slot.last_error}{printed}")
 
     def _say(self, level: Level, text: str) -> None:
         try:
@@ -397,16 +361,3 @@ class Supervisor:
     def _close(self) -> None:
         self._selector.close()
         os.close(self._wake_read)
-
-
-def _printed(words: str) -> str:
-    return f"; the last that it printed:\n\n{words}" if words else ""
-
-
-def describe_exit(code: int) -> str:
-    """Say an exit code in words: `exit code 3`, `signal 9 (SIGKILL)`."""
-    if code >= 0:
-        return f"exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"signal {-code} ({signal.Signals(-code).name})"
-    return f"signal {-code}"
