@@ -73,6 +73,7 @@ class GrpcFront:
             buffered: Counts what all connections of all ports hold.
         """
         self.handler, self.guard, self.name = handler, guard, name
+        self.needs_task = getattr(handler, "needs_task", True)
         self.is_ready, self.is_up = is_ready, is_up
         self.options = options or GrpcFrontOptions()
         self.buffered = buffered or Buffered()

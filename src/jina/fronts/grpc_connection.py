@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from jina.fronts import grpc_methods
 from jina.fronts.grpc_requests import id_metadata, send_refusal
 from jina.fronts.unsent import Unsent
+from jina.transport.run import Run
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import CALL_STARTED, CANCELLED, CLOSED, HALF_CLOSED, MESSAGE, UNARY, WRITABLE, RequestHead, ServerConnection
 
@@ -55,7 +56,7 @@ class GrpcConnection(asyncio.Protocol):
             buffered=front.buffered,
             refusal_metadata=id_metadata,
         )
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, Run] = {}
         self._calls: dict[int, StreamCall] = {}
         self._writable: dict[int, asyncio.Future[None]] = {}
         self._is_flush_due = False
@@ -170,7 +171,8 @@ class GrpcConnection(asyncio.Protocol):
         return False
 
     def _start(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
-        self._tasks[stream] = self.loop.create_task(self._run(stream, answer))
+        run = self._tasks[stream] = Run(self._run(stream, answer), self.loop)
+        run.start(needs_task=self.front.needs_task)
 
     async def _run(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
         """Keep one call's task; what it raises is a bug of ours, which the caller hears of and the log shows."""

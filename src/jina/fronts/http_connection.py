@@ -17,7 +17,7 @@ from jina.fronts import http_calls, http_replies, http_routes
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
 from jina.fronts.http_stream import EventStream, close_items
-from jina.transport.run import Run, as_task
+from jina.transport.run import Run
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.envelope import Envelope, EnvelopeError
 from jina.wire.http import CONTINUE, Refusal, Request, ServerConnection
@@ -247,7 +247,6 @@ class Connection(asyncio.Protocol):
                 self._start(self._judge(request, note, verdict))
 
     async def _judge(self, request: Request, note: Note, verdict: Any) -> None:
-        await as_task()
         status = await verdict
         self._judged(request, note, status)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from jina.call import Status
 from jina.errors import Code
+from jina.transport.run import as_task
 
 GUARD_LIMIT_S = 1.0
 _N_THREADS = 32
@@ -71,6 +72,7 @@ class _CallableGuard:
     async def __call__(self, headers: Mapping[str, str]) -> Status | None:
         loop = asyncio.get_running_loop()
         try:
+            await as_task()
             async with asyncio.timeout(GUARD_LIMIT_S):
                 is_welcome = await loop.run_in_executor(self._threads, self._run, dict(headers))
         except TimeoutError:
