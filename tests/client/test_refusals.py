@@ -198,7 +198,7 @@ def test_refused_stream_of_documents_is_begun_again() -> None:
 
     def reluctant(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
         nonlocal n_refused
-        if event[0] == CALL_STARTED and n_refused < 3:
+        if event[0] in (UNARY, CALL_STARTED) and n_refused < 3:
             n_refused += 1
             connection.wire.reset(event[1], REFUSED_STREAM)
         else:
@@ -206,6 +206,7 @@ def test_refused_stream_of_documents_is_begun_again() -> None:
 
     with Client(open_connection=FakeGrpcServer(reluctant).connect) as client:
         assert [doc.text for doc in client.stream_doc("/x", Text(text="a"), return_type=Text)] == ["a"]
+    assert n_refused == 3
 
 
 def test_limit_is_what_was_kept_and_grows_by_one_a_round() -> None:
