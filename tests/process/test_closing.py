@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -116,6 +118,45 @@ def test_a_deployment_is_closed_by_several_threads_at_once(tmp_path: Path) -> No
         assert children() == set()
 
 
+class Holds(Waits):
+    """Keeps its calls for long; with a file's name in it, says there that it has begun."""
+
+    @requests(on="/hold")
+    async def hold(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        Path(docs[0].text).touch()  # noqa: ASYNC240
+        await asyncio.sleep(600)
+        return docs
+
+
+def test_a_second_interrupt_ends_the_grace_of_a_stop(tmp_path: Path) -> None:
+    """Who presses Ctrl-C again does not want to wait for the calls that are held."""
+    (tmp_path / "mark").touch()
+    begun = tmp_path / "begun"
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with ThreadPoolExecutor() as pool:
+        deployment = Deployment(uses=Holds, uses_with={"mark": str(tmp_path / "mark")}, port=0, protocol="http", quiet=True).start()
+        body = {"data": [{"text": str(begun)}]}
+        held = pool.submit(http_call, deployment.port, "POST", "/hold", body, timeout=120)
+        wait_until(begun.exists)
+
+        def interrupt_when_it_closes() -> None:
+            wait_until(lambda: not deployment._is_running)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        asked = pool.submit(interrupt_when_it_closes)
+        begin = time.monotonic()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                deployment.close()
+            assert children() == set()
+        finally:
+            signal.signal(signal.SIGINT, before)
+            deployment.close()
+        assert time.monotonic() - begin < 30
+        asked.result(10)
+        assert held.exception(10) is not None
+
+
 # --- at any moment -----------------------------------------------------------------------------------------------------------------------
 
 FILES = ("deployment.py", "local.py", "supervisor.py")
@@ -170,7 +211,7 @@ def test_a_start_can_be_ended_at_any_line_of_it(tmp_path: Path, how: str) -> Non
             for each in closed:
                 each.result(20)
             assert (children(), folders()) == (set(), set()), moment.where
-            assert not [thread for thread in threading.enumerate() if "supervisor" in thread.name], moment.where
+            wait_until(lambda: not any("supervisor" in thread.name for thread in threading.enumerate()))
             first += step
     with deployment:
         check_serves(deployment)

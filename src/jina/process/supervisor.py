@@ -73,6 +73,7 @@ class Supervisor:
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
         self._wake_lock = threading.RLock()  # a signal handler may stop us while its own thread is waking us
         self._started = threading.Event()
+        self._life = threading.Lock()
         self._failure: BaseException | None = None
         self._start_error: BaseException | None = None
         self._was_ready = False
@@ -93,6 +94,7 @@ class Supervisor:
             TimeoutError: It took longer than `timeout_s`. All are stopped.
         """
         try:
+            self._life.acquire()  # our thread lets it go when it ends
             self._thread.start()
             in_time = self._started.wait(timeout_s)
             if in_time and self._was_ready:
@@ -116,9 +118,11 @@ class Supervisor:
         """
         self._stop_grace_s = grace_s if self._stop_grace_s is None else min(grace_s, self._stop_grace_s)
         self._wake()
-        if self._thread.ident is not None:  # else it sees the order when it begins
-            self._thread.join()
-            self._close_wake()
+        if self._thread.ident in (None, threading.get_ident()):
+            return  # it sees the order when it begins, or when it comes to it
+        with self._life:  # `Thread.join` takes a thread for ended once an interrupt has broken off the waiting (Python 3.11)
+            pass
+        self._close_wake()
 
     @property
     def endpoints(self) -> list[EndpointInfo]:
@@ -155,6 +159,14 @@ class Supervisor:
 
     def _run(self) -> None:
         try:
+            self._work()
+            if self._failure is not None and self._was_ready:
+                self._on_failure(self._failure)
+        finally:
+            self._life.release()
+
+    def _work(self) -> None:
+        try:
             for slot in self._slots:
                 if self._stop_grace_s is None:
                     self._start(slot)
@@ -167,8 +179,6 @@ class Supervisor:
         finally:
             self._close()
             self._started.set()
-        if self._failure is not None and self._was_ready:
-            self._on_failure(self._failure)
 
     def _turn(self) -> bool:
         """Handle what has happened; False once everything has stopped."""
