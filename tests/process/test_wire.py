@@ -15,7 +15,7 @@ import pytest
 from jina import Executor, caller_gone, requests
 from jina.call import Call, Payload
 from jina.docs import BaseDoc, DocList
-from jina.main import wire as wire_module
+from jina.main import attendance
 from jina.main.wire import Wire
 from jina.process.messages import WorkerSpec
 from jina.transport.begun import read_begun
@@ -69,7 +69,7 @@ class Held(Executor):
 
 
 class HeldAndAsync(Held):
-    """The same, beside a coroutine: its wire has a thread of its own."""
+    """The same, beside a coroutine: the loop serves its sockets."""
 
     @requests(on="/await")
     async def wait(self, docs: DocList[Word], **kwargs: Any) -> DocList[Word]:
@@ -110,7 +110,7 @@ async def served(folder: Path, cls: type[Held] = Held) -> AsyncIterator[Served]:
         channel.close()
 
 
-@pytest.fixture(params=[Held, HeldAndAsync], ids=["attended", "own thread"])
+@pytest.fixture(params=[Held, HeldAndAsync], ids=["attended", "loop"])
 def cls(request: pytest.FixtureRequest) -> type[Held]:
     found: type[Held] = request.param
     return found
@@ -178,8 +178,8 @@ async def test_an_endless_stream_lets_other_calls_in_and_can_be_cancelled(tmp_pa
 
 async def test_the_relief_sleeps_while_nobody_calls_and_is_roused_by_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a quiet time a call is served at once, and what comes while it runs is heard as ever."""
-    monkeypatch.setattr(wire_module, "_LOOK_EVERY_S", 0.0001)
-    monkeypatch.setattr(wire_module, "_QUIET_LOOKS", 1)
+    monkeypatch.setattr(attendance, "_LOOK_EVERY_S", 0.0001)
+    monkeypatch.setattr(attendance, "_QUIET_LOOKS", 1)
     async with served(tmp_path) as it:
         for _ in range(30):
             await asyncio.sleep(0.001)

@@ -67,7 +67,7 @@ class Local:
         n_threads: int = 1,
         notes: BegunNotes | None = None,
     ) -> None:
-        """Start the executor threads.
+        """Start the executor threads; call it in the user loop's thread.
 
         Args:
             executor: Made and ready; its `close` stays the caller's duty.
@@ -81,6 +81,7 @@ class Local:
         self._name = type(executor).__name__
         self._is_quiet = bool(getattr(executor.runtime_args, "quiet_error", False)) or _is_set("JINA_QUIET_ERROR")
         self._user_loop, self._outlet, self._hand_over = user_loop, outlet, outlet.put
+        self._user_thread = threading.get_ident()
         self._notes = notes
         self._inbox: Inbox = queue.SimpleQueue() if inbox is None else inbox
         self._took: dict[Endpoint | None, float] = {}
@@ -118,7 +119,10 @@ class Local:
                     self._inbox.put([work])
         if self._async_turn:
             turn, self._async_turn = self._async_turn, []
-            self._user_loop.call_soon_threadsafe(self._start_tasks, turn)
+            if threading.get_ident() == self._user_thread:
+                self._start_tasks(turn)
+            else:
+                self._user_loop.call_soon_threadsafe(self._start_tasks, turn)
 
     def cancel(self, work: Work) -> None:
         """Nobody waits for this call any more: drop it if it has not begun, stop it where it can be stopped."""

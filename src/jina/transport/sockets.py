@@ -80,13 +80,16 @@ class Sockets:
         self._wake_in.setblocking(False)
         for fd in (self._listener.fileno(), self._wake_out.fileno(), self._wake_in.fileno()):
             on_open(fd)
-        if hasattr(self._selector, "fileno"):
-            on_open(self._selector.fileno())
+        on_open(self.fileno())
         self._spare = os.open(os.devnull, os.O_RDONLY)
 
-    def wait(self) -> Events:
-        """Wait until something is to be done for `handle`; one thread at a time."""
-        return self._selector.select()
+    def fileno(self) -> int:
+        """A descriptor that is readable while something is to be done."""
+        return self._selector.fileno()
+
+    def wait(self, limit_s: float | None = None) -> Events:
+        """Wait until something is to be done for `handle`; what two threads are told, one of them does."""
+        return self._selector.select(limit_s)
 
     def handle(self, events: Events) -> None:
         """Do it: read, write, accept."""
