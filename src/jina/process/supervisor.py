@@ -79,7 +79,6 @@ class Supervisor:
         self._was_ready = False
         self._known: list[EndpointInfo] = []
         self._stop_grace_s: float | None = None
-        self._is_stopping_workers = False
         self._note_at = clock() + _FIRST_NOTE_S
         self._begin_at = clock()
         self._thread = threading.Thread(target=self._run, name="jina-supervisor", daemon=True)

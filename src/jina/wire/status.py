@@ -52,20 +52,6 @@ _TABLE: Final[dict[Code, tuple[GrpcStatus, int]]] = {
 GRPC_STATUS: Final[Mapping[Code, GrpcStatus]] = {code: row[0] for code, row in _TABLE.items()}
 HTTP_STATUS: Final[Mapping[Code, int]] = {code: row[1] for code, row in _TABLE.items()}
 
-CODE_OF_GRPC: Final[Mapping[int, Code]] = {
-    _G.CANCELLED: Code.CANCELLED,
-    _G.UNKNOWN: Code.EXECUTOR_FAILED,
-    _G.INVALID_ARGUMENT: Code.INVALID_INPUT,
-    _G.DEADLINE_EXCEEDED: Code.DEADLINE,
-    _G.NOT_FOUND: Code.UNKNOWN_ENDPOINT,
-    _G.RESOURCE_EXHAUSTED: Code.OVERLOADED,
-    _G.UNIMPLEMENTED: Code.METHOD_NOT_ALLOWED,
-    _G.UNAVAILABLE: Code.UNAVAILABLE,
-    _G.UNAUTHENTICATED: Code.UNAUTHENTICATED,
-    _G.PERMISSION_DENIED: Code.UNAUTHENTICATED,
-}
-"""What a client makes of a peer's status; what is not here is `Code.INTERNAL`."""
-
 _GRPC_OF_HTTP: Final[Mapping[int, GrpcStatus]] = {
     400: _G.INTERNAL,
     401: _G.UNAUTHENTICATED,
