@@ -170,6 +170,12 @@ def test_environment_gives_defaults_only() -> None:
     assert DeploymentOptions.from_mapping({}, host="0.0.0.0", environ={}).is_open
 
 
+def test_a_wrong_value_in_the_environment_is_refused_with_the_variables_name() -> None:
+    """Who never wrote `timeout_ctrl` is not told of it."""
+    with pytest.raises(ConfigError, match=r"JINA_DEFAULT_TIMEOUT_CTRL: expected a whole number, got 'soon'"):
+        DeploymentOptions.from_mapping({}, environ={"JINA_DEFAULT_TIMEOUT_CTRL": "soon"})
+
+
 @pytest.mark.filterwarnings("ignore:accepted, but without effect")
 def test_round_trip_through_plain_values() -> None:
     """to_dict gives what from_kwargs reads as the same options."""

@@ -270,7 +270,7 @@ class DeploymentOptions:
         found = read(cls, given, silent=_NOT_OPTIONS)
         found.setdefault("host", (environ.get("JINA_DEFAULT_HOST") or host,))
         if "timeout_ctrl" not in found and environ.get("JINA_DEFAULT_TIMEOUT_CTRL"):
-            found["timeout_ctrl"] = values.integer(environ["JINA_DEFAULT_TIMEOUT_CTRL"])
+            found["timeout_ctrl"] = _timeout_ctrl_of(environ["JINA_DEFAULT_TIMEOUT_CTRL"])
         options = cls(**found)
         warn_of_inactive(options)
         return options
@@ -319,6 +319,13 @@ _FRONT = (
 
 _IMAGES = ("docker://", "jinaai+docker://", "jinahub+docker://")
 _HUB = ("jinaai://", "jinahub://", "jinaai+serverless://")
+
+
+def _timeout_ctrl_of(text: str) -> int:
+    try:
+        return values.integer(text)
+    except ValueError as error:
+        raise ConfigError(f"environment variable JINA_DEFAULT_TIMEOUT_CTRL: {error}") from None
 
 
 def _check_key(options: DeploymentOptions) -> None:
