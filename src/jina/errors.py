@@ -1,25 +1,17 @@
-"""Every error that openjina raises, in one tree, split by who can mend it.
+"""Every error class of openjina, in one tree, split by who can mend it.
 
     JinaError
     ├── CallerError                the input is at fault; the caller mends it
     │   ├── MalformedError             not JSON, not protobuf, not a request at all
-    │   ├── InvalidInputError          well-formed, but not what the schema asks for; has `details`
-    │   ├── UnknownEndpointError       no endpoint of that name; names the nearest
-    │   ├── MethodNotAllowedError      the path exists, for another HTTP method
-    │   ├── UnauthenticatedError       no key, or a wrong one
-    │   ├── TooLargeError              a limit in bytes or counts was passed
-    │   └── CallCancelledError         the caller left
+    │   └── InvalidInputError          well-formed, but not what the schema asks for; has `details`
     ├── ServerError                our side, or the model's
-    │   ├── ExecutorFailedError        the user's method raised; has `status`
-    │   ├── UnavailableError           no replica can take the call now
     │   ├── OverloadedError            a queue is full; has `retry_after_s`
-    │   ├── DeadlineError              the call's time was up
-    │   ├── UnencodableError           a value that the wire cannot carry; names field and value
-    │   └── InternalError              a bug of ours
+    │   └── UnencodableError           a value that the wire cannot carry
     ├── TransportError             a client could not reach the service, or lost it
     └── ConfigError                wrong before anything starts
         └── StartError                 a process did not become ready; carries the child's traceback
 
+Between processes a failure travels as a `Status` with a `Code`; only what is raised has a class.
 The classes of Jina 3 (`BadServer`, `RuntimeFailToStart`, ...) stand at the end: they are what existing `except` clauses name, so
 the public layer raises these. `jina.excepts` re-exports them.
 """
@@ -55,7 +47,6 @@ class JinaError(Exception):
     """Base of all errors of openjina; the text is for people, the attributes are for programs."""
 
     code: ClassVar[Code] = Code.INTERNAL
-    is_retryable: ClassVar[bool] = False
 
 
 class CallerError(JinaError):
@@ -79,75 +70,21 @@ class InvalidInputError(CallerError):
 
     def __init__(self, message: str, details: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
-        self.details = list(details)
-
-
-class UnknownEndpointError(CallerError):
-    """No executor on the way has an endpoint of that name."""
-
-    code = Code.UNKNOWN_ENDPOINT
-
-
-class MethodNotAllowedError(CallerError):
-    """The path exists, but not for this HTTP method; `allowed` names those it has."""
-
-    code = Code.METHOD_NOT_ALLOWED
-
-    def __init__(self, message: str, allowed: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.allowed = tuple(allowed)
-
-
-class UnauthenticatedError(CallerError):
-    """The call brought no key, or a wrong one."""
-
-    code = Code.UNAUTHENTICATED
-
-
-class TooLargeError(CallerError):
-    """A limit in bytes or counts was passed; the text names the option that moves it."""
-
-    code = Code.TOO_LARGE
-
-
-class CallCancelledError(CallerError):
-    """The caller left before the reply was complete."""
-
-    code = Code.CANCELLED
+        self.details: list[Mapping[str, Any]] = list(details)
 
 
 class ServerError(JinaError):
     """Our side or the model failed; the input may be fine."""
 
 
-class ExecutorFailedError(ServerError):
-    """The user's method raised; `name`, `error_args`, `stacks` and `executor` describe its exception."""
-
-    code = Code.EXECUTOR_FAILED
-
-
-class UnavailableError(ServerError):
-    """No replica can take the call now."""
-
-    code = Code.UNAVAILABLE
-    is_retryable = True
-
-
 class OverloadedError(ServerError):
     """A bounded queue is full; `retry_after_s` says when to try again."""
 
     code = Code.OVERLOADED
-    is_retryable = True
 
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
-class DeadlineError(ServerError):
-    """The call's time was up before its reply was complete."""
-
-    code = Code.DEADLINE
+        self.retry_after_s: float = retry_after_s
 
 
 class UnencodableError(ServerError):
@@ -156,15 +93,10 @@ class UnencodableError(ServerError):
     code = Code.UNENCODABLE
 
 
-class InternalError(ServerError):
-    """A bug of ours."""
-
-
 class TransportError(JinaError):
     """A client could not reach the service, or lost it on the way."""
 
     code = Code.TRANSPORT
-    is_retryable = True
 
 
 class ConfigError(JinaError, ValueError):
@@ -269,7 +201,9 @@ class ExecutorError(RuntimeError, BaseJinaException):
 
     def __init__(self, name: str, args: Sequence[str], stacks: Sequence[str], executor: str) -> None:
         super().__init__(*args)
-        self.name, self.stacks, self.executor = name, list(stacks), executor
+        self.name: str = name
+        self.stacks: list[str] = list(stacks)
+        self.executor: str = executor
 
 
 class StartError(ConfigError, RuntimeFailToStart):
