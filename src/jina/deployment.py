@@ -41,7 +41,7 @@ class Deployment:
             ConfigError: A value or a combination of values cannot work; the text names it.
         """
         given = {**(vars(args) if args is not None else {}), **kwargs}
-        self.options = DeploymentOptions.from_kwargs(**given)
+        self.options: DeploymentOptions = DeploymentOptions.from_kwargs(**given)
         self._app = app
         if app is not None and not self._has_http:
             raise ConfigError(f"app= answers HTTP requests, but protocol is {self.protocol!r}; add 'http'")

@@ -58,6 +58,7 @@ def test_one_bound_holds_for_http_and_grpc_together() -> None:
 
             until(is_full)
             error = refusal()
+            assert error is not None
             assert (error.code().name, "max_buffered_bytes" in error.details()) == ("RESOURCE_EXHAUSTED", True)
             assert dict(error.trailing_metadata())["retry-after"] == "1"
             refused = http_post(http_port, "/batch", [{"text": "x" * 300_000}])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class BaseDocWithoutId(BaseModel):
     """A document that has no `id`. Unknown fields are ignored, assignments are validated."""
 
-    model_config = ConfigDict(validate_assignment=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(validate_assignment=True)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -117,7 +117,7 @@ class BaseDoc(BaseDocWithoutId):
 class AnyDoc(BaseDoc):
     """A document of any fields: what it is made from is kept as it comes."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     def __eq__(self, other: object) -> bool:
         return bool(super().__eq__(other)) and _equal(self.__pydantic_extra__, getattr(other, "__pydantic_extra__", None))
