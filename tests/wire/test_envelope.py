@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina.wire.envelope import EnvelopeError, read_batch, read_one
+from jina.wire.envelope import EnvelopeError, read_batch, read_one, read_parameters
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -127,3 +128,11 @@ def test_parameters_may_be_nested_sixty_four_deep_and_have_brackets_in_text() ->
         b'{"data":[],"parameters":{"deep":' + b"[" * 63 + b"]" * 63 + b',"wide":[' + b"[]," * 200 + b'[]],"text":"' + b"[{" * 100 + b'"}}'
     )
     assert read_batch(body).parameters["text"] == "[{" * 100
+
+
+def test_parameters_of_quotes_that_never_end_take_no_longer_than_others() -> None:
+    """They come in a query as anyone likes them: a search that goes back at each quote would hold the front for a minute."""
+    began = time.process_time()
+    with pytest.raises(EnvelopeError, match="too deep"):
+        read_parameters(b"[" * 65 + b'\\"' * 30_000 + b"\\")
+    assert time.process_time() - began < 2

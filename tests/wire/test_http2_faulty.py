@@ -318,6 +318,32 @@ def test_streams_that_were_reset_are_remembered_up_to_a_number() -> None:
     assert server.is_closed
 
 
+def test_resets_that_cross_are_no_flood() -> None:
+    """A server that answers before the request has come to its end says so with a reset, and hears one for it."""
+    server = connection(max_resets=10)
+    server.receive(HELLO)
+    for number in range(1, 101, 2):
+        (event,) = server.receive(frame(frames.HEADERS, END_HEADERS, number, BLOCK))
+        server.send_headers(event[1], b"\x88", is_end=True)
+        assert server.receive(frames.rst_stream(number, frames.CANCEL)) == []
+    assert not server.is_closed
+
+
+def test_client_whose_calls_all_break_off_keeps_its_connection() -> None:
+    """However many there are: thousands that it cancels while their answers are under way, and thousands that the server resets."""
+    client = connection(is_client=True, max_resets=10)
+    client.receive(frames.settings({frames.MAX_CONCURRENT_STREAMS: 1 << 20}))
+    numbers = [client.begin(BLOCK, (b"x",), 1).number for _ in range(5000)]
+    for number in numbers:
+        client.reset(number, frames.CANCEL)
+    for number in numbers:
+        client.receive(frame(frames.HEADERS, END_HEADERS, number, b"\x88") + frames.rst_stream(number, frames.NO_ERROR))
+    for number in [client.begin(BLOCK, (b"x",), 1).number for _ in range(5000)]:
+        client.receive(frames.rst_stream(number, frames.REFUSED_STREAM))
+    assert not client.is_closed
+    assert not client.streams
+
+
 def test_what_is_sent_on_a_closed_stream_goes_nowhere() -> None:
     """Headers and data for a stream that was reset are dropped."""
     server = connection()

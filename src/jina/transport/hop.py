@@ -23,8 +23,11 @@ _log = logging.getLogger("jina.hop")
 _CALL_BLOCK = grpc.request_block(CALL, "worker")
 _STREAM_BLOCK = grpc.request_block(STREAM, "worker")
 
-HOP_LIMITS = Limits(max_streams=1_000_000)
-"""Between our own processes the fronts' limits count, not these."""
+_ANY_NUMBER = (1 << 31) - 1
+HOP_LIMITS = Limits(
+    max_streams=1_000_000, max_resets=_ANY_NUMBER, max_pings=_ANY_NUMBER, max_settings=_ANY_NUMBER, max_empty_frames=_ANY_NUMBER
+)
+"""Between our own processes the fronts' limits count, not these: all callers may leave at once."""
 
 RENEW_AT = (1 << 31) - (1 << 24)
 """HTTP/2 numbers streams up to 2^31 and never again: from this number on a fresh connection is asked for, again and again."""

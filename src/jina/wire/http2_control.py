@@ -51,8 +51,11 @@ class Control(Sending):
             raise ConnectionError2(frames.FRAME_SIZE_ERROR, "RST_STREAM of a wrong size")
         if self._is_idle(number):
             raise ConnectionError2(frames.PROTOCOL_ERROR, "RST_STREAM on an idle stream")
-        self._spend(self._resets, "resets")
         stream = self.streams.get(number)
+        if number in self._forgotten:  # it crossed a reset of ours
+            del self._forgotten[number]
+        elif stream is None or not self._is_client:  # a client is harmed by none: it has opened the stream
+            self._spend(self._resets, "resets")
         if stream is not None:
             self._forget(number)
             self.drop(stream)

@@ -18,7 +18,7 @@ from jina.wire.http2_stream import RESET, WRITABLE, Bytes, Event, Stream
 
 DRAIN_PING: Final = b"draining"
 _MAX_SENT_FRAME: Final = 1 << 20
-_N_REMEMBERED: Final = 2000
+_N_REMEMBERED: Final = {False: 2000, True: 1 << 16}  # by is_client: one that cancels all its calls may have many thousands
 _PER_FRAME: Final = 4
 
 
@@ -267,7 +267,7 @@ class Sending:
         self.uncount(stream, stream.n_counted)
 
     def _forget(self, number: int) -> None:
-        if len(self._forgotten) >= _N_REMEMBERED:
+        if len(self._forgotten) >= _N_REMEMBERED[self._is_client]:
             del self._forgotten[next(iter(self._forgotten))]
         self._forgotten[number] = None
 
