@@ -1,6 +1,6 @@
-"""Tensors as JSON, at the speed of msgspec.
+"""Tensors as JSON, at the speed of orjson where it is installed, else of msgspec.
 
-pydantic's writer would look at each number of a list anew. So a tensor writes a mark in its place, msgspec writes its numbers beside, and
+pydantic's writer would look at each number of a list anew. So a tensor writes a mark in its place, its numbers are written beside, and
 both are joined at the end. A mark is told from a user's text by its random digits and by count: where the counts differ (a union wrote a
 value twice, a text holds the mark), everything is written once more by pydantic alone. Classes with wrapping serializers of the user's,
 which would see the mark, are left to pydantic.

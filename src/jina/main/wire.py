@@ -1,7 +1,7 @@
 """A worker's wire: serves the hop on a Unix socket, with whichever thread has time.
 
 Handing a call from one thread to another and its reply back costs more than a small call itself. So where an executor's methods are
-`def` and run one at a time, the executor thread also moves the bytes: it waits for the sockets, runs what has come, sends, waits again
+`def` and run one at a time, the executor thread also moves the bytes: it waits for the sockets, runs what has come, sends, waits
 again. Where there are `async def` methods, or several threads, the user's event loop serves the sockets. Neither is to be found while user
 code runs; so a thread of its own, the relief, looks every 2 ms whether the sockets are attended, and if they are not, serves them: bytes,
 PINGs and cancellations never wait for user code (`attendance.py`).

@@ -1,7 +1,7 @@
 """A worker process: one replica of one Executor.
 
 The main thread belongs to the user's code: the Executor is made, its `async def` methods run and it is closed there, inside a running
-event loop. `def` methods run in executor threads. A thread of its own moves the bytes, so that neither can keep it waiting.
+event loop. `def` methods run in executor threads. Whichever thread has time moves the bytes (`wire.py`).
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Pure functions: no IO, no threads, no codec on the way of a call. The worker decodes, picks the thread or loop, calls these, and encodes.
 Documents come in as a list that fits the endpoint's `input` and go out as a list; a caller has the time of a microsecond here.
 
-An exception may carry a status for the caller: raise a class of `jina.errors` (`InvalidInputError`: 422, `OverloadedError`: 503), or any exception with
-an attribute `http_status` (an int from 400 to 599) or `grpc_status` (1 to 16), or both. Its `str()` is then the text that the caller
-reads. Everything else that a method raises is a failed executor: HTTP 500, and over gRPC an answer with an ERROR header.
+An exception may carry a status for the caller: raise a class of `jina.errors` (`InvalidInputError`: 422, `OverloadedError`: 503), or any
+exception with an attribute `http_status` (an int from 400 to 599) or `grpc_status` (1 to 16), or both. Its `str()` is then the text
+that the caller reads. Everything else that a method raises is a failed executor: HTTP 500, and over gRPC an answer with an ERROR header.
 """
 
 from __future__ import annotations
