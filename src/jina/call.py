@@ -13,6 +13,9 @@ import msgspec
 
 from jina.errors import Code
 
+DIALECT = ("jina-dialect", "1")
+"""The metadata with which gRPC peers tell each other that they read `ours`; the number rises with every new type string."""
+
 
 class Payload(msgspec.Struct, gc=False):
     """Documents as bytes, and in which encoding.

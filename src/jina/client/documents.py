@@ -10,15 +10,15 @@ from jina.errors import BadClientInput, ConfigError, InvalidInputError, JinaErro
 from jina.hints import is_document_class, list_of
 
 
-def encode_proto(batch: Batch) -> bytes | None:
+def encode_proto(batch: Batch, dialect: str = "strict") -> bytes | None:
     """Give a batch as a serialised DocListProto; None for no documents at all.
 
     Raises:
-        BadClientInput: A value that the wire cannot carry.
+        BadClientInput: A value that the dialect cannot carry.
     """
     if batch is None:
         return None
-    return b"".join(_encoded(batch, "encode_proto"))
+    return b"".join(_encoded(batch, "encode_proto", dialect=dialect))
 
 
 def encode_json(batch: Batch) -> bytes:
@@ -31,7 +31,7 @@ def encode_json(batch: Batch) -> bytes:
     return b"[" + b",".join(part for part in parts if part) + b"]"
 
 
-def _encoded(batch: Batch, method: str) -> list[bytes]:
+def _encoded(batch: Batch, method: str, **given: str) -> list[bytes]:
     from jina.codec import codec_for
 
     kind: Any = getattr(batch, "doc_type", None)
@@ -41,20 +41,15 @@ def _encoded(batch: Batch, method: str) -> list[bytes]:
     kinds: set[Any] = {kind} if is_typed else set(map(type, batch))
     try:
         if len(kinds) == 1:
-            return [bytes(getattr(codec_for(kinds.pop()), method)(batch))]
-        return [bytes(getattr(codec_for(type(doc)), method)([doc])) for doc in batch]
+            return [bytes(getattr(codec_for(kinds.pop()), method)(batch, **given))]
+        return [bytes(getattr(codec_for(type(doc)), method)([doc], **given)) for doc in batch]
     except JinaError as error:
-        raise _bad_input(error) from error
+        raise BadClientInput(str(error)) from error
 
 
-def _bad_input(error: JinaError) -> BadClientInput:
-    hint = "; use protocol='http', or make it a BaseDoc" if "is a plain model" in str(error) else ""
-    return BadClientInput(f"{error}{hint}")
-
-
-def encode_one_proto(doc: Any) -> bytes:
+def encode_one_proto(doc: Any, dialect: str = "strict") -> bytes:
     """Give one document as a serialised DocProto."""
-    return _encode_one(doc, "encode_proto_one")
+    return _encode_one(doc, "encode_proto_one", dialect=dialect)
 
 
 def encode_one_json(doc: Any) -> bytes:
@@ -62,14 +57,14 @@ def encode_one_json(doc: Any) -> bytes:
     return _encode_one(doc, "encode_json_one")
 
 
-def _encode_one(doc: Any, method: str) -> bytes:
+def _encode_one(doc: Any, method: str, **given: str) -> bytes:
     from jina.codec import codec_for
 
     doc = checked([doc])[0]
     try:
-        return bytes(getattr(codec_for(type(doc)), method)(doc))
+        return bytes(getattr(codec_for(type(doc)), method)(doc, **given))
     except JinaError as error:
-        raise _bad_input(error) from error
+        raise BadClientInput(str(error)) from error
 
 
 class ReturnType:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+from jina.call import DIALECT
 from jina.client import documents
 from jina.client.answers import Answer, GrpcAnswer, failed_reply
+from jina.client.dialect import AgreeingExchange, in_either, ours_only
 from jina.client.exchange import ANSWER, END, FAILED, RETRYABLE, Deliver, Exchange, SeparateExchange, StreamExchange, refused_size
 from jina.client.failures import failure_of
 from jina.client.ids import SharedIds
@@ -21,10 +23,12 @@ from jina.transport.grpc_calls import CallEnd, StreamCall, UnaryCall
 from jina.transport.grpc_channel import GrpcChannel
 from jina.wire import hpack
 from jina.wire.grpc import Metadata, request_block
+from jina.wire.status import GrpcStatus
 
 _STREAM = "/jina.JinaRPC/Call"
 _UNARY = "/jina.JinaSingleDataRequestRPC/process_single_data"
 _STREAM_DOC = "/jina.JinaSingleDocumentRequestRPC/stream_doc"
+_STATUS = "/jina.JinaInfoRPC/_status"
 _DRY_RUN = "/jina.JinaGatewayDryRunRPC/dry_run"
 
 
@@ -46,13 +50,15 @@ class RequestWriter:
         """Give a new request id, and the request."""
         request_id = self._request_id()
         header = messages.header_bytes(request_id, self._endpoint, self._target)
-        return request_id, messages.write_request(header, self._parameters, b"", documents.encode_proto(batch))
+        docs, refused = in_either(partial(documents.encode_proto, batch))
+        return request_id, ours_only(messages.write_request(header, self._parameters, b"", docs), refused)
 
     def write_document(self, doc: Any) -> tuple[str, bytes]:
         """The same for a streaming endpoint."""
         request_id = self._request_id()
         header = messages.header_bytes(request_id, self._endpoint, self._target)
-        return request_id, messages.write_document_request(header, self._parameters, b"", documents.encode_one_proto(doc))
+        document, refused = in_either(partial(documents.encode_one_proto, doc))
+        return request_id, ours_only(messages.write_document_request(header, self._parameters, b"", document), refused)
 
 
 def _parameters_bytes(post: Post) -> bytes:
@@ -68,6 +74,7 @@ class GrpcCore:
     def __init__(self, channel: GrpcChannel, authority: str, scheme: str = "http") -> None:
         self.channel, self._authority, self._scheme = channel, authority, scheme
         self._ids = SharedIds()
+        self._is_ours = False
 
     def writer(self, post: Post) -> RequestWriter:
         """Give what writes the requests of a post; in any thread."""
@@ -81,18 +88,31 @@ class GrpcCore:
         if post.is_prefetch_given:
             metadata = (*metadata, ("__prefetch__", str(post.prefetch)))
         if post.stream:
-            return StreamExchange(self.channel, self._head(_STREAM, metadata, post.encoding), post, deliver)
+            return self._agreeing(StreamExchange(self.channel, self._head(_STREAM, metadata, post.encoding), post, deliver), post, deliver)
         block = self._head(_UNARY, metadata, post.encoding)
 
         async def answer(request_id: str, message: bytes) -> tuple[int, Answer]:
             data = await self._retried(block, message, post)
             return len(data), GrpcAnswer(data, messages.read_request(data))
 
-        return SeparateExchange(answer, deliver, in_order=post.results_in_order)
+        return self._agreeing(SeparateExchange(answer, deliver, in_order=post.results_in_order), post, deliver)
 
     def stream_doc(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a call of a streaming endpoint: `submit` it, once."""
-        return _DocumentStream(self.channel, self._head(_STREAM_DOC, post.metadata, post.encoding), post, deliver)
+        return self._agreeing(
+            _DocumentStream(self.channel, self._head(_STREAM_DOC, post.metadata, post.encoding), post, deliver), post, deliver
+        )
+
+    def _agreeing(self, exchange: Exchange, post: Post, deliver: Deliver) -> Exchange:
+        return AgreeingExchange(exchange, lambda: self._is_ours, partial(self._agree, post), deliver)
+
+    async def _agree(self, post: Post) -> bool:
+        """Ask the service whether it reads our dialect."""
+        data, end = await self._once(self._head(_STATUS, post.metadata, "identity"), b"", post.timeout_s, "identity")
+        if data is None and end.status != GrpcStatus.UNIMPLEMENTED:
+            raise failure_of(end)
+        self._is_ours = DIALECT in end.metadata
+        return self._is_ours
 
     async def dry_run(self, timeout_s: float | None, metadata: Metadata) -> str:
         """Ask whether the service would take calls; gives the reason why not, else an empty string."""
@@ -108,7 +128,7 @@ class GrpcCore:
 
     def _head(self, path: str, metadata: tuple[tuple[str, str | bytes], ...], encoding: str) -> bytes:
         try:
-            return _block(path, self._authority, self._scheme, metadata, encoding)
+            return _block(path, self._authority, self._scheme, (*metadata, DIALECT), encoding)
         except JinaError as error:
             raise BadClientInput(str(error)) from error
 

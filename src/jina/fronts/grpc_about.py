@@ -7,10 +7,10 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from jina.call import Call, Payload
+from jina.call import DIALECT, Call, Payload
 from jina.codec import service_messages as services
 from jina.errors import MalformedError
-from jina.fronts.grpc_requests import ids, is_refused, status_parts
+from jina.fronts.grpc_requests import ids, is_refused, reads_ours, status_parts
 from jina.observe.info import environment, versions
 from jina.wire.grpc import RequestHead
 
@@ -63,7 +63,8 @@ async def dry_run(connection: GrpcConnection, stream: int, head: RequestHead, da
 async def status(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
     if await is_refused(connection, stream, head):
         return
-    connection.wire.reply(stream, services.write_info(versions(), environment(os.environ)))
+    metadata = (DIALECT,) if reads_ours(head) else ()
+    connection.wire.reply(stream, services.write_info(versions(), environment(os.environ)), metadata)
 
 
 def _health(connection: GrpcConnection, service: str) -> int:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jina.call import Call, Payload, Reply, Status
+from jina.call import DIALECT, Call, Payload, Reply, Status
 from jina.codec.messages import Envelope, reply_routes, status_bytes, write_reply
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.errors import CallerError, Code, MalformedError
@@ -33,6 +33,7 @@ _IN_STATUS = frozenset(
 """Failures that end the call with a gRPC status; the others are told in the reply's header."""
 _NO_RESULTS = dict_to_struct({"__results__": {}})
 _ID_NAME = "x-request-id"
+_DIALECT_NAME = DIALECT[0]
 _REQUEST_ID = re.compile(r"[!-~]{1,128}").fullmatch
 
 ids = RequestIds()
@@ -47,14 +48,14 @@ def call_of(envelope: Envelope, head: RequestHead, deadline: float | None, *, is
     request_id = envelope.request_id or head.headers.get(_ID_NAME) or ids.request_id()
     if _REQUEST_ID(request_id) is None:
         raise CallerError(f"request id {request_id[:140]!r} must be 1 to 128 visible ASCII characters")
-    raw = envelope.parameters
+    raw, dialect = envelope.parameters, "ours" if reads_ours(head) else "strict"
     docs = envelope.docs if envelope.docs is not None else envelope.docs_bytes
     priority = head.headers.get("x-request-priority")
     if priority is not None and not (len(priority) == 1 and priority in "0123456789"):
         raise CallerError(f"x-request-priority must be 0 to 9, got {priority[:40]!r}")
     return Call(
         envelope.endpoint or "/default",
-        Payload(docs or b"", "strict", is_stream),
+        Payload(docs or b"", dialect, is_stream),
         request_id,
         {"__results__": {}} if raw == _NO_RESULTS else struct_to_dict(raw) if raw else {},
         head.headers,
@@ -62,9 +63,14 @@ def call_of(envelope: Envelope, head: RequestHead, deadline: float | None, *, is
         deadline,
         5 if priority is None else int(priority),
         is_stream,
-        "strict",
+        dialect,
         ids.call_id(),
     )
+
+
+def reads_ours(head: RequestHead) -> bool:
+    """Whether the caller says that it reads and may write our dialect."""
+    return head.headers.get(_DIALECT_NAME) == DIALECT[1]
 
 
 def deadline_of(head: RequestHead) -> float | None:
