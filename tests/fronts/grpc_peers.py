@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from jina.call import Call, Payload, Reply
@@ -44,15 +43,6 @@ class Peer(asyncio.Protocol):
 
     def count(self, kind: int) -> int:
         return sum(event[0] == kind for event in self.events)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until the condition holds."""
-    for _ in range(10_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it did not come so")
 
 
 class Slow:

@@ -16,18 +16,14 @@ from jina.transport.memory import join
 from jina.wire import grpc
 from jina.wire.buffered import Buffered
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
-from tests.fronts.grpc_peers import Peer, Slow, until
+from tests.fronts.grpc_peers import Peer, Slow
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
 _UNARY, _STREAM_DOC = "/jina.JinaSingleDataRequestRPC/process_single_data", "/jina.JinaSingleDocumentRequestRPC/stream_doc"
 _CALL = "/jina.JinaRPC/Call"
 KIB = 1 << 10
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 class Service:

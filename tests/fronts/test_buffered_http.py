@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,15 +13,11 @@ from jina.fronts.http import HttpFront, HttpFrontOptions
 from jina.fronts.http_connection import Connection
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.buffered import Buffered
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
 KIB = 1 << 10
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 class Handler:
@@ -79,14 +74,6 @@ class Service:
 def post(size: int, *, sent: int | None = None, path: bytes = b"/echo") -> bytes:
     body = b'{"data":["%b"]}' % (b"x" * size)
     return b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (path, len(body), body[:sent])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it did not come so")
 
 
 async def test_the_body_that_passes_the_bound_is_refused_and_the_others_go_on() -> None:

@@ -15,16 +15,12 @@ from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
 from jina.transport.memory import join
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
-from tests.fronts.grpc_peers import Peer, Slow, connected, until
+from tests.fronts.grpc_peers import Peer, Slow, connected
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
 _DATA = "/jina.JinaSingleDataRequestRPC/process_single_data"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def test_a_stream_goes_on_after_its_reader_has_paused() -> None:

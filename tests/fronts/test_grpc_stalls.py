@@ -12,7 +12,8 @@ from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE
 from jina.wire.http2_frames import window_update
 from jina.wire.http2_limits import Limits
-from tests.fronts.grpc_peers import Peer, Slow, connected, until
+from tests.fronts.grpc_peers import Peer, Slow, connected
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -20,11 +21,6 @@ _UNARY, _STREAM_DOC = "/jina.JinaSingleDataRequestRPC/process_single_data", "/ji
 _CALL = "/jina.JinaRPC/Call"
 _REQUEST = write_document_request(header_bytes("r", "/stream"), b"", document=b"")
 _SHUT = Limits(stream_window_bytes=100_000, connection_window_bytes=1 << 20)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 class ShutPeer(Peer):

@@ -14,11 +14,6 @@ from jina.fronts.http import HttpFront, HttpFrontOptions
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Stuck(asyncio.Transport):
     """Takes what is written, too little for `pause_writing`, and sends none of it."""
 

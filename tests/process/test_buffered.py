@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import time
-from collections.abc import Callable
 
 import grpc
 import pytest
@@ -14,15 +12,9 @@ import pytest
 from jina import Deployment
 from tests.process.callers import GrpcCaller, http_post
 from tests.process.strict_executor import Strict, Thing
+from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.process
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def half_a_body(port: int) -> socket.socket:
@@ -56,7 +48,7 @@ def test_one_bound_holds_for_http_and_grpc_together() -> None:
                     halves.append(stack.enter_context(half_a_body(http_port)))
                 return refusal() is not None
 
-            until(is_full)
+            wait_until(is_full)
             error = refusal()
             assert error is not None
             assert (error.code().name, "max_buffered_bytes" in error.details()) == ("RESOURCE_EXHAUSTED", True)
@@ -66,5 +58,5 @@ def test_one_bound_holds_for_http_and_grpc_together() -> None:
             assert "max_buffered_bytes" in refused.json["detail"]
             assert http_post(http_port, "/batch", [{"text": "x"}]).status == 200
             assert not caller.post("/batch", [small]).is_error
-        until(lambda: refusal() is None)
+        wait_until(lambda: refusal() is None)
         assert http_post(http_port, "/batch", [{"text": "x" * 300_000}]).status == 200

@@ -20,11 +20,6 @@ from jina.runtime.work import MAX_AHEAD, MAX_BYTES_AHEAD
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Text(BaseDoc):
     text: str = ""
 

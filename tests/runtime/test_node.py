@@ -17,11 +17,6 @@ from jina.runtime.targets import is_target
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Seen:
     """Takes calls, and answers with nothing."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from jina.runtime.replicas import Replicas
 from jina.runtime.work import LoopOutlet
 from jina.transport.hop import Channel, HopError, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -84,15 +85,6 @@ def call(endpoint: str, *, is_stream: bool = False, left_s: float | None = None)
     deadline = None if left_s is None else asyncio.get_running_loop().time() + left_s
     data = b'{"text":"a"}' if is_stream else b'[{"text":"a"}]'
     return Call(endpoint, Payload(data, "json", is_stream), is_stream=is_stream, deadline=deadline)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until the condition holds."""
-    for _ in range(100_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it did not come so")
 
 
 async def test_a_worn_connection_is_replaced_and_no_call_notices(tmp_path: Path) -> None:

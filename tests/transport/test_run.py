@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jina.transport.run import Run, Waiter, as_task
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -26,15 +27,6 @@ async def in_callback(what: Callable[[], Any]) -> Any:
 
     loop.call_soon(call)
     return await done
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until the condition holds."""
-    for _ in range(100_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it did not come so")
 
 
 def begin(noted: list[Any], *waits: Awaitable[Any]) -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -18,13 +18,9 @@ from jina.runtime.silence import Watch
 from jina.transport.hop import HOP_LIMITS, Channel, connect
 from jina.transport.hop_messages import CALL, write_reply
 from jina.wire.grpc import UNARY, ServerConnection
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 class Worker(asyncio.Protocol):
@@ -87,15 +83,6 @@ class Watched:
 
     async def until_free(self, *pods: str) -> None:
         await until(lambda: self.free == set(pods))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it, bounded (far beyond what it should take)."""
-    for _ in range(3000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come so")
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,9 @@ from jina.runtime.replicas import Replicas
 from jina.runtime.work import LoopOutlet
 from jina.transport.begun import BegunNotes
 from jina.transport.hop import Channel, connect
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 class Word(BaseDoc):
@@ -129,15 +125,6 @@ async def mortal(tmp_path: Path, **options: Any) -> AsyncIterator[Worker]:
 def call(endpoint: str, *, is_stream: bool = False, text: str = "a") -> Call:
     data = b'{"text":"%b"}' % text.encode()
     return Call(endpoint, Payload(data if is_stream else b"[" + data + b"]", "json", is_stream), is_stream=is_stream)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until the condition holds."""
-    for _ in range(100_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it did not come so")
 
 
 async def read(reply: Reply) -> list[Item]:
