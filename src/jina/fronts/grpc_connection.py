@@ -1,4 +1,4 @@
-"""One gRPC connection: an asyncio protocol around the sans-IO core, with one task a call, which is let go of when its caller leaves."""
+"""One gRPC connection: an asyncio protocol around the sans-IO core, with one `Run` a call, which ends when its caller leaves."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class GrpcConnection(asyncio.Protocol):
         run.start(needs_task=self.front.needs_task)
 
     async def _run(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
-        """Keep one call's task; what it raises is a bug of ours, which the caller hears of and the log shows."""
+        """Run one call; what it raises is a bug of ours, which the caller hears of and the log shows."""
         try:
             await answer
         except Exception:
