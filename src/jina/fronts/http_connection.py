@@ -1,7 +1,7 @@
 """One HTTP connection: an asyncio protocol around the sans-IO core, with one `Run` at a time for the request that is being answered.
 
 Requests of a connection are answered one after the other, in order; the next ones wait in a bounded queue. A caller that leaves (or
-closes its sending side, as most clients do when they leave) cancels the task.
+closes its sending side, as most clients do when they leave) cancels it.
 """
 
 from __future__ import annotations
