@@ -28,7 +28,7 @@ from jina.errors import StartError
 from jina.process.child import Child
 from jina.process.exits import exit_fd, wait_all
 from jina.process.messages import Reader, ReplicaDown
-from jina.transport.begun import BegunNotes, read_begun
+from jina.transport.begun import BegunNotes, BegunView
 from tests.process.callers import http_call
 from tests.process.executors import Count, Echo, Text
 from tests.process.waiting import is_alive, wait_until
@@ -254,8 +254,26 @@ def test_the_notes_of_a_lost_connection_say_nothing_about_the_next(tmp_path: Pat
     notes = BegunNotes(str(tmp_path / "begun"))
     old = [notes.begin(stream) for stream in (1, 3)]
     notes.forget({1: "work", 3: "work"})
+    view = BegunView(str(tmp_path / "begun"))
     new = notes.begin(1)
-    assert read_begun(str(tmp_path / "begun")) == {1}
+    assert view.read() == {1}
     for slot in (*old, new):
         notes.end(slot)
-    assert read_begun(str(tmp_path / "begun")) == set()
+    assert view.read() == set()
+    view.close()
+
+
+def test_the_notes_stay_readable_when_their_file_is_removed(tmp_path: Path) -> None:
+    """Somebody may clear the temporary folder while the service runs."""
+    notes = BegunNotes(str(tmp_path / "begun"))
+    view = BegunView(str(tmp_path / "begun"))
+    (tmp_path / "begun").unlink()
+    notes.begin(7)
+    assert view.read() == {7}
+    view.close()
+
+
+def test_a_worker_that_keeps_no_notes_has_begun_nothing(tmp_path: Path) -> None:
+    view = BegunView(str(tmp_path / "none"))
+    assert view.read() == set()
+    view.close()

@@ -18,7 +18,7 @@ from jina.docs import BaseDoc, DocList
 from jina.main import attendance
 from jina.main.wire import Wire
 from jina.process.messages import WorkerSpec
-from jina.transport.begun import read_begun
+from jina.transport.begun import BegunView
 from jina.transport.hop import Channel, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
 from tests.process.waiting import wait_until
@@ -92,7 +92,11 @@ class Served:
         return self.channel.stream(write_call(Call(endpoint, Payload(b'{"text":"a"}', "json", True), is_stream=True)), read_items)
 
     def begun(self) -> set[int]:
-        return read_begun(str(self._folder / "begun"))
+        view = BegunView(str(self._folder / "begun"))
+        try:
+            return view.read()
+        finally:
+            view.close()
 
 
 @asynccontextmanager

@@ -83,6 +83,7 @@ class Worker:
         await self._join()
 
     async def _join(self) -> None:
+        (self._folder / "begun").touch()
         channel = await connect("mortal/rep-0", str(self._folder / "s"), str(self._folder / "begun"), on_lost=self._lost)
         self.replicas.members.add("mortal/rep-0", channel)
 

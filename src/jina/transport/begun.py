@@ -11,7 +11,6 @@ import mmap
 import os
 import struct
 from collections.abc import Collection
-from pathlib import Path
 
 N_SLOTS = 4096
 _SLOT = struct.Struct("<I")
@@ -51,10 +50,25 @@ class BegunNotes:
                 _SLOT.pack_into(self._map, slot * 4, 0)
 
 
-def read_begun(path: str) -> set[int]:
-    """The front's side: stream numbers of the calls that had begun and not ended. Empty if the worker never got that far."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError:
-        return set()
-    return {number for (number,) in _SLOT.iter_unpack(data) if number}
+class BegunView:
+    """The front's side. It stays readable when the file is removed, by the death of the worker or by whoever clears temporary files."""
+
+    def __init__(self, path: str) -> None:
+        """Open the notes of a worker that is ready; one that keeps none has begun nothing."""
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self._fd = -1
+
+    def read(self) -> set[int]:
+        """Give the stream numbers of the calls that have begun and not ended."""
+        if self._fd < 0:
+            return set()
+        data = os.pread(self._fd, N_SLOTS * _SLOT.size, 0)
+        return {number for (number,) in _SLOT.iter_unpack(data[: len(data) & -4]) if number}
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

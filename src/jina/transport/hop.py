@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from jina.errors import TransportError
-from jina.transport.begun import read_begun
+from jina.transport.begun import BegunView
 from jina.transport.hop_messages import CALL, STREAM
 from jina.transport.hop_stream import HopStream
 from jina.transport.run import Waiter
@@ -187,6 +187,7 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._begun = BegunView(self._begun_path)
         self._transport.set_write_buffer_limits(high=1 << 24)
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
@@ -223,7 +224,8 @@ class Channel(asyncio.Protocol):
         self.is_lost, self._takes_calls = True, False
         if not self.ready.done():
             self.ready.set_exception(ConnectionResetError(f"{self.pod} closed the connection at once"))
-        begun = read_begun(self._begun_path)
+        begun = self._begun.read()
+        self._begun.close()
         calls, self._calls = self._calls, {}
         streams, self._streams = self._streams, {}
         for number, reply in calls.items():
