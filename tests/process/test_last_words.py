@@ -110,10 +110,10 @@ except Exception as error:
 
 
 def test_a_notebook_is_told_what_its_own_streams_never_saw(tmp_path: Path) -> None:
-    """It replaces `sys.stdout`, while children write to the process's."""
+    """It replaces `sys.stdout`, while children write to the process's: each line at once, as Python does only at a terminal."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), os.environ.get("PYTHONPATH", "")))}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), os.environ.get("PYTHONPATH", ""))), "PYTHONUNBUFFERED": ""}
     done = subprocess.run([sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.splitlines() == ["looking for the model", "told: True"]
     assert "it is not like the others" in done.stderr

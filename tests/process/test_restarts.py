@@ -67,7 +67,7 @@ def test_a_program_whose_working_directory_is_gone_can_serve(tmp_path: Path) -> 
     """As one that was started in a folder of an old release."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), *os.environ.get("PYTHONPATH", "").split(os.pathsep)))}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))}
     done = subprocess.run([sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

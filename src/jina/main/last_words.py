@@ -60,13 +60,12 @@ class LastWords:
 
 
 class _Copied(io.TextIOWrapper):
-    """A standard stream that tells what is written to it as text."""
+    """A standard stream that tells what is written to it as text, and passes on each line: a notebook and `> log` show it at once."""
 
     def __init__(self, stream: io.TextIOWrapper, words: LastWords) -> None:
         self._words = words
-        encoding, errors, is_line_buffered = stream.encoding, stream.errors, stream.line_buffering
-        is_direct = stream.write_through
-        super().__init__(stream.detach(), encoding, errors, line_buffering=is_line_buffered, write_through=is_direct)
+        encoding, errors, is_direct = stream.encoding, stream.errors, stream.write_through
+        super().__init__(stream.detach(), encoding, errors, line_buffering=True, write_through=is_direct)
 
     def write(self, text: str, /) -> int:
         n = super().write(text)
