@@ -17,9 +17,14 @@ from tests.process.waiting import wait_until
 pytestmark = pytest.mark.process
 
 
+HALF = 900_000
+LARGE = (1 << 20) - HALF
+"""A text for which there is no room only once all of the half has come: then no question of ours can take the room that the half needs."""
+
+
 def half_a_body(port: int) -> socket.socket:
     half = socket.create_connection(("127.0.0.1", port))
-    half.sendall(b"POST /batch HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n" + bytes(900_000))
+    half.sendall(b"POST /batch HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n" + bytes(HALF))
     return half
 
 
@@ -30,7 +35,7 @@ def test_one_bound_holds_for_http_and_grpc_together() -> None:
         GrpcCaller(deployment.ports[1]) as caller,
     ):
         http_port = deployment.ports[0]
-        large, small = Thing(text="x" * 300_000), Thing(text="x")
+        large, small = Thing(text="x" * LARGE), Thing(text="x")
 
         def refusal() -> grpc.RpcError | None:
             try:
@@ -53,10 +58,10 @@ def test_one_bound_holds_for_http_and_grpc_together() -> None:
             assert error is not None
             assert (error.code().name, "max_buffered_bytes" in error.details()) == ("RESOURCE_EXHAUSTED", True)
             assert dict(error.trailing_metadata())["retry-after"] == "1"
-            refused = http_post(http_port, "/batch", [{"text": "x" * 300_000}])
+            refused = http_post(http_port, "/batch", [{"text": "x" * LARGE}])
             assert (refused.status, refused.headers["retry-after"]) == (503, "1")
             assert "max_buffered_bytes" in refused.json["detail"]
             assert http_post(http_port, "/batch", [{"text": "x"}]).status == 200
             assert not caller.post("/batch", [small]).is_error
         wait_until(lambda: refusal() is None)
-        assert http_post(http_port, "/batch", [{"text": "x" * 300_000}]).status == 200
+        assert http_post(http_port, "/batch", [{"text": "x" * LARGE}]).status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,15 @@ def test_old_tls_versions_are_refused(running: Deployment, roots: Path) -> None:
     assert connection.getresponse().status == 200
     assert connection.sock.version() in ("TLSv1.2", "TLSv1.3")
     connection.close()
+
+
+def test_a_caller_that_never_says_hello_is_let_go(roots: Path) -> None:
+    """The handshake is bounded as the headers are."""
+    files = {"ssl_certfile": str(roots / "cert.pem"), "ssl_keyfile": str(roots / "key.pem")}
+    with Deployment(uses=Echo, protocol=["http", "grpc"], port=[0, 0], quiet=True, header_timeout_s=0.2, **files) as deployment:
+        for port in deployment.ports:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
+                assert silent.recv(1) == b""
 
 
 def test_a_certificate_that_cannot_be_read_is_found_before_anything_starts(tmp_path: Path) -> None:

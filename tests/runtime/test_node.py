@@ -54,7 +54,6 @@ def call(data: bytes = b"[]", **changes: Any) -> Call:
         ".*ec.*r",
         "my-.*|foo",
         "^.*.*ut.*$",
-        "executor.+",
         "$",
         "a^",
         "exec$",
@@ -66,18 +65,29 @@ def call(data: bytes = b"[]", **changes: Any) -> Call:
 )
 def test_a_target_means_what_the_same_regular_expression_does(pattern: str, name: str) -> None:
     """For the part of the language that is understood, the answer is that of `re.match`."""
-    expected = False if "+" in pattern else re.match(pattern, name) is not None
-    assert is_target(pattern, [name]) is expected
+    assert is_target(pattern, [name]) is (re.match(pattern, name) is not None)
 
 
 @pytest.mark.parametrize("pattern", [".*" * 40 + "Z", "(a*)*" * 20, "(a|a)*b", ".*" * 10_000, "[", "exec[u]tor", "a{9}" * 9])
 async def test_no_target_keeps_the_front_busy(pattern: str) -> None:
-    """A caller's pattern is matched in linear time, or not at all; the call then skips the executor."""
+    """A caller's pattern is matched in linear time, or not at all."""
     node, seen = node_with()
     before = time.process_time()
     reply = await node(call(b'[{"a":1}]', target_executor=pattern))
     assert time.process_time() - before < 0.5
-    assert (reply.status, reply.payload, seen.calls) == (None, Payload(b'[{"a":1}]'), [])
+    assert seen.calls == []
+    assert (reply.status is None) is (pattern == ".*" * 40 + "Z")
+
+
+@pytest.mark.parametrize("pattern", ["((", "[", "exec[u]tor", "my ranker", "x" * 129, "executor.+"])
+async def test_target_that_is_not_understood_is_named(pattern: str) -> None:
+    """Documents that come back as they were would look like an answer."""
+    node, seen = node_with()
+    reply = await node(call(b'[{"a":1}]', target_executor=pattern))
+    assert reply.status is not None
+    assert (reply.status.code, seen.calls) == (Code.INVALID_INPUT, [])
+    assert repr(pattern[:128]) in reply.status.description
+    assert is_target(pattern, [pattern])
 
 
 @pytest.mark.parametrize("data", [b'[{"n":1e999}]', b"[" * 900 + b"]" * 900, b'[{"a":}]', b'["\xff"]', b'[{"a":NaN}]'])

@@ -9,6 +9,7 @@ import pytest
 
 import jina.testing.serving
 from jina import Executor, requests
+from jina.client.failures import ServiceError
 from jina.docs import BaseDoc, DocList
 from jina.testing import serve
 
@@ -79,3 +80,12 @@ def test_several_clients_of_one_service() -> None:
         assert over_http.post("/shout", Text(text="a"), return_type=Text).text == "A!"
         assert service.post("/shout", Text(text="a"), return_type=Text).text == "A!"
         over_http.close()
+
+
+def test_max_buffered_bytes_holds_in_memory_too() -> None:
+    """Over both protocols, as in a service of processes."""
+    with serve(Shout, max_buffered_bytes=50_000) as service:
+        assert service.http("POST", "/shout", json={"data": [{"text": "b" * 60_000}]}).status == 503
+        with pytest.raises(ServiceError, match="max_buffered_bytes"):
+            service.make_client("grpc").post("/shout", Text(text="b" * 60_000))
+        assert service.http("POST", "/shout", json={"data": [{"text": "b" * 20_000}]}).status == 200

@@ -117,6 +117,16 @@ def test_goaway_lets_older_calls_finish_and_begins_no_new_ones() -> None:
     assert client.receive(head(REPLY) + data(message(b"y")) + OK)[0][:3] == (grpc.UNARY_REPLY, first, b"y")
 
 
+def test_server_that_answers_a_call_that_it_disowned_harms_no_other() -> None:
+    """What was under way when it left is passed over."""
+    client = started()
+    first, second = client.call(BLOCK, b""), client.call(BLOCK, b"")
+    client.receive(frames.goaway(first, frames.NO_ERROR))
+    late = frames.frame(frames.HEADERS, frames.END_HEADERS, second, REPLY) + frames.frame(frames.DATA, 0, second, message(b"z"))
+    assert client.receive(late) == []
+    assert client.receive(head(REPLY) + data(message(b"y")) + OK)[0][:3] == (grpc.UNARY_REPLY, first, b"y")
+
+
 def test_streaming_call_ends_at_its_first_fault() -> None:
     """Messages that came before it are given; what comes after it is ignored."""
     client = started()

@@ -318,6 +318,21 @@ def test_streams_that_were_reset_are_remembered_up_to_a_number() -> None:
     assert server.is_closed
 
 
+def test_window_that_settings_have_shut_lets_no_frame_out() -> None:
+    """Not an empty one either, once the connection's window opens."""
+    server = connection()
+    (event,) = server.receive(HELLO + FRAMES["HEADERS 1"])
+    server.send_data(event[1], (bytes(frames.DEFAULT_WINDOW),))
+    server.receive(frames.window_update(1, 100))
+    server.send_data(event[1], (b"more",))
+    server.receive(frames.settings({frames.INITIAL_WINDOW_SIZE: 0}))
+    server.take_output()
+    server.receive(frames.window_update(0, 1000))
+    assert server.take_output() == b""
+    server.receive(frames.window_update(1, frames.DEFAULT_WINDOW))
+    assert server.take_output()[9:] == b"more"
+
+
 def test_resets_that_cross_are_no_flood() -> None:
     """A server that answers before the request has come to its end says so with a reset, and hears one for it."""
     server = connection(max_resets=10)

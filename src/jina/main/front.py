@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import ssl
 
 _BACKLOG = 4096
+_RECONNECT_S = 0.1
 _KILL_MARGIN_S = 1.0
 """As in the supervisor: after the grace of a stop, workers get this much more to get out."""
 
@@ -133,15 +134,27 @@ class _Front:
     # --- replicas ------------------------------------------------------------------------------------------------------------------
 
     async def _connect(self, up: ReplicaUp) -> None:
-        try:
-            channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=self._replicas.members.lost)
-        except OSError:
-            return  # it died between its report and now; its ReplicaDown is on the way
-        if channel.is_lost or self._groups.get(up.name) != up.pid:
-            channel.close()  # the same, a moment later; something that it left behind may hold its socket open
+        """Connect to a worker, again and again until it is known to be dead: something that it left behind may hold its socket open."""
+        while self._groups.get(up.name) == up.pid:
+            try:
+                channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=lambda channel: self._lost(up, channel))
+            except OSError:
+                await asyncio.sleep(_RECONNECT_S)
+                continue
+            if channel.is_lost or self._groups.get(up.name) != up.pid:
+                channel.close()
+                continue
+            self._replicas.members.add(up.name, channel)
+            await self._serve(up.endpoints)
             return
-        self._replicas.members.add(up.name, channel)
-        await self._serve(up.endpoints)
+
+    def _lost(self, up: ReplicaUp, channel: Channel) -> None:
+        """Mostly the worker has died, which we shall hear; but its code may also have closed what it should not."""
+        members = self._replicas.members
+        is_current = members.current.get(up.name) is channel
+        members.lost(channel)
+        if channel.is_lost and is_current:
+            self._own(self._connect(up))
 
     async def _serve(self, endpoints: list[EndpointInfo]) -> None:
         """Offer these endpoints; the first time this opens the ports."""
@@ -179,7 +192,11 @@ class _Front:
             sock = socket.socket(fileno=os.dup(listen.fd))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections inherit it: their TIME_WAIT does not hold the port
             context = self._tls_context(listen)
-            self._servers.append(await self._loop.create_server(front.make_protocol, sock=sock, backlog=_BACKLOG, ssl=context))
+            handshake_s = front.options.header_timeout_s or None if context else None
+            server = await self._loop.create_server(
+                front.make_protocol, sock=sock, backlog=_BACKLOG, ssl=context, ssl_handshake_timeout=handshake_s
+            )
+            self._servers.append(server)
 
     def _tls_context(self, listen: Listen) -> ssl.SSLContext | None:
         options = self._spec.options

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from jina.call import Call, EndpointInfo, Handler, Item, Payload, Reply, Route, Status
-from jina.errors import Code
+from jina.errors import Code, InvalidInputError
 from jina.parameters import RESULTS, merge_parameters
 from jina.runtime.targets import is_target
 from jina.wire.envelope import EnvelopeError, read_documents
@@ -49,8 +49,13 @@ class Node:
         self.endpoints = {info.path: info for info in endpoints}
 
     async def __call__(self, call: Call) -> Reply:
-        if call.target_executor and not is_target(call.target_executor, self._names):
-            return _unchanged(call, "")
+        if call.target_executor:
+            try:
+                is_meant = is_target(call.target_executor, self._names)
+            except InvalidInputError as error:
+                return Reply(Status(Code.INVALID_INPUT, str(error)))
+            if not is_meant:
+                return _unchanged(call, "")
         info = self.endpoints.get(call.endpoint) or self.endpoints.get(DEFAULT_ENDPOINT)
         if info is None and self.endpoints:
             return _unchanged(call, self._nearest(call.endpoint))

@@ -2,8 +2,8 @@
 
 Jina runs it as a regular expression. Callers write it, and a regular expression can keep a process busy for hours, so here it is a small
 part of that language which is matched in linear time: letters, digits, `_`, `-`, `/`, then `.` for one character, `.*` for any, `|`
-between alternatives, `^` and `$` around one. As with `re.match` the beginning of a name is enough. Anything else means the executor whose
-name is that very text.
+between alternatives, `^` and `$` around one. As with `re.match` the beginning of a name is enough. Any other text must be an executor's
+name; if it is none, the caller is told so, for documents that come back as they were would look like an answer.
 """
 
 from __future__ import annotations
@@ -11,17 +11,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from jina.errors import InvalidInputError
+
 MAX_CHARACTERS = 128
 _IS_SIMPLE = re.compile(r"(?:[A-Za-z0-9_/|^$-]|\.\*?)*").fullmatch
 
 
 def is_target(pattern: str, names: Iterable[str]) -> bool:
-    """Whether a pattern means one of these names."""
+    """Whether a pattern means one of these names.
+
+    Raises:
+        InvalidInputError: It is neither a name nor a pattern that is understood.
+    """
     names = tuple(names)
     if pattern in names:
         return True
     if len(pattern) > MAX_CHARACTERS or _IS_SIMPLE(pattern) is None:
-        return False
+        raise InvalidInputError(
+            f"target_executor {pattern[:MAX_CHARACTERS]!r} is neither the name of an executor nor a pattern that is understood: "
+            f"up to {MAX_CHARACTERS} letters, digits and _ - /, . for any one, .* for any number, | between and ^ $ around alternatives"
+        )
     return any(_matches(alternative, name) for alternative in pattern.split("|") for name in names)
 
 

@@ -14,6 +14,7 @@ from jina.runtime.in_process import InProcess
 from jina.runtime.node import Node
 from jina.transport import memory
 from jina.transport.connect import Connect
+from jina.wire.buffered import Buffered
 
 
 class Parts:
@@ -57,6 +58,7 @@ class Parts:
             endpoints=self._endpoints,
             guard=make_guard(self._plan.guard),
             options=self._plan.front,
+            buffered=Buffered(self._plan.front.get("max_buffered_bytes")),
         )
         self._fronts = {protocol: make(service) for protocol, make in FRONTS.items()}
         self.connectors: dict[str, Connect] = {name: memory.connector(front.make_protocol) for name, front in self._fronts.items()}

@@ -57,7 +57,6 @@ class Control(Sending):
         elif stream is None or not self._is_client:  # a client is harmed by none: it has opened the stream
             self._spend(self._resets, "resets")
         if stream is not None:
-            self._forget(number)
             self.drop(stream)
             self._events.append((RESET, stream, frames.WORD.unpack(payload)[0], False, "the peer reset the stream"))
 

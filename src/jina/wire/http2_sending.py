@@ -143,7 +143,8 @@ class Sending:
         while waiting and self._window > 0:
             number = next(iter(waiting))
             stream = waiting.pop(number)
-            self._send_frame(stream)
+            if stream.window > 0:  # SETTINGS may have shut it meanwhile
+                self._send_frame(stream)
             if stream.queue and stream.window > 0:
                 waiting[number] = stream
 
@@ -256,11 +257,11 @@ class Sending:
         self._move(stream, SEND_END)
         if not self._is_client and stream.state != STREAM_IS_CLOSED:
             self._out.append(frames.rst_stream(stream.number, frames.NO_ERROR))
-            self._forget(stream.number)
             self.drop(stream)
 
     def drop(self, stream: Stream) -> None:
-        """Forget a stream without a word."""
+        """End a stream without a word; what still comes for it is no fault."""
+        self._forget(stream.number)
         stream.state, stream.queue = STREAM_IS_CLOSED, None
         self._waiting.pop(stream.number, None)
         self.streams.pop(stream.number, None)
@@ -274,9 +275,10 @@ class Sending:
     def reset(self, number: int, code: int, reason: str = "") -> None:
         """End a stream at once; with a `reason` (the peer's fault) the layer above hears of it."""
         self._out.append(frames.rst_stream(number, code))
-        self._forget(number)
         stream = self.streams.get(number)
-        if stream is not None:
+        if stream is None:
+            self._forget(number)
+        else:
             self.drop(stream)
             if reason:
                 self._events.append((RESET, stream, code, True, reason))
