@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Optional, Union
 from uuid import UUID
 
 import msgspec
@@ -506,3 +506,64 @@ def test_what_is_nested_too_deep_to_be_written_is_named(depth: int) -> None:
 
     with pytest.raises(UnencodableError, match=r"field 'next' of document 0 \(Chain\) has no JSON form"):
         codec(Chain).encode([doc])
+
+
+class Left(BaseDoc):
+    kind: Literal["left"] = "left"
+    inner: Optional[Union[Left, Right]] = None  # noqa: UP007, UP045
+
+
+class Right(BaseDoc):
+    kind: Literal["right"] = "right"
+    inner: Optional[Union[Left, Right]] = None  # noqa: UP007, UP045
+
+
+class ToldApart(BaseDoc):
+    inner: Optional[Annotated[Union[ToldLeft, ToldRight], Field(discriminator="kind")]] = None  # noqa: UP007, UP045
+
+
+class ToldLeft(ToldApart):
+    kind: Literal["left"] = "left"
+
+
+class ToldRight(ToldApart):
+    kind: Literal["right"] = "right"
+
+
+class First(BaseDoc):
+    n: int = 0
+
+
+class Second(BaseDoc):
+    text: str = ""
+
+
+class Links(BaseDoc):
+    inner: Optional[Links] = None  # noqa: UP045
+    either: First | Second | None = None
+    other: First | Second | None = None
+
+
+def inner_of(depth: int, kind: str | None = None) -> bytes:
+    head = b"{" if kind is None else b'{"kind":"%b",' % kind.encode()
+    return b"[" + (head + b'"inner":') * depth + b'{"kind":"nothing"}' + b"}" * depth + b"]"
+
+
+@pytest.mark.parametrize("kind", [None, "left"])
+def test_unions_whose_reading_doubles_with_each_level_may_not_be_deep(kind: str | None) -> None:
+    """A thousand tries are borne, 2^60 are not even begun; the text says what to do."""
+    with pytest.raises(InvalidInputError) as shallow:
+        codec(Left).decode(inner_of(9, kind))
+    assert len(shallow.value.details) > 0
+    with pytest.raises(InvalidInputError, match="no discriminator"):
+        codec(Left).decode(inner_of(60, kind))
+    with pytest.raises(InvalidInputError, match="no discriminator"):
+        codec(Left).decode_one(inner_of(60, kind)[1:-1])
+
+
+def test_other_recursive_classes_may_be_as_deep_as_ever() -> None:
+    """With a discriminator, without a union, or with one that leads nowhere."""
+    told = codec(ToldLeft).decode(inner_of(60, "left").replace(b"nothing", b"right"))
+    assert isinstance(told[0].inner.inner, ToldLeft)
+    chain = codec(Links).decode(inner_of(60))
+    assert isinstance(chain[0].inner.inner, Links)

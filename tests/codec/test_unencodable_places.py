@@ -36,7 +36,7 @@ def test_reason_and_place_belong_to_the_same_value() -> None:
     assert ("plain model" in str(caught.value)) == str(caught.value).endswith("`docs[0].sub`")
 
 
-def test_the_client_says_what_to_do_about_a_plain_model() -> None:
-    """A new user learns the two ways out."""
-    with pytest.raises(BadClientInput, match="use protocol='http', or make it a BaseDoc"):
+def test_the_client_says_where_a_plain_model_is() -> None:
+    """What to do about it is said once the service is known to be a foreign one (`tests/client/test_dialect.py`)."""
+    with pytest.raises(BadClientInput, match=r"is a plain model.*docs\[0\]\.sub"):
         encode_proto([_Doc(sub=_Sub())])

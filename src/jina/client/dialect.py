@@ -92,9 +92,8 @@ class AgreeingExchange(Exchange):
     async def _ask(self, refused: BadClientInput) -> None:
         try:
             if not await self._agree():
-                raise BadClientInput(
-                    f"{refused}; the service does not say that it reads more than docarray's bytes: call it with protocol='http'"
-                )
+                why = "the service does not say that it reads more than docarray's bytes"
+                raise BadClientInput(f"{refused}; {why}: call it with protocol='http', or send a BaseDoc, text or float in its place")
         except Exception as error:
             self._inner.cancel()
             self._deliver((FAILED, error))

@@ -14,7 +14,7 @@ from typing import Any
 
 from jina.codec.ids import document_id
 from jina.codec.json_forms import Form, Unfit, Unwritable, form_of
-from jina.codec.json_strict import check_json, check_json_unless_guarded
+from jina.codec.json_strict import MAX_DEPTH, check_depth_to, check_json, check_json_unless_guarded
 from jina.codec.schema import Schema, schema_of
 from jina.errors import InvalidInputError, MalformedError, UnencodableError
 
@@ -40,7 +40,9 @@ class JsonCodec:
             self._form.write,
             self._form.write_one,
         )
-        self._check = check_json_unless_guarded if self._form.is_guarded else check_json
+        self._check = self._check_format = check_json_unless_guarded if self._form.is_guarded else check_json
+        if self._form.max_depth < MAX_DEPTH:
+            self._check = self._check_lower
         self._has_ids = any(known.has_id for known in (schema, *schema.nested))
 
     def decode(self, data: bytes, call_id: bytes = b"") -> list[Any]:
@@ -72,6 +74,10 @@ class JsonCodec:
         if call_id and self._has_ids:
             _name(doc, call_id, "0")
         return doc
+
+    def _check_lower(self, data: bytes) -> None:
+        check_depth_to(self._form.max_depth, data)
+        self._check_format(data)
 
     def encode(self, docs: Sequence[Any]) -> bytes:
         """Write documents as a JSON array.

@@ -24,9 +24,11 @@ class Form(Protocol):
 
     Attributes:
         is_guarded: Reading refuses numbers beyond float and invalid UTF-8 by itself.
+        max_depth: How deep the JSON may be nested.
     """
 
     is_guarded: bool
+    max_depth: int
 
     def read(self, data: bytes) -> list[Any]: ...
     def read_one(self, data: bytes) -> Any: ...

@@ -20,6 +20,7 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaVa
 
 from jina.codec.json_forms import Form, Unfit, Unwritable, form_of
 from jina.codec.json_tensors import list_of, read_tensor, tensor_writer, write_tensor
+from jina.codec.json_unions import depth_limit
 from jina.codec.json_values import MARK, bytes_leaf, rewrite, text_of
 from jina.codec.schema import Schema, schema_of
 from jina.errors import ConfigError
@@ -52,6 +53,7 @@ class PydanticForm:
             self._list, self._one = TypeAdapter(list[cls]), TypeAdapter(cls)
         except PydanticUserError as error:
             raise ConfigError(f"document class {cls.__qualname__!r} has a field that pydantic cannot read: {error}") from error
+        self.max_depth = depth_limit(self._one.core_schema)
         self._read, self._write = _compile(self._list)
         self._read_one, self._write_one = _compile(self._one)
 

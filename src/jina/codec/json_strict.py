@@ -70,17 +70,21 @@ def _explain(data: bytes, error: Exception) -> str:
 
 def check_depth(data: bytes) -> None:
     """Refuse data that are nested deeper than 64."""
-    if len(data) <= 2 * MAX_DEPTH:
-        return
+    if len(data) > 2 * MAX_DEPTH:
+        check_depth_to(MAX_DEPTH, data)
+
+
+def check_depth_to(limit: int, data: bytes) -> None:
+    """The same for another limit."""
     if len(data) < _SMALL:
         n_open = data.count(b"[") + data.count(b"{")
     else:
         n_open = int(np.count_nonzero((np.frombuffer(data, dtype=np.uint8) | 0x20) == ord("{")))  # ord("[") | 0x20 is ord("{")
-    if n_open > MAX_DEPTH:
-        _count_depth(data)
+    if n_open > limit:
+        _count_depth(data, limit)
 
 
-def _count_depth(data: bytes) -> None:
+def _count_depth(data: bytes, limit: int) -> None:
     """Count brackets outside of strings: what is left of the data is small, and numpy adds it up."""
     if b"\\" in data:
         data = _escapes.sub(b"", data)
@@ -89,6 +93,8 @@ def _count_depth(data: bytes) -> None:
     opens = (brackets == ord("[")) | (brackets == ord("{"))
     closes = (brackets == ord("]")) | (brackets == ord("}"))
     depth = int(np.cumsum(opens.astype(np.int32) - closes, dtype=np.int64).max(initial=0))
-    if depth > MAX_DEPTH:
-        message = f"JSON is nested {depth} deep; the limit is {MAX_DEPTH}"
+    if depth > limit:
+        message = f"JSON is nested {depth} deep; the limit is {limit}"
+        if limit < MAX_DEPTH:
+            message += " where a union holds models that no discriminator tells apart"
         raise InvalidInputError(message, [{"loc": (), "msg": message, "type": "recursion_loop"}])

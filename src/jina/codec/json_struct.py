@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError, PydanticSerializationError
 
 from jina.codec.json_forms import Unfit, Unwritable
 from jina.codec.json_pydantic import loose, plain
+from jina.codec.json_strict import MAX_DEPTH
 from jina.codec.json_values import bytes_of
 from jina.codec.schema import Schema
 from jina.codec.types import Type
@@ -25,7 +26,7 @@ class StructForm:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self.is_guarded = True
+        self.is_guarded, self.max_depth = True, MAX_DEPTH
         cls: Any = schema.cls
         self._has_bytes = _has_bytes(schema)
         try:
