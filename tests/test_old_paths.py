@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import pkgutil
 import socket
 
 import pytest
@@ -27,6 +28,16 @@ from jina import errors, helper
 def test_old_path_gives_the_same_object(module: str, name: str, home: str) -> None:
     """What an old path gives is what the new one gives, so `isinstance` and `except` agree."""
     assert getattr(importlib.import_module(module), name) is getattr(importlib.import_module(home), name)
+
+
+@pytest.mark.parametrize("package", ["jina.clients", "jina.logging", "jina.serve", "jina.types", "jina.parsers", "jina.proto"])
+def test_every_old_path_has_what_it_names(package: str) -> None:
+    """All modules of the old packages can be imported, and all that they say they have is there."""
+    names = [module.name for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")]
+    for module in map(importlib.import_module, [package, *names]):
+        assert module.__doc__
+        for name in getattr(module, "__all__", ()):
+            assert getattr(module, name) is not None
 
 
 def test_every_exception_of_jina_derives_from_its_base() -> None:
