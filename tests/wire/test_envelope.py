@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina.wire.envelope import EnvelopeError, read_batch, read_one, read_parameters
+from jina.wire.envelope import EnvelopeError, read_batch, read_documents, read_one, read_parameters
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -53,6 +53,28 @@ def test_the_envelope_reads_as_json_does_and_sees_every_duplicate(written: Any) 
         assert refused(body)[0]["type"] == "duplicate_key"
     else:
         assert json.loads(read_batch(body).data) == json.loads(text)["data"]
+
+
+@given(members())
+def test_documents_that_nobody_reads_come_out_clean_or_not_at_all(written: Any) -> None:
+    """The same value, unless a key is given twice, at whatever depth and however it is written, or the text is none."""
+    keys, text = written
+    body = f'[{{"deep": {text}}}]'.encode("utf-8", "surrogatepass")
+    if len(set(keys)) == len(keys) and _is_text(body):
+        assert json.loads(read_documents(body)) == json.loads(body)
+    else:
+        with pytest.raises(EnvelopeError) as caught:
+            read_documents(body)
+        detail: Any = caught.value.detail
+        assert detail[0]["type"] == ("duplicate_key" if _is_text(body) else "json_invalid")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def test_one_document_becomes_a_list_of_one() -> None:
