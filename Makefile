@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer and make; everything else is installed by the targets themselves, with the versions of constraints.txt.
 #
-#   make demo    serve a real model over HTTP and gRPC, and call it        make check   what CI runs: format, lint, types, docs, tests
+#   make demo    serve a real model over HTTP and gRPC, and call it        make check   what CI runs: format, lint, types, docs, coverage, tests
 #   make test    run the tests                                            make bench   compare with other servers (benchmarks/README.md)
 #
 # `make PYTHON=python3.12 test` picks another interpreter; TESTS="tests/docs -x" picks tests.
@@ -16,7 +16,7 @@ code := src tests examples benchmarks
 sources := pyproject.toml README.md $(shell find src -name '*.py' -o -name '*.pyi' -o -path '*/static/*' 2>/dev/null)
 python_is_new = 'import sys; sys.version_info >= (3, 11) or sys.exit("openjina needs Python 3.11 or newer, this is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2])'
 
-.PHONY: help demo test test-torch interop check format format-check lint types docs bench bench-quick constraints clean
+.PHONY: help demo test coverage test-torch interop check format format-check lint types docs bench bench-quick constraints clean
 
 help:
 	@sed -n '3,6s/^# *//p' Makefile
@@ -50,6 +50,10 @@ demo: $(DEMO_VENV)/.installed
 test: $(VENV)/.installed
 	$(bin)/python -m pytest -q -n auto --dist loadfile $(TESTS)
 
+# The pure code alone, with the tests that run in memory: the others' children would not be counted, and it would take twice as long.
+coverage: $(VENV)/.installed
+	$(bin)/python -m pytest -q -n auto tests/core tests/wire tests/fronts tests/transport --cov
+
 # What needs torch, in the demo's environment, so that the other tests need not wait for it.
 test-torch: $(DEMO_VENV)/.installed
 	$(demo_bin)/python -m pip install -qq --constraint constraints.txt pytest hypothesis
@@ -59,7 +63,7 @@ test-torch: $(DEMO_VENV)/.installed
 interop: $(VENV)/.installed
 	OPENJINA_INTEROP=1 $(bin)/python -m pytest -q tests/interop
 
-check: format-check lint types docs test
+check: format-check lint types docs coverage test
 
 format: $(VENV)/.installed
 	$(bin)/ruff format $(code)
