@@ -50,7 +50,7 @@ demo: $(DEMO_VENV)/.installed
 test: $(VENV)/.installed
 	$(bin)/python -m pytest -q -n auto --dist loadfile $(TESTS)
 
-# The pure code alone, with the tests that run in memory: the others' children would not be counted, and it would take twice as long.
+# The pure code alone, with the tests that run in memory: everything, children included, takes ten minutes.
 coverage: $(VENV)/.installed
 	$(bin)/python -m pytest -q -n auto tests/core tests/wire tests/fronts tests/transport --cov
 
