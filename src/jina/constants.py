@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__windows__ = sys.platform == "win32"
+__windows__: bool = sys.platform == "win32"
 __default_endpoint__ = "/default"
 __default_executor__ = "BaseExecutor"
 __default_gateway__ = "BaseGateway"
@@ -19,8 +19,8 @@ __docker_host__ = "host.docker.internal"
 __ready_msg__ = "ready and listening"
 __stop_msg__ = "terminated"
 __unset_msg__ = "(unset)"
-__args_executor_func__ = {"docs", "parameters", "docs_matrix"}
-__args_executor_init__ = {"metas", "requests", "runtime_args"}
+__args_executor_func__: set[str] = {"docs", "parameters", "docs_matrix"}
+__args_executor_init__: set[str] = {"metas", "requests", "runtime_args"}
 
 
 def __getattr__(name: str) -> Any:

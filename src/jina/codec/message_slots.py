@@ -26,18 +26,19 @@ class Slot:
     """One field of a message class, as a descriptor: what reading, setting and serialising it means."""
 
     def __init__(self, field: tables.Field, owner: str, make: type[Message] | None) -> None:
-        self.field, self.name = field, field.name
+        self.field: tables.Field = field
+        self.name: str = field.name
         self.make = make
         scalar = SCALARS["int32" if field.is_enum else field.type] if not field.is_message else None
-        self.check = enum_type(field.type).check if field.is_enum else scalar.check if scalar else None
+        self.check: Callable[[Any], Any] | None = enum_type(field.type).check if field.is_enum else scalar.check if scalar else None
         self.scalar = scalar
-        self.is_many = field.is_repeated or field.is_map
-        self.has_presence = not self.is_many and (field.is_message or field.is_optional or bool(field.oneof))
-        self.is_lazy = owner.startswith("jina.") and field.type in LAZY
-        self.is_packed = field.is_repeated and scalar is not None and scalar.wire != 2
+        self.is_many: bool = field.is_repeated or field.is_map
+        self.has_presence: bool = not self.is_many and (field.is_message or field.is_optional or bool(field.oneof))
+        self.is_lazy: bool = owner.startswith("jina.") and field.type in LAZY
+        self.is_packed: bool = field.is_repeated and scalar is not None and scalar.wire != 2
         wire = 2 if scalar is None or (self.is_many and (field.is_map or self.is_packed)) else scalar.wire
-        self.tag = field.number << 3 | wire
-        self.head = varint(self.tag)
+        self.tag: int = field.number << 3 | wire
+        self.head: bytes = varint(self.tag)
         self.from_wire: Callable[[Any], Any] = scalar.from_wire if scalar else bytes
 
     def differs(self, value: Any) -> bool:

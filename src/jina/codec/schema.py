@@ -115,8 +115,8 @@ class Schema:
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
-        self.name = cls.__name__
-        self.family = family_of(cls)
+        self.name: str = cls.__name__
+        self.family: str = family_of(cls)
         self.fields: tuple[Field, ...] = ()
         self.by_name: dict[str, Field] = {}
         self.extra = "ignore"

@@ -61,13 +61,17 @@ class JinaLogger:
     def __init__(self, context: str, name: str | None = None, log_config: str | None = None, quiet: bool = False, **kwargs: Any) -> None:
         config = os.environ.get("JINA_LOG_CONFIG") or log_config or "default"
         self.context = context
-        self.name = name or os.environ.get("JINA_DEPLOYMENT_NAME") or context
-        self.logger = logging.Logger(self.name)
+        self.name: str = name or os.environ.get("JINA_DEPLOYMENT_NAME") or context
+        self.logger: logging.Logger = logging.Logger(self.name)
         self.logger.propagate = False
         self.add_handlers("quiet" if quiet or config.lower() == "quiet" else config)
-        self.debug, self.info, self.warning = self.logger.debug, self.logger.info, self.logger.warning
-        self.error, self.critical, self.exception = self.logger.error, self.logger.critical, self.logger.exception
-        self.log = self.logger.log
+        self.debug: Callable[..., None] = self.logger.debug
+        self.info: Callable[..., None] = self.logger.info
+        self.warning: Callable[..., None] = self.logger.warning
+        self.error: Callable[..., None] = self.logger.error
+        self.critical: Callable[..., None] = self.logger.critical
+        self.exception: Callable[..., None] = self.logger.exception
+        self.log: Callable[..., None] = self.logger.log
 
     def success(self, message: object, *args: object, **kwargs: Any) -> None:
         """Log good news, at a level between INFO and WARNING."""

@@ -21,8 +21,10 @@ class TimeContext:
     """
 
     def __init__(self, task_name: str, logger: _Logs | None = None) -> None:
-        self.task_name, self.logger, self.duration = task_name, logger, 0.0
-        self.start = 0.0
+        self.task_name: str = task_name
+        self.logger: _Logs | None = logger
+        self.start: float = 0.0
+        self.duration: float = 0.0
 
     def __enter__(self) -> Self:
         self.start = time.perf_counter()
@@ -54,7 +56,9 @@ class ProgressBar:
     """
 
     def __init__(self, description: str = "Working...", total_length: float | None = None, disable: bool = False, **kwargs: Any) -> None:
-        self.description, self.total_length, self.completed = description, total_length, 0.0
+        self.description: str = description
+        self.total_length: float | None = total_length
+        self.completed: float = 0.0
         self._is_shown = not disable and sys.stderr.isatty() and "GITHUB_WORKFLOW" not in os.environ
 
     def __enter__(self) -> Self:

@@ -10,23 +10,24 @@ from functools import cache
 from typing import NamedTuple
 
 from jina.codec import message_tables as _tables
+from jina.codec.message_values import Message as _Message
 from jina.codec.message_values import message_class
 
-RouteProto = message_class("jina.RouteProto")
-JinaInfoProto = message_class("jina.JinaInfoProto")
-HeaderProto = message_class("jina.HeaderProto")
-EndpointsProto = message_class("jina.EndpointsProto")
-StatusProto = message_class("jina.StatusProto")
-RelatedEntity = message_class("jina.RelatedEntity")
-DataRequestProto = message_class("jina.DataRequestProto")
-SingleDocumentRequestProto = message_class("jina.SingleDocumentRequestProto")
-DataRequestProtoWoData = message_class("jina.DataRequestProtoWoData")
-DataRequestListProto = message_class("jina.DataRequestListProto")
-SnapshotId = message_class("jina.SnapshotId")
-RestoreId = message_class("jina.RestoreId")
-SnapshotStatusProto = message_class("jina.SnapshotStatusProto")
-RestoreSnapshotStatusProto = message_class("jina.RestoreSnapshotStatusProto")
-RestoreSnapshotCommand = message_class("jina.RestoreSnapshotCommand")
+RouteProto: type[_Message] = message_class("jina.RouteProto")
+JinaInfoProto: type[_Message] = message_class("jina.JinaInfoProto")
+HeaderProto: type[_Message] = message_class("jina.HeaderProto")
+EndpointsProto: type[_Message] = message_class("jina.EndpointsProto")
+StatusProto: type[_Message] = message_class("jina.StatusProto")
+RelatedEntity: type[_Message] = message_class("jina.RelatedEntity")
+DataRequestProto: type[_Message] = message_class("jina.DataRequestProto")
+SingleDocumentRequestProto: type[_Message] = message_class("jina.SingleDocumentRequestProto")
+DataRequestProtoWoData: type[_Message] = message_class("jina.DataRequestProtoWoData")
+DataRequestListProto: type[_Message] = message_class("jina.DataRequestListProto")
+SnapshotId: type[_Message] = message_class("jina.SnapshotId")
+RestoreId: type[_Message] = message_class("jina.RestoreId")
+SnapshotStatusProto: type[_Message] = message_class("jina.SnapshotStatusProto")
+RestoreSnapshotStatusProto: type[_Message] = message_class("jina.RestoreSnapshotStatusProto")
+RestoreSnapshotCommand: type[_Message] = message_class("jina.RestoreSnapshotCommand")
 
 
 class ServiceDescriptor(NamedTuple):

@@ -53,17 +53,17 @@ def _stub(service: Service) -> type[Stub]:
     return type(f"{name}Stub", (Stub,), {"_service": service, "__module__": __name__, "__doc__": f"Client of `{service.name}`."})
 
 
-JinaDataRequestRPCStub = _stub(_SERVICES["JinaDataRequestRPC"])
-JinaSingleDataRequestRPCStub = _stub(_SERVICES["JinaSingleDataRequestRPC"])
-JinaSingleDocumentRequestRPCStub = _stub(_SERVICES["JinaSingleDocumentRequestRPC"])
-JinaRPCStub = _stub(_SERVICES["JinaRPC"])
-JinaDiscoverEndpointsRPCStub = _stub(_SERVICES["JinaDiscoverEndpointsRPC"])
-JinaGatewayDryRunRPCStub = _stub(_SERVICES["JinaGatewayDryRunRPC"])
-JinaInfoRPCStub = _stub(_SERVICES["JinaInfoRPC"])
-JinaExecutorSnapshotStub = _stub(_SERVICES["JinaExecutorSnapshot"])
-JinaExecutorSnapshotProgressStub = _stub(_SERVICES["JinaExecutorSnapshotProgress"])
-JinaExecutorRestoreStub = _stub(_SERVICES["JinaExecutorRestore"])
-JinaExecutorRestoreProgressStub = _stub(_SERVICES["JinaExecutorRestoreProgress"])
+JinaDataRequestRPCStub: type[Stub] = _stub(_SERVICES["JinaDataRequestRPC"])
+JinaSingleDataRequestRPCStub: type[Stub] = _stub(_SERVICES["JinaSingleDataRequestRPC"])
+JinaSingleDocumentRequestRPCStub: type[Stub] = _stub(_SERVICES["JinaSingleDocumentRequestRPC"])
+JinaRPCStub: type[Stub] = _stub(_SERVICES["JinaRPC"])
+JinaDiscoverEndpointsRPCStub: type[Stub] = _stub(_SERVICES["JinaDiscoverEndpointsRPC"])
+JinaGatewayDryRunRPCStub: type[Stub] = _stub(_SERVICES["JinaGatewayDryRunRPC"])
+JinaInfoRPCStub: type[Stub] = _stub(_SERVICES["JinaInfoRPC"])
+JinaExecutorSnapshotStub: type[Stub] = _stub(_SERVICES["JinaExecutorSnapshot"])
+JinaExecutorSnapshotProgressStub: type[Stub] = _stub(_SERVICES["JinaExecutorSnapshotProgress"])
+JinaExecutorRestoreStub: type[Stub] = _stub(_SERVICES["JinaExecutorRestore"])
+JinaExecutorRestoreProgressStub: type[Stub] = _stub(_SERVICES["JinaExecutorRestoreProgress"])
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from jina.deployment import Deployment
-from jina.executor import create_executor
+from jina.executor import BaseExecutor, create_executor
 from jina.fronts.table import FRONTS, Service
 from jina.runtime.describe import endpoint_infos
 from jina.runtime.guards import make_guard
@@ -39,8 +39,8 @@ class Parts:
         node = self._plan.nodes[0]
         self._node, self._n_threads = Node(node.graph_name, self._run, aliases=(node.name,)), node.n_threads
         assert isinstance(node.executor, type)
-        self.protocol = self._plan.listeners[0].protocol
-        self.executor = create_executor(node.executor, **node.config)
+        self.protocol: str = self._plan.listeners[0].protocol
+        self.executor: BaseExecutor = create_executor(node.executor, **node.config)
         self._endpoints = endpoint_infos(self.executor)
         self._handler: InProcess | None = None
 

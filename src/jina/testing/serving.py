@@ -103,7 +103,7 @@ class Service:
         self.executor: Any = self._parts.executor
         self._loop = Background("jina-testing")
         self._loop.run(self._parts.start())
-        self.client = self.make_client(self._parts.protocol)
+        self.client: Any = self.make_client(self._parts.protocol)
         self._pool = HttpPool(self._parts.connectors["http"], _HOST)
 
     def make_client(self, protocol: str, **options: Any) -> Any:
@@ -147,7 +147,7 @@ class AsyncService:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.executor: Any = parts.executor
-        self.client = self.make_client(parts.protocol)
+        self.client: Any = self.make_client(parts.protocol)
         self._pool = HttpPool(parts.connectors["http"], _HOST)
 
     def make_client(self, protocol: str, **options: Any) -> Any:

@@ -32,7 +32,8 @@ class Buffered:
     __slots__ = ("limit", "n_bytes")
 
     def __init__(self, limit: int | None = None) -> None:
-        self.limit, self.n_bytes = limit, 0
+        self.limit: int | None = limit
+        self.n_bytes: int = 0
 
     def has_room(self, n_bytes: int) -> bool:
         """Whether a message of this size may be held."""
