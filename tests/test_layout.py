@@ -36,7 +36,7 @@ engines
 deployment
 testing
 cli __main__
-serve clients excepts logging jaml helper parsers checker
+serve clients excepts logging jaml helper parsers
 """
 
 # Imports against the order, made when a function is called (or only for a type checker), each with its reason.
@@ -128,6 +128,13 @@ def test_no_module_imports_from_a_line_below_it() -> None:
     ]
 
     assert wrong == []
+
+
+def test_every_name_of_the_layers_is_a_module() -> None:
+    """A line for what is gone, or not there yet, misleads whoever looks for the place of something new."""
+    known = {name.split(".")[0] for name in modules()}
+
+    assert sorted(set(LAYERS.split()) - known) == []
 
 
 def test_table_of_late_imports_has_no_stale_line() -> None:
