@@ -10,15 +10,11 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jina import hints
 from jina.hints import MISSING, describe
 from jina.parameters import ParametersReader, parameters_reader
-
-if TYPE_CHECKING:
-    from jina.codec import Codec
 
 KEYWORDS = ("docs", "doc", "parameters", "docs_matrix", "docs_map", "tracing_context")
 """What Jina hands to every method. `headers` is ours and goes only to methods that name it."""
@@ -81,41 +77,33 @@ class Endpoint:
 
     @property
     def is_generator(self) -> bool:
+        """It streams documents."""
         return self.kind == "stream"
-
-    @cached_property
-    def input_codec(self) -> Codec:
-        """The codec of `input`, compiled when first asked for."""
-        from jina.codec import codec_for
-
-        return codec_for(self.input)
-
-    @cached_property
-    def output_codec(self) -> Codec:
-        """The codec of `output`, compiled when first asked for."""
-        from jina.codec import codec_for
-
-        return codec_for(self.output)
 
     # the names that Jina's record has
     @property
     def is_batch_docs(self) -> bool:
+        """It takes a list of documents."""
         return self.kind == "batch"
 
     @property
     def is_singleton_doc(self) -> bool:
+        """It takes one document at a time."""
         return self.kind != "batch"
 
     @property
     def request_schema(self) -> type:
+        """What it takes: a list type, or the class of a document."""
         return self.list_type if self.kind == "batch" else self.input
 
     @property
     def response_schema(self) -> type:
+        """What it gives: a list type, or the class of a document."""
         return self.output_list_type if self.kind == "batch" else self.output
 
     @property
     def parameters_is_pydantic_model(self) -> bool:
+        """Its `parameters` are a pydantic model."""
         return hasattr(self.parameters_model, "__pydantic_validator__")
 
 

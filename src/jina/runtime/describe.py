@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jina.call import EndpointInfo
+from jina.codec import codec_for
 from jina.codec.schema_v1 import to_v1
 from jina.endpoint import Endpoint
 from jina.executor import BaseExecutor
@@ -20,7 +21,7 @@ def endpoint_infos(executor: BaseExecutor) -> list[EndpointInfo]:
 
 
 def _info(endpoint: Endpoint) -> EndpointInfo:
-    given, returned = endpoint.input_codec, endpoint.output_codec
+    given, returned = codec_for(endpoint.input), codec_for(endpoint.output)
     model = endpoint.parameters_model
     parameters = None if model is None else parameters_schema(model)
     return EndpointInfo(
