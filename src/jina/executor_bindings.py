@@ -28,6 +28,7 @@ class Pending(NamedTuple):
     binding: Binding
 
     def read(self, scopes: Sequence[Mapping[str, Any]] = ()) -> Endpoint:
+        """Make the Endpoint; names in its annotations are looked up in `scopes` too."""
         return read_endpoint(
             self.path,
             self.name,

@@ -195,6 +195,7 @@ class WriteLock:
 
     @contextmanager
     def held(self) -> Iterator[None]:
+        """Hold it, in a thread."""
         if id(self) in _holding.get():
             yield
             return
@@ -207,6 +208,7 @@ class WriteLock:
 
     @asynccontextmanager
     async def held_async(self) -> AsyncIterator[None]:
+        """Hold it, in a coroutine."""
         if id(self) in _holding.get():
             yield
             return

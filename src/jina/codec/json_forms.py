@@ -30,12 +30,23 @@ class Form(Protocol):
     is_guarded: bool
     max_depth: int
 
-    def read(self, data: bytes) -> list[Any]: ...
-    def read_one(self, data: bytes) -> Any: ...
-    def write(self, docs: list[Any]) -> bytes: ...
-    def write_one(self, doc: Any) -> bytes: ...
-    def json_schema(self) -> dict[str, Any]: ...
-    def find_unwritable(self, doc: Any) -> str | None: ...
+    def read(self, data: bytes) -> list[Any]:
+        """Documents of a JSON array; raises Unfit."""
+
+    def read_one(self, data: bytes) -> Any:
+        """The document of a JSON object; raises Unfit."""
+
+    def write(self, docs: list[Any]) -> bytes:
+        """Documents as a JSON array; raises Unwritable."""
+
+    def write_one(self, doc: Any) -> bytes:
+        """A document as a JSON object; raises Unwritable."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of one document."""
+
+    def find_unwritable(self, doc: Any) -> str | None:
+        """Name the place of a value that has no JSON form, if one is found."""
 
 
 def form_of(schema: Schema) -> Form:

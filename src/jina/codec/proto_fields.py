@@ -23,6 +23,7 @@ Span = tuple[bytes, int, int]
 
 
 def broken(what: str, pos: int) -> MalformedError:
+    """The error for bytes that are no such message."""
     return MalformedError(f"not a protobuf message of documents: {what} at byte {pos}")
 
 
@@ -122,6 +123,7 @@ def repeated(buf: bytes, pos: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def text_of(data: bytes) -> str:
+    """A string field, which must be UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:

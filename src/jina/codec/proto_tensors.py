@@ -56,6 +56,7 @@ def dtype_of(name: str) -> np.dtype[Any]:
 
 
 def make_array(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A writable array with memory of its own; the bytes must be exactly as many as its shape needs."""
     n_bytes = dtype.itemsize
     for size in shape:
         n_bytes *= size

@@ -47,6 +47,7 @@ def write_node(value: Any, hint: Type | None, is_ours: bool, depth: int) -> byte
 
 
 def delimited(tag: bytes, data: bytes) -> bytes:
+    """A field of bytes: tag, length, bytes."""
     return b"".join((tag, varint(len(data)), data))
 
 

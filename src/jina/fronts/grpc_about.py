@@ -34,6 +34,7 @@ ADVERTISED = (
 
 
 async def discover(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    """Tell the endpoints and their schemas."""
     if await is_refused(connection, stream, head):
         return
     front = connection.front
@@ -54,6 +55,7 @@ def _description(discovery: dict[str, Any]) -> dict[str, Any]:
 
 
 async def dry_run(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    """Tell whether every part answers: an empty status, or the failure."""
     if await is_refused(connection, stream, head):
         return
     reply = await connection.front.handler(Call(_DRY_RUN, Payload(b"", "strict"), ids.request_id(), wants="strict"))
@@ -61,6 +63,7 @@ async def dry_run(connection: GrpcConnection, stream: int, head: RequestHead, da
 
 
 async def status(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    """Tell versions and environment."""
     if await is_refused(connection, stream, head):
         return
     metadata = (DIALECT,) if reads_ours(head) else ()
@@ -77,6 +80,7 @@ def _health(connection: GrpcConnection, service: str) -> int:
 
 
 async def check_health(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    """Tell the state of a service once."""
     try:
         service = services.read_health_request(data)
     except MalformedError as error:

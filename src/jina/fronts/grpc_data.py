@@ -28,6 +28,7 @@ _OK = 0
 
 
 async def process_single_data(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    """Answer one request with one reply."""
     started_s, deadline = time.time(), deadline_of(head)
     if connection.front.guard is not None and await is_refused(connection, stream, head):
         return
@@ -48,6 +49,7 @@ async def process_single_data(connection: GrpcConnection, stream: int, head: Req
 
 
 async def stream_doc(connection: GrpcConnection, stream: int, head: RequestHead, data: bytes) -> None:
+    """Answer one document with a stream of documents."""
     started_s, deadline = time.time(), deadline_of(head)
     if await is_refused(connection, stream, head):
         return

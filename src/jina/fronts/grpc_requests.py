@@ -98,10 +98,12 @@ async def is_refused(connection: GrpcConnection, stream: int, head: RequestHead)
 
 
 def status_parts(status: Status) -> bytes:
+    """A failure as Jina's StatusProto."""
     return status_bytes(True, status.description, status.name, status.args, status.stacks, status.executor)
 
 
 def ends_with_status(status: Status) -> bool:
+    """Whether a failure ends the call with a gRPC status, and not with a reply that tells of it."""
     return status.code in _IN_STATUS or status.grpc_status is not None
 
 

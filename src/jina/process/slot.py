@@ -36,6 +36,7 @@ class Slot:
 
     @property
     def name(self) -> str:
+        """Of the child, as logs call it; before the first start, its role."""
         return self.spec.name if self.spec is not None else self.role
 
     def start_error(self) -> StartError:
