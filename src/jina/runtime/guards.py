@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +18,7 @@ from jina.call import Status
 from jina.errors import Code
 from jina.transport.run import as_task
 
+_log = logging.getLogger("jina.guards")
 GUARD_LIMIT_S = 1.0
 _N_THREADS = 32
 """Checks at a time: one that hangs keeps its thread, so there must be more than a few."""
@@ -78,7 +80,8 @@ class _CallableGuard:
         except TimeoutError:
             return Status(Code.UNAVAILABLE, f"the access check took longer than {GUARD_LIMIT_S} s", retry_after_s=1.0)
         except Exception as error:
-            return Status(Code.INTERNAL, f"the access check failed: {type(error).__name__}")
+            _log.exception("the access check raised")
+            return Status(Code.INTERNAL, f"the access check failed: {type(error).__name__}; the service's log has its traceback")
         return None if is_welcome else _REFUSED
 
     def _run(self, headers: dict[str, str]) -> bool:
