@@ -232,15 +232,15 @@ def test_snapshot_is_refused_until_it_is_written() -> None:
     Echo().restore("file")
 
 
-def test_features_that_are_gone_name_what_to_use() -> None:
-    """Hub, Kubernetes and Compose shortcuts."""
+def test_features_that_are_gone_or_not_there_yet_name_what_there_is() -> None:
+    """Hub, images, Kubernetes and Compose shortcuts."""
     with pytest.raises(NotSupportedError, match=r"use Executor\.load_config"):
         Executor.from_hub("jinahub://X")
-    with pytest.raises(ValueError, match="use Deployment"):
+    with pytest.raises(NotSupportedError, match="give a class or a YAML file"):
         Executor.from_hub("jinahub+docker://X")
-    with pytest.raises(NotSupportedError, match=r"Deployment\(uses=...\).to_kubernetes_yaml"):
+    with pytest.raises(NotSupportedError, match="Kubernetes come with a later release; containers run `jina executor"):
         Executor.to_k8s_yaml("X", "folder")
-    with pytest.raises(NotSupportedError, match=r"Deployment\(uses=...\).to_docker_compose_yaml"):
+    with pytest.raises(NotSupportedError, match="Compose come with a later release; containers run `jina executor"):
         Executor.to_docker_compose_yaml("X")
 
 

@@ -50,7 +50,7 @@ AT_CALL_TIME = {
         "docs",
     ): "arrays in JSON become the user's tensor class; docarray's classes are repaired first",
     ("codec.json_struct", "docs"): "the same for msgspec structs and dataclasses",
-    ("executor", "deployment"): "Executor.serve and .to_kubernetes_yaml are shortcuts for a Deployment",
+    ("executor", "deployment"): "Executor.serve is a shortcut for a Deployment",
     ("executor", "yaml"): "Executor.load_config and .save_config",
     ("executor", "logging"): "self.logger is a JinaLogger, made when it is first used",
     ("yaml.deployment", "deployment"): "a YAML file is turned into a Deployment",

@@ -250,20 +250,20 @@ class BaseExecutor:
     def from_hub(cls, uri: str, *args: Any, **kwargs: Any) -> Self:
         """Not supported: the hosted hub is gone."""
         if "docker" in uri.partition("://")[0]:
-            raise ValueError(f"cannot make an executor object of the image {uri!r}; use Deployment(uses={uri!r})")
+            raise NotSupportedError(f"cannot load {uri!r}: containers come with a later release; give a class or a YAML file")
         raise NotSupportedError(f"cannot load {uri!r}: the hosted hub is gone; use Executor.load_config(path) with the executor's files")
 
     @staticmethod
     def to_kubernetes_yaml(*args: Any, **kwargs: Any) -> None:
-        """Not supported here; a Deployment exports itself."""
-        raise NotSupportedError("Executor.to_kubernetes_yaml() is gone; use Deployment(uses=...).to_kubernetes_yaml(folder)")
+        """Not supported yet."""
+        raise NotSupportedError("exports to Kubernetes come with a later release; containers run `jina executor --uses config.yml`")
 
     to_k8s_yaml = to_kubernetes_yaml
 
     @staticmethod
     def to_docker_compose_yaml(*args: Any, **kwargs: Any) -> None:
-        """Not supported here; a Deployment exports itself."""
-        raise NotSupportedError("Executor.to_docker_compose_yaml() is gone; use Deployment(uses=...).to_docker_compose_yaml(path)")
+        """Not supported yet."""
+        raise NotSupportedError("exports to Compose come with a later release; containers run `jina executor --uses config.yml`")
 
 
 BaseExecutor._jina_endpoints = {DRY_RUN: Pending(DRY_RUN, "_dry_run", BaseExecutor._dry_run, Binding((DRY_RUN,)))}
