@@ -36,6 +36,7 @@ _REDOC = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+<link rel="icon" href="docs/favicon-32x32.png">
 </head>
 <body>
 <redoc spec-url="openapi.json"></redoc>

@@ -124,11 +124,12 @@ def _batch(info: EndpointInfo, name: str, schemas: _Schemas, has_header: bool) -
     document = schemas.put_with_definitions(info.input_name or f"{name}_input", info.input)
     result = schemas.put_with_definitions(info.output_name or f"{name}_output", info.output)
     header = {"anyOf": [{"$ref": schemas.put("Header", _HEADER)}, {"type": "null"}]}
+    no_header = {**header, "default": None}  # else Swagger UI proposes one that names an executor "string", and the call skips ours
     component = name.replace("/", "_")
     properties: Json = {
         "data": {"title": "Data", "anyOf": [{"type": "array", "items": document}, document]},
         "parameters": _parameters(info, schemas),
-        "header": header,
+        "header": no_header,
     }
     required = ["data", "parameters"] if info.is_parameters_required else ["data"]
     given = {"title": f"{component}_input_model", "type": "object", "required": required, "properties": properties}
@@ -160,8 +161,7 @@ def _streaming(info: EndpointInfo, name: str, schemas: _Schemas) -> Json:
     get = {
         "summary": f"Streaming Endpoint /{name}",
         "operationId": f"streaming_get_{component}_get",
-        "parameters": list(_query(info, component)),
-        "requestBody": _body(document, is_required=False),
+        "parameters": list(_query(info)),
         "responses": _responses(events),
     }
     post = {
@@ -173,12 +173,12 @@ def _streaming(info: EndpointInfo, name: str, schemas: _Schemas) -> Json:
     return {"get": get, "post": post}
 
 
-def _query(info: EndpointInfo, component: str) -> Iterator[Json]:
-    """Name the document's plain fields as query parameters; the others come in a body."""
+def _query(info: EndpointInfo) -> Iterator[Json]:
+    """Name the document's plain fields as query parameters. The others need a body, which a browser sends only with the POST."""
     for field, schema in info.input.get("properties", {}).items():
         kind = {key: schema[key] for key in ("type", "title") if key in schema}
         if kind.get("type") in ("string", "integer", "number", "boolean"):
-            yield {"name": field, "in": "query", "required": False, "schema": kind}
+            yield {"name": field, "in": "query", "required": field in info.input.get("required", ()), "schema": kind}
 
 
 def _body(schema: Json, *, is_required: bool) -> Json:
