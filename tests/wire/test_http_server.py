@@ -128,6 +128,28 @@ def test_an_upgrade_that_we_do_not_offer_is_an_ordinary_request() -> None:
     assert seen(events) == [(b"GET", b"/", b"")] * 2
 
 
+@pytest.mark.parametrize("cut", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [(b"Content-Length: %d" % len(GET), GET), (b"Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(GET), GET))],
+)
+def test_a_body_that_comes_with_an_upgrade_is_no_request(cut: int, framing: bytes, body: bytes) -> None:
+    """Java's client, and curl with --http2, ask for one with every first request; what is in the body must not be taken for another."""
+    core = connection()
+    sent = b"POST /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n%b\r\nX-A: 1\r\n\r\n" % framing
+    sent += body + GET
+    events = [event for at in range(0, len(sent), cut) for event in core.receive(sent[at : at + cut], 0.0)]
+    assert seen(events) == [(b"POST", b"/a", GET), (b"GET", b"/", b"")]
+    assert events[0].head.headers["x-a"] == "1"
+
+
+def test_connect_has_no_body() -> None:
+    """What follows it would be a tunnel's."""
+    core = connection()
+    (refusal,) = core.receive(b"CONNECT /a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(GET) + GET, 0.0)
+    assert isinstance(refusal, Refusal)
+
+
 def test_absolute_form_targets_lose_scheme_and_host() -> None:
     assert seen(connection().receive(b"GET http://h:1/a?b HTTP/1.1\r\nHost: h:1\r\n\r\n", 0.0)) == [(b"GET", b"/a?b", b"")]
     assert seen(connection().receive(b"GET http://h?b HTTP/1.1\r\nHost: h\r\n\r\n", 0.0)) == [(b"GET", b"/?b", b"")]

@@ -59,7 +59,7 @@ class ServerConnection:
         self._events: list[Request | Refusal] = []
         self._state, self._since = _IDLE, now
         self._raw_bytes = self._fields = self._field_bytes = 0
-        self._url = b""
+        self._url = self._again = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._content_length: bytes | None = None
         self._request: Request | None = None
@@ -124,8 +124,11 @@ class ServerConnection:
                 self._parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                # We offer no upgrade: the request is answered as if it had not asked, what follows is the next one.
+                # We offer no upgrade: the request is answered as if it had not asked, what follows is its body or the next one.
                 data = data[upgrade.args[0] :]
+                if self._again:
+                    data, self._again = self._again + data, b""
+                    self._parser = httptools.HttpRequestParser(self)
                 if not data:
                     return
 
@@ -201,6 +204,11 @@ class ServerConnection:
             self._stop(505, f"HTTP/{version} is not spoken here; use HTTP/1.1")
         is_http_10 = version != "1.1"
         self._check_head(head, is_http_10)
+        if parser.should_upgrade() and (head.is_chunked or (self._content_length or b"0").strip(b"0")):
+            if parser.get_method() == b"CONNECT":
+                self._stop(400, "CONNECT with a body")
+            self._again = self._without_upgrade(b"HTTP/" + version.encode())
+            return
         self._request = Request(parser.get_method(), self._origin_form(), head, parser.should_keep_alive(), is_http_10)
         self._state, self._body, self._body_bytes = _BODY, b"", 0
         if head.expects_continue and not is_http_10 and (head.is_chunked or (self._content_length or b"0").strip(b"0")):
@@ -218,6 +226,13 @@ class ServerConnection:
             self._stop(417, "only '100-continue' may be expected")
         if length is not None and most is not None and int(length) > most:
             self._stop(413, _too_large(most))
+
+    def _without_upgrade(self, version: bytes) -> bytes:
+        """Write the head once more: of a request that asks for an upgrade, the parser would not read the body."""
+        lines = [b"%b: %b\r\n" % field for field in self._headers if field[0].lower() != b"upgrade"]
+        if self._content_length is not None:
+            lines.append(b"content-length: %b\r\n" % self._content_length)
+        return b"%b %b %b\r\n%b\r\n" % (self._parser.get_method(), self._url, version, b"".join(lines))
 
     def _origin_form(self) -> bytes:
         url = self._url
@@ -255,6 +270,8 @@ class ServerConnection:
         self._n_counted += n_bytes
 
     def on_message_complete(self) -> None:
+        if self._again:
+            return
         request = self._request
         assert request is not None
         body = self._body
