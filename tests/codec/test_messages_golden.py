@@ -14,7 +14,6 @@ from jina.codec.messages import (
     header_bytes,
     read_document_request,
     read_request,
-    read_request_list,
     read_route,
     read_status,
     status_bytes,
@@ -105,9 +104,8 @@ def test_streaming_request_is_built_from_its_parts() -> None:
     assert write_document_request(header_bytes("r", "/s"), dict_to_struct({"n": 3}), b"", envelope.docs) == golden("single")
 
 
-def test_list_discovery_and_info_are_read_and_built() -> None:
-    """What heads and discovery exchange."""
-    assert [envelope.endpoint for envelope in read_request_list(golden("list"))] == ["/x", "/x"]
+def test_discovery_and_info_are_read_and_built() -> None:
+    """What a worker tells of itself."""
     endpoints = read_endpoints(golden("endpoints"))
     assert endpoints.schemas["/x"]["input"] == {"name": "Doc"}
     assert write_endpoints(*endpoints) == golden("endpoints")

@@ -11,7 +11,7 @@ Fields that we do not know, or whose wire type is another than ours, are kept in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -79,13 +79,6 @@ def read_document_request(data: bytes) -> Envelope:
     document = content[start:end] if end >= 0 else None
     request_id, endpoint, target, status = _read_header(header)
     return Envelope(request_id, endpoint, target, status, parameters, document, None, routes, header, unknown)
-
-
-def read_request_list(data: bytes) -> list[Envelope]:
-    """Split a serialised DataRequestListProto into its requests."""
-    requests: list[bytes] = []
-    collect(data, {0x0A: requests})
-    return [read_request(request) for request in requests]
 
 
 def _split(data: bytes) -> tuple[bytes, bytes, tuple[bytes, ...], bytes, bytes, int, int]:
@@ -347,8 +340,3 @@ def write_document_reply(
 ) -> bytes:
     """One SingleDocumentRequestProto of a streamed answer."""
     return write_document_request(header_bytes(request_id, endpoint, "", status), parameters, routes, document)
-
-
-def write_request_list(requests: Iterable[bytes]) -> bytes:
-    """A serialised DataRequestListProto of serialised DataRequestProtos."""
-    return b"".join([b"\n" + varint(len(request)) + request for request in requests])

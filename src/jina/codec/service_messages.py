@@ -1,4 +1,4 @@
-"""The small messages of the other gRPC services: health, reflection, discovery, status. Plain values in, bytes out, and back."""
+"""The small messages of the other gRPC services: health, reflection, discovery, status. What a service reads, and what it writes."""
 
 from __future__ import annotations
 
@@ -19,30 +19,9 @@ def read_health_request(data: bytes) -> str:
     return _string(data, 1)
 
 
-def write_health_request(service: str = "") -> bytes:
-    """A serialised HealthCheckRequest."""
-    return string_field(1, service)
-
-
-def read_health_reply(data: bytes) -> int:
-    """The state in a HealthCheckResponse: UNKNOWN, SERVING, NOT_SERVING or SERVICE_UNKNOWN."""
-    state = 0
-    for tag, number, _ in split_fields(data):
-        state = number if tag == 0x08 else state
-    return state
-
-
 def write_health_reply(state: int) -> bytes:
     """A serialised HealthCheckResponse."""
     return b"\x08" + varint(state) if state else b""
-
-
-def write_health_list(states: Mapping[str, int]) -> bytes:
-    """A serialised HealthListResponse: the state of each service."""
-    entries = [
-        bytes_field(1, service.encode()) + bytes_field(2, write_health_reply(states[service])) for service in sorted(states, key=map_order)
-    ]
-    return b"".join([bytes_field(1, entry) for entry in entries])
 
 
 # --- grpc.reflection.v1alpha and v1 --------------------------------------------------------------------------------------------------
@@ -87,17 +66,6 @@ def _reflected(asked: int, what: bytes, services: Sequence[str]) -> bytes:
 
 def _error(code: int, message: str) -> bytes:
     return bytes_field(7, b"\x08" + varint(code) + string_field(2, message))
-
-
-def write_list_services() -> bytes:
-    """The serialised ServerReflectionRequest that asks for all services."""
-    return bytes_field(7, b"")
-
-
-def read_services(data: bytes) -> list[str]:
-    """The services named in a serialised ServerReflectionResponse; none if it is another answer."""
-    listed = b"".join([value for tag, _, value in split_fields(data) if tag == 0x32])
-    return [_string(value, 1) for tag, _, value in split_fields(listed) if tag == 0x0A]
 
 
 # --- discovery, info -----------------------------------------------------------------------------------------------------------------
