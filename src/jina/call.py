@@ -129,6 +129,9 @@ class Handler(Protocol):
     """The one callable. Cancelling the task that awaits it, or closing `Reply.items`, means that the caller has gone.
 
     It gives every failure of a call as a Reply with a Status; what it raises (other than CancelledError) is a bug.
+
+    A front runs it in a task of its own, unless it has an attribute `needs_task` that is False: such a Handler waits for nothing but
+    `transport.run.Waiter`s before it awaits `transport.run.as_task()`, and so do all Handlers that it calls.
     """
 
     async def __call__(self, call: Call) -> Reply: ...
