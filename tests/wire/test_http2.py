@@ -108,7 +108,7 @@ FLOODS: list[tuple[str, bytes, dict[str, int]]] = [
     ("acknowledgements of settings", frames.frame(frames.SETTINGS, frames.ACK, 0) * 22, {"max_settings": 20}),
     ("settings", frames.settings({}) * 21, {"max_settings": 20}),
     ("empty DATA", headers() + data(1, b"") * 21, {"max_empty_frames": 20}),
-    ("small WINDOW_UPDATE", headers() + frames.window_update(1, 1) * 21, {"max_empty_frames": 20}),
+    ("small WINDOW_UPDATE", headers() + frames.window_update(1, 1) * 25, {"max_empty_frames": 20}),
     ("CONTINUATION", headers(flags=0, block=b"") + frames.frame(frames.CONTINUATION, 0, 1) * 21, {"max_continuations": 20}),
     ("header bomb", headers(block=BLOCK + b"\x82" * 500), {}),
 ]
@@ -133,6 +133,17 @@ def test_reader_of_small_messages_may_answer_each_one() -> None:
     for _ in range(100):
         connection.receive(frames.window_update(0, 5) * 20)
     assert connection.is_closed
+
+
+def test_each_call_of_a_thousand_at_once_may_open_its_window_a_little() -> None:
+    """As grpcio does, before it has heard anything."""
+    core = server(max_empty_frames=10)
+    for number in range(1, 2001, 2):
+        core.receive(headers(number) + data(number, b"x", frames.END_STREAM) + frames.window_update(number, 5))
+    assert not core.is_closed
+    for _ in range(2100):
+        core.receive(frames.window_update(1, 5))
+    assert core.is_closed
 
 
 def test_small_messages_may_be_returned_one_by_one() -> None:

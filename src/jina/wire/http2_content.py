@@ -15,6 +15,7 @@ from jina.wire.hpack import Decoder, Field, HeaderBombError, HeaderListTooLargeE
 from jina.wire.http2_control import Control
 from jina.wire.http2_frames import ConnectionError2, StreamError
 from jina.wire.http2_limits import Limits
+from jina.wire.http2_sending import EARNS
 from jina.wire.http2_states import NEXT, RECEIVE_END
 from jina.wire.http2_stream import DATA, HEADERS, TOO_LARGE, TRAILERS, Bytes, Stream
 
@@ -164,6 +165,7 @@ class Content(Control):
             self._forget(number)
             raise StreamError(number, frames.REFUSED_STREAM, f"more than {self._limits.max_streams} streams")
         stream = self.streams[number] = Stream(number, self._peer_window)
+        self._n_earned += EARNS
         return stream
 
     def _on_head(self, stream: Stream, head: Any, expected: int | None, is_end: int) -> None:

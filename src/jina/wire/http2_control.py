@@ -31,7 +31,7 @@ class Control(Sending):
             raise ConnectionError2(frames.ENHANCE_YOUR_CALM, f"too many {what}")
 
     def _spend_unless_earned(self, budget: Budget, what: str) -> None:
-        """A reader of many small messages gives back their windows one by one, and measures the way with PINGs."""
+        """A reader of many small messages gives back their windows one by one, and measures the way with PINGs; grpcio opens them first."""
         if self._n_earned:
             self._n_earned = min(self._n_earned, _MAX_EARNED) - 1
         else:

@@ -19,7 +19,8 @@ from jina.wire.http2_stream import RESET, WRITABLE, Bytes, Event, Stream
 DRAIN_PING: Final = b"draining"
 _MAX_SENT_FRAME: Final = 1 << 20
 _N_REMEMBERED: Final = {False: 2000, True: 1 << 16}  # by is_client: one that cancels all its calls may have many thousands
-_PER_FRAME: Final = 4
+EARNS: Final = 4
+"""How many PING and small WINDOW_UPDATE frames a frame of DATA from us, or a stream that the peer opens, lets the peer send."""
 
 
 class Sending:
@@ -39,7 +40,7 @@ class Sending:
         self._events: list[Event] = []
         self._must_shrink = self._has_moved = False
         self._n_pings = 0  # sent and not answered
-        self._n_earned = 0  # PING and small WINDOW_UPDATE frames that the peer may send for DATA frames of ours
+        self._n_earned = 0  # see EARNS
         self._resets = Budget(limits.max_resets, limits.recovery_s)
 
     def take_output(self) -> bytes:
@@ -83,7 +84,7 @@ class Sending:
         if not stream.queue and (not size or (size <= stream.window and size <= self._window and size <= self._peer_frame)):
             stream.window -= size
             self._window -= size
-            self._n_earned += _PER_FRAME
+            self._n_earned += EARNS
             self._out.append(frames.HEADER.pack(size << 8, 1 if is_end else 0, stream.number))
             self._out.extend(parts)
             if is_end:
@@ -112,7 +113,7 @@ class Sending:
             and len(trailers) <= 16384
         ):
             self._window -= size
-            self._n_earned += _PER_FRAME
+            self._n_earned += EARNS
             pack, number = frames.HEADER.pack, stream.number
             self._out += (pack(len(block) << 8 | 1, 4, number), block, pack(size << 8, 0, number), *body)
             self._out += (pack(len(trailers) << 8 | 1, 5, number), trailers)
@@ -127,7 +128,7 @@ class Sending:
         stream = self.start()
         if 0 < size <= min(stream.window, self._window, self._peer_frame) and not self._must_shrink and len(block) <= 16384:
             self._window -= size
-            self._n_earned += _PER_FRAME
+            self._n_earned += EARNS
             stream.is_begun, stream.state = True, HALF_CLOSED_LOCAL
             pack, number = frames.HEADER.pack, stream.number
             self._out += (pack(len(block) << 8 | frames.HEADERS, frames.END_HEADERS, number), block)
@@ -154,7 +155,7 @@ class Sending:
         parts, size = _take(stream.queue, room)
         stream.window -= size
         self._window -= size
-        self._n_earned += _PER_FRAME
+        self._n_earned += EARNS
         stream.n_queued -= size
         stream.has_moved = self._has_moved = True
         self.uncount(stream, size)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from jina.wire import http2_frames as frames
 from jina.wire.http2_content import Content
+from jina.wire.http2_sending import EARNS
 from jina.wire.http2_states import HALF_CLOSED_LOCAL, RECEIVE_END
 from jina.wire.http2_stream import WHOLE, Stream
 
@@ -48,6 +49,7 @@ class Whole(Content):
         self._last_peer, self._unread = number, unread
         stream = self.streams[number] = Stream(number, self._peer_window)
         stream.head, stream.unread = head, size
+        self._n_earned += EARNS
         self._move(stream, RECEIVE_END)
         self._events.append((WHOLE, stream, data, body, body_end, None))
         return body_end
