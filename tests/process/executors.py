@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -62,6 +63,15 @@ class Echo(Executor):
     @requests(on="/wrong-type")
     def wrong(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
         return 7  # type: ignore[return-value]
+
+    @requests(on="/close-descriptors")
+    def close_descriptors(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        """Close those of ours that are of a kind, as careless code does with a range of them."""
+        for fd in range(3, 256):
+            with contextlib.suppress(OSError):
+                if docs[0].text in os.readlink(f"/proc/self/fd/{fd}"):
+                    os.close(fd)
+        return docs
 
     @requests(on="/exit")
     def exit(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:

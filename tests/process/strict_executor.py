@@ -44,6 +44,13 @@ class Strict(Executor):
         yield doc
 
 
+class Shy(Exception):
+    """Raises whatever one asks of it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(f"no {name}")
+
+
 class Unruly(Executor):
     """Each endpoint fails in its own way; `/batch` and `/stream` do not."""
 
@@ -76,6 +83,14 @@ class Unruly(Executor):
     @requests(on="/asystem-exit")
     async def asystem_exit(self, docs: DocList[Thing], **kwargs: Any) -> DocList[Thing]:
         raise SystemExit(3)
+
+    @requests(on="/indescribable")
+    def indescribable(self, docs: DocList[Thing], **kwargs: Any) -> DocList[Thing]:
+        raise Shy
+
+    @requests(on="/aindescribable")
+    async def aindescribable(self, docs: DocList[Thing], **kwargs: Any) -> DocList[Thing]:
+        raise Shy
 
     @requests(on="/recursion")
     def recursion(self, docs: DocList[Thing], **kwargs: Any) -> DocList[Thing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from jina import Deployment
+from jina import Deployment, Executor
 from jina.codec import codec_for
-from tests.process.callers import HttpReply, http_call
+from tests.process.callers import HttpReply, http_call, http_post
 from tests.process.executors import Echo, Text
 from tests.process.grpc_ways import Outcome, message, send
 from tests.process.probes import Probe
@@ -181,3 +182,21 @@ def test_a_death_beside_many_calls_loses_none(service: Service) -> None:
         calls += [pool.submit(ways[n % 4]) for n in range(40)]
         assert not killer.result()[0]
         assert [call.result() for call in calls if not call.result()[0]] == []
+
+
+class OnlyDef(Executor):
+    """Its executor thread serves the sockets; that of `Echo` does not."""
+
+    echo = Echo.echo
+    close_descriptors = Echo.close_descriptors
+
+
+@pytest.mark.parametrize("cls", [OnlyDef, Echo])
+def test_a_worker_whose_descriptors_were_closed_is_replaced_or_connected_anew(cls: type[Executor]) -> None:
+    """Whichever they are: nobody waits for a worker that can serve no more."""
+    with Deployment(uses=cls, port=0, protocol="http", quiet=True, timeout_ctrl=1) as deployment:
+        for kind in ("eventpoll", "socket", "pipe", "eventfd", ""):
+            with contextlib.suppress(TimeoutError):
+                http_post(deployment.port, "/close-descriptors", [{"text": kind}], timeout=20)
+            reply = http_post(deployment.port, "/echo", [{"text": "a"}], timeout=20)
+            assert reply.json["data"][0]["text"] == "a!"

@@ -44,6 +44,8 @@ FAILURES: list[tuple[str, str]] = [
     ("/odd-text", "is no character"),
     ("/system-exit", "SystemExit(3)"),
     ("/asystem-exit", "SystemExit(3)"),
+    ("/indescribable", "Shy, which cannot be described"),
+    ("/aindescribable", "Shy, which cannot be described"),
     ("/recursion", "RecursionError"),
     ("/wrong-type", "must return DocList[Thing], a dict or None, got 'int'"),
     ("/awrong-type", "must return DocList[Thing], a dict or None, got 'int'"),

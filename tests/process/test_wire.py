@@ -18,6 +18,7 @@ from jina.docs import BaseDoc, DocList
 from jina.main import attendance
 from jina.main.wire import Wire
 from jina.process.messages import WorkerSpec
+from jina.runtime import local
 from jina.transport.begun import BegunView
 from jina.transport.hop import Channel, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
@@ -35,8 +36,9 @@ class Held(Executor):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.entered, self.leave = threading.Event(), threading.Event()
+        self.entered, self.leave, self.turned = threading.Event(), threading.Event(), threading.Event()
         self.was_gone = False
+        self.n_quick = 1000
 
     @requests(on="/quick")
     def quick(self, docs: DocList[Word], **kwargs: Any) -> DocList[Word]:
@@ -47,6 +49,13 @@ class Held(Executor):
         self.entered.set()
         assert self.leave.wait(30)
         return docs
+
+    @requests(on="/turning")
+    def turn(self, docs: DocList[Word], **kwargs: Any) -> None:
+        """Quick so many times, then slow."""
+        self.n_quick -= 1
+        if not self.n_quick:
+            assert self.turned.wait(30)
 
     @requests(on="/until-gone")
     def until_gone(self, docs: DocList[Word], **kwargs: Any) -> None:
@@ -67,6 +76,12 @@ class Held(Executor):
         while True:
             yield doc
 
+    @requests(on="/step-by-step")
+    def step(self, doc: Word, **kwargs: Any) -> Iterator[Word]:
+        while True:
+            time.sleep(0.0005)
+            yield doc
+
 
 class HeldAndAsync(Held):
     """The same, beside a coroutine: the loop serves its sockets."""
@@ -75,6 +90,12 @@ class HeldAndAsync(Held):
     async def wait(self, docs: DocList[Word], **kwargs: Any) -> DocList[Word]:
         await asyncio.sleep(0)
         return docs
+
+    @requests(on="/blocking-steps")
+    async def step_blocking(self, doc: Word, **kwargs: Any) -> AsyncIterator[Word]:
+        while True:
+            time.sleep(0.0005)  # noqa: ASYNC251 - what users do
+            yield doc
 
 
 class Served:
@@ -110,6 +131,7 @@ async def served(folder: Path, cls: type[Held] = Held) -> AsyncIterator[Served]:
         yield Served(executor, wire, channel, folder)
     finally:
         executor.leave.set()
+        executor.turned.set()
         await asyncio.to_thread(wire.drain, 30)
         channel.close()
 
@@ -178,6 +200,47 @@ async def test_an_endless_stream_lets_other_calls_in_and_can_be_cancelled(tmp_pa
         stream.cancel()
         await it.call("/quick")
         await asyncio.to_thread(wait_until, lambda: not it.begun())
+
+
+@pytest.mark.parametrize(("cls", "endpoint"), [(Held, "/step-by-step"), (HeldAndAsync, "/step-by-step"), (HeldAndAsync, "/blocking-steps")])
+async def test_streams_that_came_together_take_turns_with_each_other_and_with_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cls: type[Held], endpoint: str
+) -> None:
+    """None of them waits until another one ends, and the sockets are served although there is always something to do."""
+    if cls is Held:
+        monkeypatch.setattr(attendance, "_LOOK_EVERY_S", 0.05)  # much goes on between two looks
+    async with served(tmp_path, cls) as it, asyncio.timeout(30):
+        streams = [it.stream(endpoint) for _ in range(3)]
+        for _ in range(5):
+            for stream in streams:
+                assert (await stream.next()) is not None
+            await it.call("/quick")
+        for stream in streams:
+            stream.cancel()
+        await it.call("/quick")
+        await asyncio.to_thread(wait_until, lambda: not it.begun())
+
+
+async def test_a_quick_reply_does_not_wait_for_a_call_that_is_slow_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cls: type[Held]
+) -> None:
+    """Also when the relief has stood in for long and no bytes come that would wake it."""
+    monkeypatch.setattr(local, "_QUICK_S", 10.0)
+    monkeypatch.setattr(local, "_COMPANY_S", 60.0)
+    async with served(tmp_path, cls) as it, asyncio.timeout(30):
+        for _ in range(20):  # now /turning counts as quick
+            await it.call("/turning")
+        held = asyncio.ensure_future(it.call("/held"))
+        await asyncio.to_thread(it.executor.entered.wait, 30)
+        it.executor.n_quick = 2
+        first, second = (asyncio.ensure_future(it.call("/turning")) for _ in range(2))
+        await asyncio.sleep(0.02)
+        it.executor.leave.set()
+        await held
+        await first
+        assert not second.done()
+        it.executor.turned.set()
+        await second
 
 
 async def test_the_relief_sleeps_while_nobody_calls_and_is_roused_by_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,11 @@ while nobody calls.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 
@@ -21,8 +23,30 @@ _QUIET_LOOKS = 50
 """After so many looks during which nothing happened, the relief rests."""
 
 
+class VitalThread(threading.Thread):
+    """A thread without which a worker is no use: if it fails (user code may close any descriptor), the worker ends and is started anew."""
+
+    def run(self) -> None:
+        """Run, or end the process."""
+        try:
+            super().run()
+        except BaseException:
+            _end_process()
+
+
+def _end_process() -> None:
+    try:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
 class ExecutorAttendance:
-    """The one executor thread serves the sockets while it has nothing else to do; the relief stands in while a method runs."""
+    """The one executor thread serves the sockets while it has nothing else to do; the relief stands in while a method runs.
+
+    Attributes:
+        is_deaf: The relief sleeps until bytes come, so `Sockets.wake` it for anything else.
+    """
 
     def __init__(self, sockets: Sockets, flush: Callable[[], None]) -> None:
         """Start the relief.
@@ -38,7 +62,7 @@ class ExecutorAttendance:
         self.is_deaf = False
         self._n_rounds = 0
         self._roused = threading.Event()
-        threading.Thread(target=self._relieve, name="wire", daemon=True).start()
+        VitalThread(target=self._relieve, name="wire", daemon=True).start()
 
     def put(self, turn: list[Work] | None) -> None:
         """Give works to do; from any thread."""
@@ -53,7 +77,6 @@ class ExecutorAttendance:
     def get(self) -> list[Work] | None:
         """Serve the sockets until works have come; in the executor thread."""
         turns = self._turns
-        self._n_rounds += 1
         while not turns:
             self._come_back()
             try:
@@ -101,13 +124,19 @@ class ExecutorAttendance:
         self._is_resting = False
 
     def _stand_in(self) -> None:
-        """Serve until the executor thread wants to do so again."""
+        """Serve until the executor thread wants to do so again; send what it has made and left lying."""
+        sockets = self._sockets
         if self._serving.acquire(blocking=False):
             try:
-                self._flush()
                 while not self._wants_back:
-                    self._sockets.handle(self._sockets.wait())
+                    self.is_deaf = True
+                    self._flush()
+                    sockets.handle(sockets.wait())
+                    self.is_deaf = False
+                    if not self._wants_back:
+                        sockets.handle(sockets.wait(_LOOK_EVERY_S))
             finally:
+                self.is_deaf = False
                 self._serving.release()
 
 
@@ -133,13 +162,15 @@ class LoopAttendance:
         self._n_rounds = 0
         self.is_deaf = False
         loop.add_reader(sockets.fileno(), self._serve)
-        threading.Thread(target=self._relieve, name="wire", daemon=True).start()
+        VitalThread(target=self._relieve, name="wire", daemon=True).start()
 
     def _serve(self) -> None:
         if self._serving.acquire(blocking=False):
             try:
                 self._n_rounds += 1
                 self._sockets.handle(self._sockets.wait(0))
+            except Exception:
+                _end_process()
             finally:
                 self._serving.release()
 

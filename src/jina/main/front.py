@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import ssl
 
 _BACKLOG = 4096
-_RECONNECT_S = 0.1
+_RECONNECT_S, _MAX_RECONNECTS = 0.1, 20
 _KILL_MARGIN_S = 1.0
 """As in the supervisor: after the grace of a stop, workers get this much more to get out."""
 
@@ -135,11 +135,15 @@ class _Front:
 
     async def _connect(self, up: ReplicaUp) -> None:
         """Connect to a worker, again and again until it is known to be dead: something that it left behind may hold its socket open."""
+        n_failed = 0
         while self._groups.get(up.name) == up.pid:
             try:
                 channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=lambda channel: self._lost(up, channel))
             except OSError:
                 await asyncio.sleep(_RECONNECT_S)
+                n_failed += 1
+                if n_failed == _MAX_RECONNECTS:  # it lives, but whatever it listened with is gone
+                    self._parent.tell(Hung(up.pid, n_failed * _RECONNECT_S))
                 continue
             if channel.is_lost or self._groups.get(up.name) != up.pid:
                 channel.close()

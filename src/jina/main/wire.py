@@ -13,7 +13,7 @@ import asyncio
 import threading
 from typing import Any
 
-from jina.main.attendance import ExecutorAttendance, LoopAttendance
+from jina.main.attendance import ExecutorAttendance, LoopAttendance, VitalThread
 from jina.main.child import is_closed, keep_from_forks
 from jina.process.messages import WorkerSpec
 from jina.runtime.hop_server import HopServer
@@ -49,7 +49,15 @@ class Wire:
             self._attendance = ExecutorAttendance(sockets, self.flush)
         else:
             self._attendance = LoopAttendance(sockets, self.flush, user_loop)
-        self._local = Local(executor, user_loop=user_loop, outlet=self, inbox=self._attendance, n_threads=spec.n_threads, notes=self._notes)
+        self._local = Local(
+            executor,
+            user_loop=user_loop,
+            outlet=self,
+            inbox=self._attendance,
+            n_threads=spec.n_threads,
+            notes=self._notes,
+            thread=VitalThread,
+        )
 
     def drain(self, grace_s: float) -> None:
         """Finish the calls that are held, for at most `grace_s` seconds."""

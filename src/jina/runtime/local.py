@@ -66,6 +66,7 @@ class Local:
         inbox: Inbox | None = None,
         n_threads: int = 1,
         notes: BegunNotes | None = None,
+        thread: type[threading.Thread] = threading.Thread,
     ) -> None:
         """Start the executor threads; call it in the user loop's thread.
 
@@ -76,6 +77,7 @@ class Local:
             inbox: Where executor threads wait for works; None: a queue.
             n_threads: Threads for `def` methods. 1: they run one at a time.
             notes: Where to note begun calls, if anybody wants to know after our death.
+            thread: What kind of threads.
         """
         self.executor = executor
         self._name = type(executor).__name__
@@ -86,15 +88,16 @@ class Local:
         self._inbox: Inbox = queue.SimpleQueue() if inbox is None else inbox
         self._took: dict[Endpoint | None, float] = {}
         self._leave_at = 0.0
+        self._is_last = True
         self._ended: list[int] = []
         self._ended_async: list[int] = []
         self._turn: list[Work] = []
         self._async_turn: list[Work] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._n_threads = n_threads
-        self._threads = [threading.Thread(target=self._serve, name=f"executor-{i}", daemon=True) for i in range(n_threads)]
-        for thread in self._threads:
-            thread.start()
+        self._threads = [thread(target=self._serve, name=f"executor-{i}", daemon=True) for i in range(n_threads)]
+        for each in self._threads:
+            each.start()
 
     # --- the owner's side ------------------------------------------------------------------------------------------------------------
 
@@ -191,7 +194,12 @@ class Local:
 
     def _status(self, error: BaseException, call: Call) -> Status:
         """Describe what a call raised; what no caller can mend is logged here, where the executor runs."""
-        status = invoke.status_of(error, self._name)
+        try:
+            status = invoke.status_of(error, self._name)
+        except BaseException as failure:  # a class of the user's may raise from its every attribute
+            name = type(error).__name__
+            told = f"{name}, which cannot be described: {type(failure).__name__}"
+            status = Status(Code.EXECUTOR_FAILED, told, name, executor=self._name)
         if status.code is Code.EXECUTOR_FAILED and (status.http_status or 500) >= 500:
             trace = "" if self._is_quiet else "\n" + "".join(status.stacks).rstrip()
             with contextlib.suppress(Exception):  # the logger may be the user's
@@ -208,15 +216,17 @@ class Local:
             turn = inbox.get()
             if turn is None:
                 return
-            for work in turn:
+            for place, work in enumerate(turn, 1):
+                self._is_last = place == len(turn)
                 endpoint, began_at = work.endpoint, time.monotonic()
                 if took.get(endpoint, 1.0) > _QUICK_S or began_at > self._leave_at:
                     self._let_leave()
                 try:
                     self._do(work)
                 except BaseException:  # a bug of ours must not end the thread that all later calls need
-                    traceback.print_exc()
                     self._fail(work, Status(Code.INTERNAL, "internal error; the worker's log has its traceback"))
+                    with contextlib.suppress(BaseException):
+                        traceback.print_exc()
                 took[endpoint] = time.monotonic() - began_at
 
     def _let_leave(self) -> None:
@@ -296,7 +306,7 @@ class Local:
             if work.is_far_ahead:
                 self._hand_over((work, PAUSED, None, None, None))
                 return
-            if now - began_at > _QUICK_S and not inbox.empty():
+            if now - began_at > _QUICK_S and not (self._is_last and inbox.empty()):
                 inbox.put([work])
                 return
         close_quietly(iterator)
@@ -368,6 +378,7 @@ class Local:
         try:
             doc = decode_one(codec_for(endpoint.input), call)
             items = invoke.stream_async(self.executor, endpoint, doc, call.parameters, call.headers)
+            turn_at = time.monotonic() + _COMPANY_S
             async for made in items:
                 self._put_item(work, self._item(work, made))
                 self._let_leave_soon()
@@ -375,6 +386,9 @@ class Local:
                     work.room.clear()
                     self._hand_over((work, PAUSED, None, None, None))
                     await work.room.wait()
+                if time.monotonic() > turn_at:  # the generator may never wait for anything
+                    await asyncio.sleep(0)
+                    turn_at = time.monotonic() + _COMPANY_S
         except asyncio.CancelledError:
             if not work.is_gone:
                 self._put_item(work, Item(status=Status(Code.CANCELLED, "the method was cancelled")))

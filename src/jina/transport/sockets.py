@@ -128,10 +128,11 @@ class Sockets:
 
     def _turn_away(self) -> None:
         """No descriptor is free: close one that was kept for this, so that who knocks hears of it and may come again."""
-        os.close(self._spare)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # another thread may take it first
+            os.close(self._spare)
             self._listener.accept()[0].close()
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        with contextlib.suppress(OSError):
+            self._spare = os.open(os.devnull, os.O_RDONLY)
 
 
 class Link:
@@ -160,7 +161,11 @@ class Link:
             n = self._send(data)
             if n == len(data):
                 return
-            self._selector.modify(self._sock, selectors.EVENT_READ | selectors.EVENT_WRITE, self._serve)
+            try:
+                self._selector.modify(self._sock, selectors.EVENT_READ | selectors.EVENT_WRITE, self._serve)
+            except (KeyError, OSError) as error:
+                self._lose(error)
+                return
         else:
             n = 0
         self._unsent.append(memoryview(data)[n:])
@@ -223,7 +228,8 @@ class Link:
         if self._is_open:
             self._is_open = False
             self._unsent.clear()
-            self._selector.unregister(self._sock)
-            self._on_close(self._sock.fileno())
-            self._sock.close()
+            with contextlib.suppress(KeyError, OSError):  # somebody may have closed our descriptor
+                self._selector.unregister(self._sock)
+                self._on_close(self._sock.fileno())
+                self._sock.close()
             self._protocol.connection_lost(error)
