@@ -135,9 +135,23 @@ def test_reader_of_small_messages_may_answer_each_one() -> None:
     assert connection.is_closed
 
 
+@pytest.mark.parametrize(("age_s", "is_closed"), [(0.1, True), (0.5, False)])
+def test_calls_whose_deadlines_pass_are_no_flood_of_resets(age_s: float, is_closed: bool) -> None:
+    """All that a client has may break off together, again and again, unless it opens streams only to reset them."""
+    core, now = server(max_resets=100), 100.0
+    core.receive(HELLO, now)
+    for first in range(1, 1000, 200):
+        numbers = range(first, first + 100, 2)
+        core.receive(b"".join(headers(number) + data(number, b"x", frames.END_STREAM) for number in numbers), now)
+        now += age_s
+        core.receive(b"".join(frames.rst_stream(number, frames.CANCEL) for number in numbers), now)
+    assert core.is_closed is is_closed
+
+
 def test_each_call_of_a_thousand_at_once_may_open_its_window_a_little() -> None:
     """As grpcio does, before it has heard anything."""
     core = server(max_empty_frames=10)
+    core.receive(HELLO)
     for number in range(1, 2001, 2):
         core.receive(headers(number) + data(number, b"x", frames.END_STREAM) + frames.window_update(number, 5))
     assert not core.is_closed

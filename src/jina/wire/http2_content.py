@@ -165,6 +165,7 @@ class Content(Control):
             self._forget(number)
             raise StreamError(number, frames.REFUSED_STREAM, f"more than {self._limits.max_streams} streams")
         stream = self.streams[number] = Stream(number, self._peer_window)
+        stream.begun_at = self._now
         self._n_earned += EARNS
         return stream
 

@@ -14,6 +14,8 @@ from jina.wire.http2_stream import GOAWAY, PING_ACK, RESET
 _MAX_EARNED: Final = 2000
 _SETTINGS_ACK: Final = frames.frame(frames.SETTINGS, frames.ACK, 0)
 _SMALL_UPDATE: Final = 256
+_YOUNG_S: Final = 0.25
+"""A reset of a stream that was open for longer is free: it took its place among `max_streams`, as a call that is answered does."""
 
 
 class Control(Sending):
@@ -54,7 +56,7 @@ class Control(Sending):
         stream = self.streams.get(number)
         if number in self._forgotten:  # it crossed a reset of ours
             del self._forgotten[number]
-        elif stream is None or not self._is_client:  # a client is harmed by none: it has opened the stream
+        elif stream is None or (not self._is_client and self._now - stream.begun_at < _YOUNG_S):
             self._spend(self._resets, "resets")
         if stream is not None:
             self.drop(stream)

@@ -20,7 +20,8 @@ class Limits:
         stream_window_bytes, connection_window_bytes: What the peer may send ahead of our reading.
         max_blocks: Header blocks that are remembered whole; 0 for none.
         max_resets, max_pings, max_settings, max_empty_frames: Frames of that kind in a burst before the connection ends with
-            ENHANCE_YOUR_CALM; each budget fills again within `recovery_s`. Calls that end in peace give resets back.
+            ENHANCE_YOUR_CALM; each budget fills again within `recovery_s`. Calls that end in peace give resets back, those that
+            had been open for a while when they were reset cost none.
         recovery_s: Seconds from an empty budget to a full one.
         max_queued_bytes: Above this `is_writable` is False.
     """

@@ -42,6 +42,7 @@ class Stream:
         number: As on the wire.
         head: What `build_head` made of the peer's first block; None before it came.
         call: Of the layer above.
+        begun_at: Server: when the peer opened it.
         is_begun: We sent our header block.
         held: Bytes of the peer's window that the layer above holds back.
         n_queued: Bytes that wait for the peer's windows.
@@ -50,6 +51,7 @@ class Stream:
     """
 
     __slots__ = (
+        "begun_at",
         "call",
         "expected",
         "finish",
@@ -68,6 +70,7 @@ class Stream:
         "window",
     )
 
+    begun_at: float
     has_moved: bool
     stalled_since: float
 

@@ -48,7 +48,7 @@ class Whole(Content):
             return 0
         self._last_peer, self._unread = number, unread
         stream = self.streams[number] = Stream(number, self._peer_window)
-        stream.head, stream.unread = head, size
+        stream.head, stream.unread, stream.begun_at = head, size, self._now
         self._n_earned += EARNS
         self._move(stream, RECEIVE_END)
         self._events.append((WHOLE, stream, data, body, body_end, None))
