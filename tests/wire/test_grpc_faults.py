@@ -205,6 +205,19 @@ def test_fault_of_the_client_is_answered_and_no_handler_hears_of_it(sent: bytes,
     assert not server.is_closed
 
 
+@pytest.mark.parametrize("cut", [1000, 1 << 20])
+@pytest.mark.parametrize(("size", "is_closed"), [(100_000, False), (200_000, False), (300_000, True)])
+def test_metadata_beyond_the_limit_end_their_call_however_they_are_cut(size: int, is_closed: bool, cut: int) -> None:
+    """And those far beyond it the connection."""
+    server = serving()
+    sent = head(BLOCK + hpack.encode_field("x", "y" * size)) + data(message(b"x"), END)
+    for at in range(0, len(sent), cut):
+        server.receive(sent[at : at + cut])
+    assert server.is_closed is is_closed
+    if not is_closed:
+        assert status_in(server.take_output()) == 8
+
+
 def test_fault_within_an_announced_call_cancels_its_handler() -> None:
     """The caller hears what was wrong, the handler that nobody waits."""
     for bad in (data(message(b"y", 9)), data(message(b"xyz")[:-1], END)):

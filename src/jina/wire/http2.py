@@ -200,7 +200,7 @@ class Connection(Whole):
             raise ConnectionError2(frames.PROTOCOL_ERROR, "the first frame is not SETTINGS")
         if size > self._limits.max_frame_bytes:
             raise ConnectionError2(frames.FRAME_SIZE_ERROR, f"a frame of {size} bytes")
-        if kind != frames.DATA and size > self._limits.max_header_list_bytes + 256:
+        if kind != frames.DATA and size > self._max_block_bytes:
             raise ConnectionError2(frames.ENHANCE_YOUR_CALM, f"a frame of {size} bytes and type {kind}")
         if kind != frames.DATA or size < _STREAMED_FROM or flags & frames.PADDED or self._block is not None:
             return False

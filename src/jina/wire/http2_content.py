@@ -6,7 +6,7 @@ Our windows open by themselves as data arrive, except for what the layer above h
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from jina.wire import http2_fields as rules
 from jina.wire import http2_frames as frames
@@ -18,6 +18,9 @@ from jina.wire.http2_limits import Limits
 from jina.wire.http2_sending import EARNS
 from jina.wire.http2_states import NEXT, RECEIVE_END
 from jina.wire.http2_stream import DATA, HEADERS, TOO_LARGE, TRAILERS, Bytes, Stream
+
+_HEARD_OUT: Final = 4
+"""A header block of up to so many times the limit is read, and only its call refused; a longer one ends the connection."""
 
 Build = Callable[[list[Field], dict[str, str]], Any]
 
@@ -34,6 +37,7 @@ class Content(Control):
         self._heads = rules.HeadReader(decoder, check, build_head, limits.max_blocks)
         self._trailers = rules.HeadReader(decoder, rules.check_trailers, build_trailers, limits.max_blocks)
         self._unread, self._credit_at, self._stream_credit_at = 0, limits.connection_window_bytes // 2, limits.stream_window_bytes // 2
+        self._max_block_bytes = _HEARD_OUT * limits.max_header_list_bytes + 256
         self._block: tuple[int, int, list[bytes]] | None = None  # (stream, flags, parts) of a header block under way
 
     def _on_data(self, flags: int, number: int, payload: Bytes) -> None:
@@ -101,6 +105,8 @@ class Content(Control):
     def _on_headers(self, flags: int, number: int, payload: bytes) -> None:
         if not number:
             raise ConnectionError2(frames.PROTOCOL_ERROR, "HEADERS on stream 0")
+        if len(payload) > self._max_block_bytes:
+            raise ConnectionError2(frames.ENHANCE_YOUR_CALM, f"a frame of {len(payload)} bytes and type {frames.HEADERS}")
         if flags & (frames.PADDED | frames.HAS_PRIORITY):
             payload = _strip(flags, payload)
         if flags & frames.END_HEADERS:
@@ -113,7 +119,7 @@ class Content(Control):
             raise ConnectionError2(frames.PROTOCOL_ERROR, "CONTINUATION without its HEADERS")
         _, first_flags, parts = self._block
         parts.append(payload)
-        if len(parts) > self._limits.max_continuations + 1 or sum(map(len, parts)) > self._limits.max_header_list_bytes:
+        if len(parts) > self._limits.max_continuations + 1 or sum(map(len, parts)) > self._max_block_bytes:
             raise ConnectionError2(frames.ENHANCE_YOUR_CALM, "a header block of too many CONTINUATION frames")
         if flags & frames.END_HEADERS:
             self._block = None
