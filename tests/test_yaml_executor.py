@@ -151,6 +151,8 @@ def test_py_modules_argument_brings_the_class(module_file: Path) -> None:
         ("YamlEcha", "did you mean 'YamlEcho'"),
         ("", "no configuration"),
         (3, "no configuration"),
+        (YamlEcho(), r"YamlEcho, not YamlEcho\(\)"),
+        ("executor.py", "a Python file; name the class in it"),
         ("not a { config", "cannot be read"),
         ("[1, 2]", "must hold a mapping"),
         ({"with": {}}, "no 'jtype'"),

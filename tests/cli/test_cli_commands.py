@@ -144,6 +144,8 @@ def test_unknown_flags_are_ignored_with_a_hint(capsys: pytest.CaptureFixture[str
     """As in Jina they warn only."""
     assert _flags(["--replcas", "3", "--name", "x"]) == {"name": "x"}
     assert "--replcas (did you mean --replicas?)" in capsys.readouterr().err
+    assert _flags(["config.yml"]) == {}
+    assert "config.yml (did you mean --uses config.yml?)" in capsys.readouterr().err
 
 
 def test_executor_listens_everywhere(served: type[FakeDeployment]) -> None:
@@ -242,6 +244,8 @@ def test_new_project_can_be_loaded(tmp_path: Path) -> None:
         ("replicas", 0, "only the default is supported in this release"),
         ("polling", 0, "without effect in this release"),
         ("--port-expose", 0, "port (Deployment"),
+        ("protocol", 0, "default: grpc\n"),
+        ("uses_with", 0, "default: none\n"),
         ("ping", 0, "ask a running service"),
         ("flow", 0, "later release"),
     ],

@@ -74,3 +74,13 @@ def test_parameters_models_are_named_and_optional_unless_they_have_required_fiel
     assert (schemas["P"], schemas["P2"]) == (model, other)
     assert {"anyOf": [{"$ref": "#/components/schemas/P"}, {"type": "null"}]} in schemas["a_input_model"]["properties"].values()
     assert {"$ref": "#/components/schemas/P2"} in schemas["b_input_model"]["properties"].values()
+
+
+def test_what_pages_propose_of_it_can_be_sent_and_reaches_the_executor() -> None:
+    """A browser sends no GET with a body; a header that pages make up would name another executor."""
+    made = document(info("/len"), info("/tell", "stream", input={**TEXT, "required": ["text"]}))
+    get = made["paths"]["/tell"]["get"]
+    assert "requestBody" not in get
+    assert [(each["name"], each["required"]) for each in get["parameters"]] == [("text", True)]
+    header = made["components"]["schemas"]["len_input_model"]["properties"]["header"]
+    assert header["default"] is None

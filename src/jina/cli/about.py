@@ -82,6 +82,13 @@ def _later(options: Any, argument: Any) -> str:
     return ""
 
 
+def _shown(argument: Any) -> str:
+    from jina.options.table import plain
+
+    value = plain(argument.default)
+    return "none" if value in (None, []) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _explain(query: str, word: str) -> int:
     from difflib import get_close_matches
 
@@ -90,7 +97,7 @@ def _explain(query: str, word: str) -> int:
     owners = {"Deployment, jina deployment, jina executor": DeploymentOptions, "Client": ClientOptions}
     found = [(where, kind, arguments_of(kind)[names_of(kind)[query][0]]) for where, kind in owners.items() if query in names_of(kind)]
     for where, kind, argument in found:
-        print(f"{argument.name} ({where}; flag {argument.flag})\n  {argument.help}\n  default: {argument.default!r}")
+        print(f"{argument.name} ({where}; flag {argument.flag})\n  {argument.help}\n  default: {_shown(argument)}")
         print(_later(kind, argument), end="")
     if found:
         return 0

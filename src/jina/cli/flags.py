@@ -94,6 +94,8 @@ def _metavar(argument: Argument) -> str:
 def _with_hint(flag: str, options: type) -> str:
     from difflib import get_close_matches
 
+    if not flag.startswith("-"):
+        return f"{flag} (did you mean --uses {flag}?)"
     name = flag.lstrip("-").partition("=")[0].replace("-", "_")
     near = get_close_matches(name, names_of(options), n=1)
     return f"{flag} (did you mean --{near[0].replace('_', '-')}?)" if near else flag

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 
 from jina.cli.commands import NOT_YET
@@ -85,4 +86,4 @@ def new(words: list[str]) -> int:
 
 
 def _next_steps(name: str) -> str:
-    return f"made {name}; try it:\n\n  cd {name}\n  jina deployment --uses deployment.yml\n  python client.py        # in another terminal"
+    return f"made {name}; try it:\n\n  cd {shlex.quote(name)}\n  jina deployment --uses deployment.yml\n  python client.py        # in another terminal"

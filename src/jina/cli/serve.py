@@ -34,7 +34,9 @@ def deployment(words: list[str]) -> int:
 
 def executor(words: list[str]) -> int:
     """Serve an Executor on all interfaces: the entry point of containers."""
-    parser = make_parser("executor", "Serve an Executor on all interfaces, as containers do.", DeploymentOptions, _KEYS)
+    parser = make_parser(
+        "executor", "Serve an Executor as containers do: on all interfaces, unless --host says less.", DeploymentOptions, _KEYS
+    )
     given = parse(parser, DeploymentOptions, words)
     given.setdefault("host", os.environ.get("JINA_DEFAULT_HOST") or EVERYWHERE)
     return _reported("executor", lambda: _serve(given))

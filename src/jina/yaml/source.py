@@ -47,7 +47,14 @@ def read_source(source: Any, search_paths: Iterable[str] = ()) -> Source:
         source = source.__fspath__()
     if isinstance(source, str) and source.strip():
         return _read_text(source, search_paths)
-    raise BadConfigSource(f"{source!r} is no configuration; give a YAML file, YAML or JSON text, a class name, a dict or an open file")
+    forms = "a YAML file, YAML or JSON text, a class or its name, a dict or an open file"
+    raise BadConfigSource(f"{source!r} is no configuration; give {forms}{_of_object(source)}")
+
+
+def _of_object(source: Any) -> str:
+    """What to write where an object is given in the place of its class."""
+    cls = type(source)
+    return f": {cls.__name__}, not {cls.__name__}()" if cls.__module__ != "builtins" else ""
 
 
 def find_file(path: str, search_paths: Iterable[str] = ()) -> str | None:
@@ -77,6 +84,8 @@ def _read_text(source: str, search_paths: Iterable[str]) -> Source:
         return Source(_as_mapping(load_yaml(_expand_inline(stripped)), "the YAML text"))
     if source.isidentifier():
         return Source({"jtype": source})
+    if source.endswith(".py"):
+        raise BadConfigSource(f"{source!r} is a Python file; name the class in it, and the file under 'py_modules'")
     module, _, name = source.rpartition(".")
     if name.isidentifier() and all(part.isidentifier() for part in module.split(".")):
         return Source({"jtype": name}, module=module)
