@@ -86,4 +86,5 @@ def new(words: list[str]) -> int:
 
 
 def _next_steps(name: str) -> str:
-    return f"made {name}; try it:\n\n  cd {shlex.quote(name)}\n  jina deployment --uses deployment.yml\n  python client.py        # in another terminal"
+    steps = (f"cd {shlex.quote(name)}", "jina deployment --uses deployment.yml", "python client.py        # in another terminal")
+    return "\n  ".join((f"made {name}; try it:\n", *steps))
