@@ -139,7 +139,7 @@ class GrpcConnection(asyncio.Protocol):
             answer = grpc_methods.UNARY.get(event[2].path)
             if answer is not None:
                 if len(event[3]) <= SMALL or self._has_room(event[1], len(event[3])):
-                    self._start(event[1], answer(self, event[1], event[2], event[3]))
+                    self._start(event[1], answer, event[2], event[3])
             else:  # a stream of one message, whole in one read
                 self._open(event[1], event[2])
                 self._handle((MESSAGE, event[1], event[3]))
@@ -170,14 +170,14 @@ class GrpcConnection(asyncio.Protocol):
         self._left(stream)
         return False
 
-    def _start(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
-        run = self._tasks[stream] = Run(self._run(stream, answer), self.loop)
+    def _start(self, stream: int, answer: grpc_methods.Unary, head: RequestHead, data: bytes) -> None:
+        run = self._tasks[stream] = Run(self._run(stream, answer, head, data), self.loop)
         run.start(needs_task=self.front.needs_task)
 
-    async def _run(self, stream: int, answer: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, stream: int, answer: grpc_methods.Unary, head: RequestHead, data: bytes) -> None:
         """Run one call; what it raises is a bug of ours, which the caller hears of and the log shows."""
         try:
-            await answer
+            await answer(self, stream, head, data)
         except Exception:
             traceback.print_exc(file=sys.stderr)
             self.wire.refuse(stream, _INTERNAL, "internal error; the server's log has its traceback")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from jina.call import Call, EndpointInfo, Item, Status
@@ -244,7 +245,7 @@ class Connection(asyncio.Protocol):
             if verdict is None or isinstance(verdict, Status):
                 self._judged(request, note, verdict)
             else:
-                self._start(self._judge(request, note, verdict))
+                self._start(partial(self._judge, request, note, verdict))
 
     async def _judge(self, request: Request, note: Note, verdict: Any) -> None:
         status = await verdict
@@ -277,24 +278,24 @@ class Connection(asyncio.Protocol):
         request.body = b""
         self._request_id = found.request_id or note.request_id or front.ids.request_id()
         call = http_calls.make_call(info, found, request.head, note, self._request_id, self._loop.time(), front.ids.call_id())
-        self._start(self._call(request, call, found))
+        self._start(partial(self._call, request, call, found))
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _start(self, handle: Callable[[], Awaitable[None]]) -> None:
         if self._is_in_task:  # the task that asked the guard goes on with the call
-            self._next = coroutine
+            self._next = handle
             return
-        self._task = Run(self._run(coroutine), self._loop)
+        self._task = Run(self._run(handle), self._loop)
         self._task.start(needs_task=self._front.needs_task)
 
-    _next: Coroutine[Any, Any, None] | None = None
+    _next: Callable[[], Awaitable[None]] | None = None
 
-    async def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, handle: Callable[[], Awaitable[None]]) -> None:
         self._is_in_task = True
         try:
-            await coroutine
+            await handle()
             while self._next is not None:
-                coroutine, self._next = self._next, None
-                await coroutine
+                handle, self._next = self._next, None
+                await handle()
         except asyncio.CancelledError:
             if not self._is_closing:
                 self._transport.abort()
