@@ -158,3 +158,12 @@ def test_parameters_of_quotes_that_never_end_take_no_longer_than_others() -> Non
     with pytest.raises(EnvelopeError, match="too deep"):
         read_parameters(b"[" * 65 + b'\\"' * 30_000 + b"\\")
     assert time.process_time() - began < 2
+
+
+def test_depth_of_parameters_is_that_of_their_deepest_value() -> None:
+    """However many others there are, and however deep those are."""
+    lists = (b"[" * 60 + b"]" * 60 + b",") * 100
+    assert len(read_parameters(b'{"a":[' + lists + b"1]}")["a"]) == 101
+    assert read_parameters(b'{"a":[' + lists + b"[" * 62 + b"]" * 62 + b"]}")["a"]
+    with pytest.raises(EnvelopeError, match="too deep"):
+        read_parameters(b'{"a":[' + lists + b"[" * 63 + b"]" * 63 + b"]}")
