@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -72,6 +73,12 @@ class Echo(Executor):
                 if docs[0].text in os.readlink(f"/proc/self/fd/{fd}"):
                     os.close(fd)
         return docs
+
+    @requests(on="/forked-pool")
+    def forked_pool(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        with multiprocessing.get_context("fork").Pool(2) as pool:  # its end sends SIGTERM
+            pool.map(abs, [1, 2])
+        return DocList[Text]([Text(text=str(os.getpid()))])
 
     @requests(on="/exit")
     def exit(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:

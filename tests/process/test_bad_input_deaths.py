@@ -189,6 +189,7 @@ class OnlyDef(Executor):
 
     echo = Echo.echo
     close_descriptors = Echo.close_descriptors
+    forked_pool = Echo.forked_pool
 
 
 @pytest.mark.parametrize("cls", [OnlyDef, Echo])
@@ -200,3 +201,11 @@ def test_a_worker_whose_descriptors_were_closed_is_replaced_or_connected_anew(cl
                 http_post(deployment.port, "/close-descriptors", [{"text": kind}], timeout=20)
             reply = http_post(deployment.port, "/echo", [{"text": "a"}], timeout=20)
             assert reply.json["data"][0]["text"] == "a!"
+
+
+@pytest.mark.parametrize("cls", [OnlyDef, Echo])
+def test_a_method_may_fork_processes_and_end_them(cls: type[Executor]) -> None:
+    """A signal to them ends them, and is none to the worker."""
+    with Deployment(uses=cls, port=0, protocol="http", quiet=True, timeout_ctrl=1) as deployment:
+        pids = {http_post(deployment.port, "/forked-pool", [{}], timeout=20).json["data"][0]["text"] for _ in range(5)}
+        assert len(pids) == 1
