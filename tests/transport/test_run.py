@@ -145,3 +145,22 @@ async def test_what_it_raises_goes_to_the_loop() -> None:
     run = Run(broken(), loop)
     await in_callback(run.start)
     assert (run.is_done, [type(error) for error in told]) == (True, [KeyError])
+
+
+@pytest.mark.parametrize("kind", ["future", "pass", "done"])
+async def test_cancel_in_the_turn_in_which_it_becomes_a_task_reaches_it(kind: str) -> None:
+    """It has begun, so it must hear of its end: a task that is cancelled before its first turn would not run at all."""
+    noted: list[Any] = []
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    wait: Awaitable[Any] = asyncio.sleep(0) if kind == "pass" else future
+
+    def begin_and_cancel() -> None:
+        run = begin(noted, wait)
+        if kind == "done":
+            future.set_result(1)
+        run.cancel()
+
+    await in_callback(begin_and_cancel)
+    await until(lambda: bool(noted))
+    assert noted == ["cancelled"]
+    assert future.cancelled() is (kind == "future")

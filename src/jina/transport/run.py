@@ -65,7 +65,9 @@ class Run:
         if waits_for.__class__ is Waiter:
             self._waiter = waits_for
         else:
-            self._task = self._loop.create_task(_go_on(self._coroutine, waits_for))
+            rest = _go_on(self._coroutine, waits_for)
+            rest.send(None)  # so that even a cancel before the task's first turn reaches what has begun
+            self._task = self._loop.create_task(rest)
 
 
 class Waiter(Generic[T]):
@@ -125,9 +127,21 @@ def as_task() -> Generator[Any, None, None]:
         yield
 
 
+async def _go_on(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    await _hand_on(coroutine, waits_for)  # a task takes no generator from Python 3.12 on
+
+
 @plain_coroutine
-def _go_on(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+def _hand_on(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
     """Finish a coroutine that has begun, in a task: hand on what it waits for, and what comes of that."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if waits_for is None or not waits_for.cancel():
+            try:
+                waits_for = coroutine.throw(error)
+            except StopIteration:
+                return
     while True:
         try:
             got = yield waits_for
