@@ -22,7 +22,7 @@ _ALL: list[tuple[Any, str]] = [(kind, name) for kind in (DeploymentOptions, Clie
 @pytest.mark.parametrize(("options", "name"), _ALL)
 def test_every_option_is_read_by_some_code_or_said_to_be_inactive(options: Any, name: str) -> None:
     """An option occurs in code outside the options, is listed as inactive, or asks for what is always so."""
-    read_as = {"timeout_ready": "timeout_ready_s", "port": "ports"}.get(name, name)
+    read_as = {"timeout_ready": "timeout_ready_s", "timeout_send": "timeout_send_s", "port": "ports"}.get(name, name)
     words = re.compile(rf"""\.{read_as}\b|['"]{read_as}['"]""")
 
     is_read = any(words.search(text) for text in _SOURCES.values())

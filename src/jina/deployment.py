@@ -311,6 +311,7 @@ class Deployment:
             "provider_endpoint": None,
             "allow_concurrent": options.allow_concurrent,
             "quiet_error": options.quiet_error,
+            "exit_on_exceptions": list(options.exit_on_exceptions),
         }
 
     # --- words -----------------------------------------------------------------------------------------------------------------------

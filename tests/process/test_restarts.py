@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jina import Deployment
+from jina import Deployment, Executor, requests
+from jina.docs import DocList, TextDoc
 from jina.engines.local import LocalEngine
 from tests.process.callers import http_call
 from tests.process.executors import Echo
@@ -124,3 +127,58 @@ def test_a_log_that_fails_ends_no_service(capsys: pytest.CaptureFixture[str]) ->
     finally:
         engine.stop()
     assert "the disk is full" in capsys.readouterr().err
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names its own."""
+
+
+class Fragile(Executor):
+    """Counts its calls, so that one can see whether it is another one that answers."""
+
+    n_calls = 0
+
+    @requests(on="/fail")
+    def fail(self, docs: DocList[TextDoc], **kwargs: Any) -> None:
+        raise (OutOfMemoryError if docs[0].text == "fatal" else ValueError)("no luck")
+
+    @requests(on="/count")
+    async def count(self, docs: DocList[TextDoc], **kwargs: Any) -> DocList[TextDoc]:
+        self.n_calls += 1
+        return DocList[TextDoc]([TextDoc(text=str(self.n_calls))])
+
+
+def test_a_worker_is_started_anew_after_an_exception_of_that_name() -> None:
+    """Its caller hears of the exception, and the next call is answered by a fresh Executor; other exceptions change nothing."""
+    with Deployment(uses=Fragile, protocol="http", port=0, quiet=True, exit_on_exceptions=["OutOfMemoryError"]) as deployment:
+
+        def called(path: str, text: str = "") -> Any:
+            return http_call(deployment.port, "POST", path, {"data": [{"text": text}]}, timeout=60)
+
+        before = deployment.pids["executor/rep-0"]
+        assert called("/fail", "harmless").status == 500
+        assert [called("/count").json["data"][0]["text"] for _ in range(2)] == ["1", "2"]
+        reply = called("/fail", "fatal")
+        assert (reply.status, "OutOfMemoryError" in str(reply.json)) == (500, True)
+        wait_until(lambda: deployment.pids.get("executor/rep-0", before) != before)
+        assert called("/count").json["data"][0]["text"] == "1"
+
+
+class Slow(Executor):
+    @requests(on="/slow")
+    async def slow(self, docs: DocList[TextDoc], **kwargs: Any) -> DocList[TextDoc]:
+        await asyncio.sleep(float(docs[0].text))
+        return docs
+
+
+def test_timeout_send_ends_calls_that_bring_no_shorter_deadline() -> None:
+    """In milliseconds; a caller's own deadline counts where it comes sooner."""
+    with Deployment(uses=Slow, protocol="http", port=0, quiet=True, timeout_send=300) as deployment:
+
+        def called(text: str, headers: dict[str, str] | None = None) -> int:
+            return http_call(deployment.port, "POST", "/slow", {"data": [{"text": text}]}, headers=headers or {}).status
+
+        assert called("0") == 200
+        assert called("60") == 504
+        assert called("60", {"x-request-timeout": "0.01"}) == 504
+        assert called("60", {"x-request-timeout": "60"}) == 504

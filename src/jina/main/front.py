@@ -56,7 +56,7 @@ class _Front:
         options = spec.options
         self._replicas = Replicas(spec.aliases[0] if spec.aliases else spec.node, max_wait_s=options.get("max_wait_for_replica_s", 60.0))
         self._buffered = Buffered(options.get("max_buffered_bytes") or _share_of_memory())
-        self._node = Node(spec.node, self._replicas, aliases=spec.aliases)
+        self._node = Node(spec.node, self._replicas, aliases=spec.aliases, timeout_s=options.get("timeout_send_s"))
         self._groups: dict[str, int] = {}
         self._loading: dict[str, int] = {}
         self._is_serving = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from jina.main.attendance import ExecutorAttendance, LoopAttendance, VitalThread
@@ -26,13 +27,20 @@ from jina.transport.sockets import Sockets
 class Wire:
     """What a worker listens with, and the threads of its Executor behind it."""
 
-    def __init__(self, executor: Any, spec: WorkerSpec, user_loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        executor: Any,
+        spec: WorkerSpec,
+        user_loop: asyncio.AbstractEventLoop,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
         """Listen, and serve from now on.
 
         Args:
             executor: Made and ready.
             spec: Names the socket, the file of notes, the number of threads, the limits.
             user_loop: Where `async def` methods run; the loop of the calling thread.
+            on_failure: Hears of each exception that a method raised.
 
         Raises:
             OSError: The socket's path cannot be bound.
@@ -56,6 +64,7 @@ class Wire:
             inbox=self._attendance,
             n_threads=spec.n_threads,
             notes=self._notes,
+            on_failure=on_failure,
             thread=VitalThread,
         )
 

@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> None:
 class _Worker:
     def __init__(self, parent: Parent, spec: WorkerSpec) -> None:
         self._parent, self._spec = parent, spec
+        self._code = 0
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -74,7 +75,13 @@ class _Worker:
         from jina.main.wire import Wire
         from jina.runtime.describe import endpoint_infos
 
-        wire = Wire(executor, self._spec, loop)
+        names = frozenset(getattr(executor.runtime_args, "exit_on_exceptions", ()))
+
+        def failed(error: BaseException) -> None:
+            if not names.isdisjoint(kind.__name__ for kind in type(error).__mro__):
+                loop.call_soon_threadsafe(self._give_up, executor, error)
+
+        wire = Wire(executor, self._spec, loop, failed if names else None)
         self._parent.tell(Ready(endpoint_infos(executor)))
         return wire
 
@@ -92,6 +99,12 @@ class _Worker:
         if not self._stop.done():
             self._stop.set_result(grace_s)
 
+    def _give_up(self, executor: Any, error: BaseException) -> None:
+        """End as after a death, but in order: the caller gets its answer, the other calls theirs, and a new worker takes over."""
+        executor.logger.error(f"{type(error).__name__} is among exit_on_exceptions: this worker ends, and another one is started")
+        self._code = 1
+        self._ask_to_stop(self._spec.grace_s)
+
     async def _close(self, executor: Any) -> int:
         """Let the user's code clean up; one that never ends is ended by the supervisor, or by the front's last will."""
         try:
@@ -101,7 +114,7 @@ class _Worker:
         except Exception:
             traceback.print_exc()
             return 1
-        return 0
+        return self._code
 
 
 def _keep_signal_from_forks(number: int) -> None:

@@ -21,9 +21,9 @@ LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
 # accepted with a warning: nothing reads them in this release
 _INACTIVE = (
-    *("reload", "install_requirements", "output_array_type", "exit_on_exceptions", "uses_dynamic_batching", "provider_endpoint"),
+    *("reload", "install_requirements", "output_array_type", "uses_dynamic_batching", "provider_endpoint"),
     *("polling", "no_reduce", "uses_before", "uses_after", "when", "floating", "grpc_metadata", "tls", "peer_ports", "raft_configuration"),
-    *("grpc_server_options", "grpc_channel_options", "compression", "retries", "timeout_send"),
+    *("grpc_server_options", "grpc_channel_options", "compression", "retries"),
     *("monitoring", "port_monitoring", "tracing", "traces_exporter_host", "traces_exporter_port"),
     *("metrics", "metrics_exporter_host", "metrics_exporter_port"),
     *("entrypoint", "docker_kwargs", "volumes", "gpus", "disable_auto_volume", "force_update", "prefer_platform", "force_network_mode"),
@@ -114,7 +114,9 @@ class DeploymentOptions:
     py_modules: tuple[str, ...] = argument((), values.strings, "Python files or modules to import first", group=_EXECUTOR)
     workspace: str | None = argument(None, values.text, "directory for what the Executor keeps", group=_EXECUTOR)
     allow_concurrent: bool = argument(False, values.flag, "let `def` methods of one Executor run at the same time", group=_EXECUTOR)
-    exit_on_exceptions: tuple[str, ...] = argument((), values.strings, "names of exceptions after which the worker ends", group=_EXECUTOR)
+    exit_on_exceptions: tuple[str, ...] = argument(
+        (), values.strings, "names of exceptions after which the worker is started anew", group=_EXECUTOR
+    )
     output_array_type: str | None = argument(None, values.text, "array type that tensors of results become", group=_EXECUTOR)
     install_requirements: bool = argument(
         False, values.flag, "install the requirements.txt beside the Executor before it starts", group=_EXECUTOR
@@ -314,7 +316,7 @@ class DeploymentOptions:
 _FRONT = (
     *("title", "description", "cors", "ssl_certfile", "ssl_keyfile"),
     *("max_body_bytes", "max_message_bytes", "max_buffered_bytes", "max_header_bytes", "max_header_fields", "max_streams"),
-    *("header_timeout_s", "idle_timeout_s", "max_wait_for_replica_s", "hang_timeout_s"),
+    *("header_timeout_s", "idle_timeout_s", "timeout_send_s", "max_wait_for_replica_s", "hang_timeout_s"),
 )
 
 _IMAGES = ("docker://", "jinaai+docker://", "jinahub+docker://")

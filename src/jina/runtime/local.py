@@ -19,7 +19,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from jina.call import Call, Item, Payload, Status
@@ -66,6 +66,7 @@ class Local:
         inbox: Inbox | None = None,
         n_threads: int = 1,
         notes: BegunNotes | None = None,
+        on_failure: Callable[[BaseException], None] | None = None,
         thread: type[threading.Thread] = threading.Thread,
     ) -> None:
         """Start the executor threads; call it in the user loop's thread.
@@ -77,6 +78,7 @@ class Local:
             inbox: Where executor threads wait for works; None: a queue.
             n_threads: Threads for `def` methods. 1: they run one at a time.
             notes: Where to note begun calls, if anybody wants to know after our death.
+            on_failure: Hears of each exception that a method raised, in the method's thread, before its caller does.
             thread: What kind of threads.
         """
         self.executor = executor
@@ -84,7 +86,7 @@ class Local:
         self._is_quiet = bool(getattr(executor.runtime_args, "quiet_error", False)) or _is_set("JINA_QUIET_ERROR")
         self._user_loop, self._outlet, self._hand_over = user_loop, outlet, outlet.put
         self._user_thread = threading.get_ident()
-        self._notes = notes
+        self._notes, self._on_failure = notes, on_failure
         self._inbox: Inbox = queue.SimpleQueue() if inbox is None else inbox
         self._took: dict[Endpoint | None, float] = {}
         self._leave_at = 0.0
@@ -204,6 +206,8 @@ class Local:
             trace = "" if self._is_quiet else "\n" + "".join(status.stacks).rstrip()
             with contextlib.suppress(Exception):  # the logger may be the user's
                 self.executor.logger.error(f"{call.endpoint} failed, request {call.request_id}: {status.description}{trace}")
+        if self._on_failure is not None:
+            self._on_failure(error)
         return status
 
     # --- in an executor thread -------------------------------------------------------------------------------------------------------

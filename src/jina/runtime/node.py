@@ -31,15 +31,16 @@ class Node:
         endpoints: What the node has, by path; empty until its first replica is ready.
     """
 
-    def __init__(self, name: str, inner: Handler, *, aliases: Collection[str] = ()) -> None:
+    def __init__(self, name: str, inner: Handler, *, aliases: Collection[str] = (), timeout_s: float | None = None) -> None:
         """Wrap `inner`.
 
         Args:
             name: What routes and parameter prefixes call it. In a Deployment this is always `executor`, as in Jina.
             inner: Runs the calls.
             aliases: Further names that `target_executor` and parameter prefixes may use.
+            timeout_s: How long a call may take here at most (`timeout_send`); its own deadline may come sooner.
         """
-        self.name, self._inner = name, inner
+        self.name, self._inner, self._timeout_s = name, inner, timeout_s
         self.needs_task = getattr(inner, "needs_task", True)
         self._names = (*dict.fromkeys((*aliases, name)),)
         self.endpoints: dict[str, EndpointInfo] = {}
@@ -63,6 +64,9 @@ class Node:
         headers = _NO_HEADERS if info is not None and not info.takes_headers else call.headers
         if given or headers is not call.headers:
             call = msgspec.structs.replace(call, headers=headers, parameters=merge_parameters(given, deployment_name=self._names))
+        if self._timeout_s is not None:
+            limit = time.monotonic() + self._timeout_s
+            call = msgspec.structs.replace(call, deadline=limit if call.deadline is None else min(limit, call.deadline))
         start_s = time.time()
         reply = await self._inner(call)
         reply.routes = [Route(self.name, start_s, time.time(), reply.status is not None)]

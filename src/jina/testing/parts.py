@@ -37,7 +37,8 @@ class Parts:
         deployment = Deployment(**options)
         self._plan = deployment._plan()
         node = self._plan.nodes[0]
-        self._node, self._n_threads = Node(node.graph_name, self._run, aliases=(node.name,)), node.n_threads
+        self._node = Node(node.graph_name, self._run, aliases=(node.name,), timeout_s=self._plan.front.get("timeout_send_s"))
+        self._n_threads = node.n_threads
         assert isinstance(node.executor, type)
         self.protocol: str = self._plan.listeners[0].protocol
         self.executor: BaseExecutor = create_executor(node.executor, **node.config)
