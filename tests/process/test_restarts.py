@@ -167,7 +167,7 @@ def test_a_worker_is_started_anew_after_an_exception_of_that_name() -> None:
 class Slow(Executor):
     @requests(on="/slow")
     async def slow(self, docs: DocList[TextDoc], **kwargs: Any) -> DocList[TextDoc]:
-        await asyncio.sleep(float(docs[0].text))
+        await asyncio.sleep(float(docs[0].text or 0))
         return docs
 
 
