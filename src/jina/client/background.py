@@ -10,19 +10,32 @@ import atexit
 import os
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from jina.transport.loops import new_loop
 
 T = TypeVar("T")
 
 
+class CanBeClosed(Protocol):
+    """What has connections on the loop."""
+
+    def close(self) -> None:
+        """Close them; harmless a second time."""
+
+
 class Background:
-    """A loop that runs in a thread of its own."""
+    """A loop that runs in a thread of its own.
+
+    Attributes:
+        owners: Who has connections on the loop: closed when it ends.
+    """
 
     def __init__(self, name: str = "jina-client") -> None:
         self.loop = new_loop()
+        self.owners: weakref.WeakSet[CanBeClosed] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         atexit.register(self.stop)
@@ -63,6 +76,8 @@ class Background:
             self.loop.close()
 
     async def _finish(self) -> None:
+        for owner in list(self.owners):
+            owner.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

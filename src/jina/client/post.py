@@ -38,7 +38,7 @@ class Retries:
     def __post_init__(self) -> None:
         for name in ("initial_backoff", "max_backoff", "backoff_multiplier"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)}")
+                raise BadClientInput(f"{name} must be >= 0, got {getattr(self, name)}")
 
     def pause_s(self, n_attempts: int) -> float:
         """Seconds to wait after that many attempts failed."""
@@ -234,5 +234,5 @@ def _encoding(compression: Any) -> str:
         return "identity"
     found = COMPRESSIONS.get(str(compression).lower())
     if found is None:
-        raise ConfigError(f"compression must be 'NoCompression', 'Deflate' or 'Gzip', got {compression!r}")
+        raise BadClientInput(f"compression must be 'NoCompression', 'Deflate' or 'Gzip', got {compression!r}")
     return found

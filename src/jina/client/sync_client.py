@@ -47,6 +47,7 @@ class SyncClient(BaseClient[Any, Iterator[Any]]):
             _abandoned.append(old)
         loop = self._background or background()
         core = make_core(self.args, self._open_connection)
+        loop.owners.add(core)
         self._held = made = (pid, loop, core)
         self._finalizer = weakref.finalize(self, loop.call, core.close)
         self._finalizer.atexit = False
