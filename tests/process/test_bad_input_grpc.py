@@ -194,6 +194,16 @@ def test_deep_parameters_are_an_invalid_argument(channel: grpc.Channel, way: str
     assert_goes_on(channel)
 
 
+@pytest.mark.parametrize("way", METHODS)
+def test_parameters_of_many_megabytes_are_an_invalid_argument(channel: grpc.Channel, way: str) -> None:
+    """They are read in the front, where others wait for it; documents are not."""
+    parameters = dict_to_struct({"a": [{"b": 1.0}] * 300_000})
+    outcome = send(channel, way, message(way, "/stream" if way == "stream_doc" else "/batch", GOOD, parameters))
+    assert outcome.status == "INVALID_ARGUMENT", outcome
+    assert "send more as documents" in outcome.text
+    assert_goes_on(channel)
+
+
 @pytest.mark.parametrize("number", [b"\x11" + b"\0\0\0\0\0\0\xf8\x7f", b"\x11" + b"\0\0\0\0\0\0\xf0\x7f"], ids=["NaN", "infinity"])
 @pytest.mark.parametrize("way", METHODS)
 def test_parameters_without_json_form_are_an_invalid_argument(channel: grpc.Channel, way: str, number: bytes) -> None:

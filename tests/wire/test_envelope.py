@@ -167,3 +167,13 @@ def test_depth_of_parameters_is_that_of_their_deepest_value() -> None:
     assert read_parameters(b'{"a":[' + lists + b"[" * 62 + b"]" * 62 + b"]}")["a"]
     with pytest.raises(EnvelopeError, match="too deep"):
         read_parameters(b'{"a":[' + lists + b"[" * 63 + b"]" * 63 + b"]}")
+
+
+def test_parameters_hold_no_more_values_than_neighbours_can_wait_for() -> None:
+    """A long text is one value."""
+    values = b'{"a":[' + b"1," * 99_000 + b"1]}"
+    assert len(read_parameters(values)["a"]) == 99_001
+    assert read_parameters(b'{"a":"%b"}' % (b"x" * 3_000_000))["a"]
+    with pytest.raises(EnvelopeError) as caught:
+        read_parameters(b'{"a":[' + b"1," * 100_000 + b"1]}")
+    assert "100000 values" in str(caught.value.detail)

@@ -33,6 +33,8 @@ _IN_STATUS = frozenset(
 """Failures that end the call with a gRPC status; the others are told in the reply's header."""
 _NO_RESULTS = dict_to_struct({"__results__": {}})
 _ID_NAME = "x-request-id"
+_MAX_PARAMETERS_BYTES = 4 << 20
+"""They are read in the front, where all callers wait for it."""
 _DIALECT_NAME = DIALECT[0]
 _REQUEST_ID = re.compile(r"[!-~]{1,128}").fullmatch
 
@@ -49,6 +51,8 @@ def call_of(envelope: Envelope, head: RequestHead, deadline: float | None, *, is
     if _REQUEST_ID(request_id) is None:
         raise CallerError(f"request id {request_id[:140]!r} must be 1 to 128 visible ASCII characters")
     raw, dialect = envelope.parameters, "ours" if reads_ours(head) else "strict"
+    if len(raw) > _MAX_PARAMETERS_BYTES:
+        raise CallerError(f"parameters may have {_MAX_PARAMETERS_BYTES} bytes, got {len(raw)}; send more as documents")
     docs = envelope.docs if envelope.docs is not None else envelope.docs_bytes
     priority = head.headers.get("x-request-priority")
     if priority is not None and not (len(priority) == 1 and priority in "0123456789"):

@@ -27,6 +27,7 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)  # never goes
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: one up, one down
 _MAX_DEPTH: Final = 64
+_MAX_VALUES: Final = 100_000
 _ENVELOPE_KEYS: Final = frozenset({"data", "parameters", "header"})
 
 
@@ -96,7 +97,10 @@ def read_one(body: bytes, properties: Container[str] = ()) -> Envelope:
 
 
 def read_parameters(raw: bytes | msgspec.Raw, loc: Sequence[str] = ("body", "parameters")) -> dict[str, Any]:
-    """Read a JSON object (or null) with its numbers as floats."""
+    """Read a JSON object (or null) with its numbers as floats; more values than the caller's neighbours can wait for are refused."""
+    text = bytes(raw)
+    if len(text) > _MAX_VALUES and text.count(b",") + text.count(b"{") + text.count(b"[") > _MAX_VALUES:
+        raise _finding(loc, f"parameters may hold {_MAX_VALUES} values; send more as documents", "too_long")
     value = _decode(raw, loc)
     if value is None:
         return {}
