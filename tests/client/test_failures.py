@@ -220,5 +220,5 @@ def test_compressed_requests_arrive(grpc_service: Service, compression: str, str
 
 def test_unknown_compression_is_refused(grpc_service: Service) -> None:
     """The error has the names that exist."""
-    with pytest.raises(ConfigError, match="'Gzip'"):
+    with pytest.raises(BadClientInput, match="'Gzip'"):
         grpc_service.post("/up", Text(), compression="lzma")
