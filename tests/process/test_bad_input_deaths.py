@@ -87,8 +87,8 @@ def test_the_front_answers_beside_a_method_that_lets_nothing_else_run(service: S
     is_held = endpoint.startswith("/hold")
     limit_s = seconds / 3
     with ThreadPoolExecutor() as pool, Probe(service.http, service.grpc) as probe:
-        held = pool.submit(service.ask, way, endpoint, str(seconds))
         begun = time.monotonic()
+        held = pool.submit(service.ask, way, endpoint, str(seconds))
         wait_for_the_hold(service, endpoint)
         waiting = [pool.submit(service.ask, other, "/echo", "a") for other in ("post", "unary", "call")]
         streaming = pool.submit(service.ask, "stream_doc", "/count", "3")

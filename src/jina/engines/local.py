@@ -168,9 +168,8 @@ class LocalEngine:
         for sock in sockets:
             is_closed(sock.fileno())
             sock.close()
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            folder.remove()
+        if self._folder is not None:  # perhaps once more: a handler may have come in between while it was made
+            self._folder.remove()
 
     def _listens(self) -> list[Listen]:
         """The public sockets by protocol, under the numbers that children inherit."""
