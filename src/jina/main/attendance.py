@@ -45,7 +45,7 @@ class ExecutorAttendance:
     """The one executor thread serves the sockets while it has nothing else to do; the relief stands in while a method runs.
 
     Attributes:
-        is_deaf: The relief sleeps until bytes come, so `Sockets.wake` it for anything else.
+        is_deaf: Whoever looks after what was made sleeps until bytes come, so `Sockets.wake` them for anything else.
     """
 
     def __init__(self, sockets: Sockets, flush: Callable[[], None]) -> None:
@@ -84,6 +84,7 @@ class ExecutorAttendance:
                 events = self._sockets.wait() if not turns else []
                 self._is_waiting = False
                 self._sockets.handle(events)
+                self._flush()
             finally:
                 self._is_waiting = False
                 self._serving.release()
@@ -106,6 +107,7 @@ class ExecutorAttendance:
         while True:
             time.sleep(_LOOK_EVERY_S)
             if self._is_waiting:
+                self._flush()  # of tasks on the user's loop, one of which may block it
                 n_quiet += 1
                 if n_quiet > _QUIET_LOOKS:
                     self._rest()
@@ -118,10 +120,11 @@ class ExecutorAttendance:
 
     def _rest(self) -> None:
         self._roused.clear()
-        self._is_resting = True
+        self._is_resting = self.is_deaf = True
+        self._flush()
         if self._is_waiting:
             self._roused.wait()
-        self._is_resting = False
+        self._is_resting = self.is_deaf = False
 
     def _stand_in(self) -> None:
         """Serve until the executor thread wants to do so again; send what it has made and left lying."""

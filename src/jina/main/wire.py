@@ -2,9 +2,9 @@
 
 Handing a call from one thread to another and its reply back costs more than a small call itself. So where an executor's methods are
 `def` and run one at a time, the executor thread also moves the bytes: it waits for the sockets, runs what has come, sends, waits
-again. Where there are `async def` methods, or several threads, the user's event loop serves the sockets. Neither is to be found while user
-code runs; so a thread of its own, the relief, looks every 2 ms whether the sockets are attended, and if they are not, serves them: bytes,
-PINGs and cancellations never wait for user code (`attendance.py`).
+again. Where all methods are `async def`, or there are several threads, the user's event loop serves the sockets. Neither is to be found
+while user code runs; so a thread of its own, the relief, looks every 2 ms whether the sockets are attended, and if they are not, serves
+them: bytes, PINGs and cancellations never wait for user code (`attendance.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from jina.executor_bindings import DRY_RUN
 from jina.main.attendance import ExecutorAttendance, LoopAttendance, VitalThread
 from jina.main.child import is_closed, keep_from_forks
 from jina.process.messages import WorkerSpec
@@ -53,7 +54,7 @@ class Wire:
         self._sockets = sockets = Sockets(spec.socket_path, self._new_connection, on_open=keep_from_forks, on_close=is_closed)
         self._lock = sockets.lock
         self._attendance: ExecutorAttendance | LoopAttendance
-        if spec.n_threads == 1 and not any(endpoint.is_async for endpoint in executor.requests.values()):
+        if spec.n_threads == 1 and any(not endpoint.is_async for path, endpoint in executor.requests.items() if path != DRY_RUN):
             self._attendance = ExecutorAttendance(sockets, self.flush)
         else:
             self._attendance = LoopAttendance(sockets, self.flush, user_loop)

@@ -149,7 +149,10 @@ class Local:
         """Let a paused stream go on."""
         work.is_paused = False
         if work.endpoint is not None and work.endpoint.is_async:
-            self._user_loop.call_soon_threadsafe(self._give_room, work)
+            if threading.get_ident() == self._user_thread:
+                self._give_room(work)
+            else:
+                self._user_loop.call_soon_threadsafe(self._give_room, work)
         else:
             self._inbox.put([work])
 
@@ -386,6 +389,8 @@ class Local:
             async for made in items:
                 self._put_item(work, self._item(work, made))
                 self._let_leave_soon()
+                if work.is_far_ahead:
+                    self._let_leave_async()
                 if work.is_far_ahead:
                     work.room.clear()
                     self._hand_over((work, PAUSED, None, None, None))
