@@ -50,13 +50,13 @@ class EventStream:
 
     async def send(self, items: AsyncIterator[Item]) -> None:
         """Write all items, as fast as the caller reads; a failure is the last event, else `end` is."""
-        is_failed = False
+        is_failed, has_room, blocked = False, self._has_room, self._blocked
         try:
             async for item in items:
                 is_failed = item.status is not None
                 if item.status is not None:
                     self._write(sse.error(http_replies.failure(item.status)[1]))
-                elif item.payload is not None and self._has_room(len(item.payload.data)):
+                elif item.payload is not None and has_room(len(item.payload.data)):
                     self._write(sse.update(item.payload.data))
                 elif item.payload is not None:
                     is_failed = True
@@ -64,7 +64,7 @@ class EventStream:
                     break
                 if self._n_gathered_bytes >= _MAX_GATHERED_BYTES:
                     self.flush()
-                while (writable := self._blocked()) is not None:
+                while (writable := blocked()) is not None:
                     await writable
         except Exception:
             _log.exception("a stream of a handler raised")

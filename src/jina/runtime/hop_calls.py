@@ -57,6 +57,8 @@ async def _items(
             yield second
         while (item := await stream.next()) is not None:
             yield item
+            while (item := stream.take()) is not None:
+                yield item
     except ChannelLost as lost:
         yield Item(status=Status(Code.UNAVAILABLE, f"the stream of {call.endpoint!r} broke off: {lost}"))
     except TimeoutError:

@@ -38,6 +38,12 @@ class HopStream(Generic[T]):
                 return None
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
+        return self.take()
+
+    def take(self) -> T | None:
+        """Give the next item if it has come, else None; see `next`."""
+        if not self._waiting:
+            return None
         item = self._waiting.popleft()
         if not self._waiting:  # the reader has caught up
             self._channel.consumed(self._number, self._n_held_bytes)
