@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jina import Deployment
 from jina.errors import BadConfigSource, ConfigError
 from jina.executor import BaseExecutor, Executor, requests
 from jina.options import DeploymentOptions
@@ -212,3 +213,13 @@ def test_context_fills_the_configuration() -> None:
     text = "jtype: YamlEcho\nwith: {greeting: '${{ who }}'}"
     assert resolve_uses(text, context={"who": "you"})[1]["uses_with"] == {"greeting": "you"}
     assert resolve_uses(text, context={"who": "you"}, substitute=False)[1]["uses_with"] == {"greeting": "${{ who }}"}
+
+
+def test_a_class_that_is_no_executor_is_refused_with_what_to_write() -> None:
+    """Before any process is started."""
+
+    class Plain:
+        pass
+
+    with pytest.raises(ConfigError, match=r"Plain is not an Executor: write `class Plain\(Executor\)`"):
+        Deployment(uses=Plain).start()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jina.errors import BadConfigSource, ConfigError
+from jina.executor import BaseExecutor
 from jina.options import DeploymentOptions
 from jina.yaml.deployment import save_text
 from jina.yaml.loading import dump_yaml
@@ -99,6 +100,9 @@ def read_uses(
     paths = tuple(extra_search_paths or ())
     modules = [py_modules] if isinstance(py_modules, str) else list(py_modules or ())
     if isinstance(uses, type):
+        if not issubclass(uses, BaseExecutor):
+            text = f"uses={uses.__qualname__} is not an Executor: write `class {uses.__name__}(Executor)`, and @requests at its methods"
+            raise ConfigError(text)
         return ExecutorSource(
             name=uses.__name__, cls=uses, py_modules=tuple(modules), search_paths=paths, config=_config({}, given, uses.__name__)
         )
