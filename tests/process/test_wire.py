@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +20,7 @@ from jina.main import attendance
 from jina.main.wire import Wire
 from jina.process.messages import WorkerSpec
 from jina.runtime import local
-from jina.transport.begun import BegunView
+from jina.transport.begun import N_SLOTS, BegunView
 from jina.transport.hop import Channel, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
 from tests.process.waiting import wait_until
@@ -312,3 +313,17 @@ async def test_many_connections_and_calls_at_once_lose_nothing(tmp_path: Path, c
 
         await asyncio.gather(*(visit(n) for n in range(30)))
         await it.call("/quick")
+
+
+async def test_threads_at_once_never_share_a_note_nor_lose_one(tmp_path: Path) -> None:
+    """Each thread takes back the notes of its own calls: one that is given back twice would stand for two calls."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        async with served(tmp_path, Concurrent) as it:
+            for _ in range(60):
+                await asyncio.gather(*(it.call("/quick") for _ in range(50)))
+            await asyncio.to_thread(wait_until, lambda: not it.begun() and len(it.wire._notes._free) >= N_SLOTS)
+            assert sorted(it.wire._notes._free) == list(range(N_SLOTS))
+    finally:
+        sys.setswitchinterval(interval)
