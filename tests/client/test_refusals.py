@@ -177,7 +177,7 @@ def test_call_whose_connection_is_not_made_in_time_says_so() -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_many_refusals_are_borne(stream: bool) -> None:
-    """Ten in a row, then the server takes calls: nobody hears of it."""
+    """Seven in a row, then the server takes calls: nobody hears of it."""
     n_refused = 0
 
     def reluctant(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
@@ -190,6 +190,7 @@ def test_many_refusals_are_borne(stream: bool) -> None:
 
     with Client(open_connection=FakeGrpcServer(reluctant).connect) as client:
         assert texts(client, stream=stream) == ALL
+    assert n_refused == 7
 
 
 def test_refused_stream_of_documents_is_begun_again() -> None:

@@ -238,7 +238,7 @@ async def test_a_quick_reply_does_not_wait_for_a_call_that_is_slow_for_once(
 ) -> None:
     """Also when the relief has stood in for long and no bytes come that would wake it."""
     monkeypatch.setattr(local, "_QUICK_S", 10.0)
-    monkeypatch.setattr(local, "_COMPANY_S", 60.0)
+    monkeypatch.setattr(local, "COMPANY_S", 60.0)
     async with served(tmp_path, cls) as it, asyncio.timeout(30):
         for _ in range(20):  # now /turning counts as quick
             await it.call("/turning")

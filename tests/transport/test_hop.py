@@ -14,12 +14,13 @@ from jina import Executor, requests
 from jina.call import Call, Payload
 from jina.docs import BaseDoc, DocList
 from jina.errors import Code, MalformedError
-from jina.runtime.hop_server import HopServer, deliver_all
+from jina.runtime.hop_server import HopServer
 from jina.runtime.local import Local
 from jina.runtime.replicas import Replicas
 from jina.runtime.work import LoopOutlet
 from jina.transport.hop import Channel, HopError, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
+from tests.transport.delivering import deliver_all
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio

@@ -15,12 +15,13 @@ from jina import Executor, requests
 from jina.call import Call, Item, Payload, Reply
 from jina.docs import BaseDoc, DocList
 from jina.errors import Code
-from jina.runtime.hop_server import HopServer, deliver_all
+from jina.runtime.hop_server import HopServer
 from jina.runtime.local import Local
 from jina.runtime.replicas import Replicas
 from jina.runtime.work import LoopOutlet
 from jina.transport.begun import BegunNotes
 from jina.transport.hop import Channel, connect
+from tests.transport.delivering import deliver_all
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio

@@ -23,17 +23,6 @@ _INTERNAL = 13
 _NO_HEADERS: dict[str, str] = {}
 
 
-def deliver_all(outcomes: list[Outcome]) -> None:
-    """Hand each outcome to the connection that its call came over, then let each of them write once."""
-    touched: dict[HopServer, None] = {}
-    for outcome in outcomes:
-        connection = outcome[0].owner
-        touched[connection] = None
-        connection.take(outcome)
-    for connection in touched:
-        connection.flush()
-
-
 class HopServer(asyncio.Protocol):
     """One front's connection."""
 

@@ -14,31 +14,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
-from jina.call import Call, Item, Payload, Status
+from jina.call import Status
 from jina.caller import gone_flag
 from jina.codec import codec_for
 from jina.endpoint import Endpoint
 from jina.errors import Code
 from jina.executor import BaseExecutor
 from jina.runtime import invoke
+from jina.runtime.on_loop import OnLoop
 from jina.runtime.work import (
+    COMPANY_S,
     END,
-    ITEM,
     PAUSED,
     REPLY,
     Inbox,
     Outcome,
     Outlet,
     Work,
-    close_quietly,
+    close_iterator,
     decode,
     decode_one,
     encode,
@@ -50,11 +49,9 @@ from jina.transport.begun import BegunNotes
 
 _QUICK_S = 0.0002
 """What takes less may hold back what was made before it."""
-_COMPANY_S = 0.001
-"""What was made waits for company no longer than this, if nothing slow comes in between."""
 
 
-class Local:
+class Local(OnLoop):
     """An Executor with threads to run it in."""
 
     def __init__(
@@ -81,21 +78,14 @@ class Local:
             on_failure: Hears of each exception that a method raised, in the method's thread, before its caller does.
             thread: What kind of threads.
         """
-        self.executor = executor
-        self._name = type(executor).__name__
-        self._is_quiet = bool(getattr(executor.runtime_args, "quiet_error", False)) or _is_set("JINA_QUIET_ERROR")
-        self._user_loop, self._outlet, self._hand_over = user_loop, outlet, outlet.put
-        self._user_thread = threading.get_ident()
-        self._notes, self._on_failure = notes, on_failure
+        super().__init__(executor, outlet, notes, on_failure, user_loop)
         self._inbox: Inbox = queue.SimpleQueue() if inbox is None else inbox
         self._took: dict[Endpoint | None, float] = {}
         self._leave_at = 0.0
         self._is_last = True
         self._ended: list[int] = []
-        self._ended_async: list[int] = []
         self._turn: list[Work] = []
         self._async_turn: list[Work] = []
-        self._tasks: set[asyncio.Task[None]] = set()
         self._n_threads = n_threads
         self._threads = [thread(target=self._serve, name=f"executor-{i}", daemon=True) for i in range(n_threads)]
         for each in self._threads:
@@ -124,10 +114,7 @@ class Local:
                     self._inbox.put([work])
         if self._async_turn:
             turn, self._async_turn = self._async_turn, []
-            if threading.get_ident() == self._user_thread:
-                self._start_tasks(turn)
-            else:
-                self._user_loop.call_soon_threadsafe(self._start_tasks, turn)
+            self._call_on_loop(self._start_tasks, turn)
 
     def cancel(self, work: Work) -> None:
         """Nobody waits for this call any more: drop it if it has not begun, stop it where it can be stopped."""
@@ -149,10 +136,7 @@ class Local:
         """Let a paused stream go on."""
         work.is_paused = False
         if work.endpoint is not None and work.endpoint.is_async:
-            if threading.get_ident() == self._user_thread:
-                self._give_room(work)
-            else:
-                self._user_loop.call_soon_threadsafe(self._give_room, work)
+            self._call_on_loop(self._give_room, work)
         else:
             self._inbox.put([work])
 
@@ -173,45 +157,6 @@ class Local:
         work.is_paused = True
         if work.is_gone or work.has_room:
             self.resume(work)
-
-    # --- in any thread ---------------------------------------------------------------------------------------------------------------
-
-    def _fail(self, work: Work, status: Status) -> None:
-        """Answer a call, of whatever kind, with a failure."""
-        self._answer_with(work, status, None)
-
-    def _answer_with(self, work: Work, status: Status | None, payload: Payload | None) -> None:
-        if work.call.is_stream:
-            self._put_item(work, Item(payload, status))
-            self._hand_over((work, END, None, None, None))
-        else:
-            self._hand_over((work, REPLY, status, payload, None))
-
-    def _put_item(self, work: Work, item: Item) -> None:
-        """Add an item to those that wait to leave, and tell the owner that there are some."""
-        work.items.append(item)
-        work.n_made += 1
-        if item.payload is not None:
-            work.n_bytes_made += len(item.payload.data)
-        if not work.is_told:
-            work.is_told = True
-            self._hand_over((work, ITEM, None, None, None))
-
-    def _status(self, error: BaseException, call: Call) -> Status:
-        """Describe what a call raised; what no caller can mend is logged here, where the executor runs."""
-        try:
-            status = invoke.status_of(error, self._name)
-        except BaseException as failure:  # a class of the user's may raise from its every attribute
-            name = type(error).__name__
-            told = f"{name}, which cannot be described: {type(failure).__name__}"
-            status = Status(Code.EXECUTOR_FAILED, told, name, executor=self._name)
-        if status.code is Code.EXECUTOR_FAILED and (status.http_status or 500) >= 500:
-            trace = "" if self._is_quiet else "\n" + "".join(status.stacks).rstrip()
-            with contextlib.suppress(Exception):  # the logger may be the user's
-                self.executor.logger.error(f"{call.endpoint} failed, request {call.request_id}: {status.description}{trace}")
-        if self._on_failure is not None:
-            self._on_failure(error)
-        return status
 
     # --- in an executor thread -------------------------------------------------------------------------------------------------------
 
@@ -237,13 +182,10 @@ class Local:
                 took[endpoint] = time.monotonic() - began_at
 
     def _let_leave(self) -> None:
-        """Send what has been made. Only then are its calls over: a death before that must find them noted as begun."""
+        """Send what has been made in this thread, and perhaps in others."""
         ended, self._ended = self._ended, []
-        self._outlet.flush()
-        self._leave_at = time.monotonic() + _COMPANY_S
-        if self._notes is not None:
-            for slot in ended:
-                self._notes.end(slot)
+        self._send(ended)
+        self._leave_at = time.monotonic() + COMPANY_S
 
     def _do(self, work: Work) -> None:
         call = work.call
@@ -256,8 +198,7 @@ class Local:
         elif call.is_stream:
             self._begin_stream(work)
         else:
-            notes = self._notes
-            slot = notes.begin(work.stream) if notes is not None else -1
+            slot = self._begin(work)
             gone_flag.set(work)
             self._hand_over(self._answer(work))
             self._ended.append(slot)
@@ -285,8 +226,7 @@ class Local:
 
     def _advance(self, work: Work) -> None:
         """Make items until the stream ends, is too far ahead, nobody waits for it, or other work does."""
-        notes = self._notes
-        slot = notes.begin(work.stream) if notes is not None else -1
+        slot = self._begin(work)
         gone_flag.set(work)
         try:
             self._make_items(work)
@@ -316,121 +256,4 @@ class Local:
             if now - began_at > _QUICK_S and not (self._is_last and inbox.empty()):
                 inbox.put([work])
                 return
-        close_quietly(iterator)
-
-    def _item(self, work: Work, made: Any) -> Item:
-        if isinstance(made, Exception):
-            return Item(status=self._status(made, work.call))
-        wants = work.call.wants
-        try:
-            codec = codec_for(type(made))
-            data = codec.encode_json_one(made) if wants == "json" else codec.encode_proto_one(made, dialect=wants)
-        except Exception as error:
-            return Item(status=self._status(error, work.call))
-        return Item(Payload(data, wants, True))
-
-    # --- on the user loop ------------------------------------------------------------------------------------------------------------
-
-    def _start_tasks(self, turn: list[Work]) -> None:
-        for work in turn:
-            if work.is_gone:
-                continue
-            run = self._stream_async(work) if work.call.is_stream else self._answer_async(work)
-            task = work.task = self._user_loop.create_task(run)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def _cancel_task(self, work: Work) -> None:
-        if work.task is not None:
-            work.task.cancel()
-
-    def _give_room(self, work: Work) -> None:
-        if work.room is not None:
-            work.room.set()
-
-    async def _answer_async(self, work: Work) -> None:
-        call, endpoint, notes = work.call, work.endpoint, self._notes
-        assert endpoint is not None
-        if call.deadline is not None and call.deadline <= time.monotonic():
-            self._fail(work, too_late(work.call))
-            self._let_leave_soon()
-            return
-        gone_flag.set(work)
-        slot = notes.begin(work.stream) if notes is not None else -1
-        try:
-            docs = decode(codec_for(endpoint.input), call)
-            docs, results = await invoke.call_async(self.executor, endpoint, docs, call.parameters, call.headers)
-            outcome: Outcome = (work, REPLY, None, encode(endpoint, docs, call.wants), None if results is None else plain(results))
-        except asyncio.CancelledError:
-            if not work.is_gone:
-                self._hand_over((work, REPLY, Status(Code.CANCELLED, "the method was cancelled"), None, None))
-            raise
-        except BaseException as error:
-            outcome = (work, REPLY, self._status(error, call), input_back(call), None)
-        finally:
-            self._let_leave_soon(slot)
-        self._hand_over(outcome)
-
-    async def _stream_async(self, work: Work) -> None:
-        call, endpoint, notes = work.call, work.endpoint, self._notes
-        assert endpoint is not None
-        if call.deadline is not None and call.deadline <= time.monotonic():
-            self._fail(work, too_late(work.call))
-            self._let_leave_soon()
-            return
-        gone_flag.set(work)
-        work.room = asyncio.Event()
-        slot = notes.begin(work.stream) if notes is not None else -1
-        items: AsyncIterator[Any] | None = None
-        try:
-            doc = decode_one(codec_for(endpoint.input), call)
-            items = invoke.stream_async(self.executor, endpoint, doc, call.parameters, call.headers)
-            turn_at = time.monotonic() + _COMPANY_S
-            async for made in items:
-                self._put_item(work, self._item(work, made))
-                self._let_leave_soon()
-                if work.is_far_ahead:
-                    self._let_leave_async()
-                if work.is_far_ahead:
-                    work.room.clear()
-                    self._hand_over((work, PAUSED, None, None, None))
-                    await work.room.wait()
-                if time.monotonic() > turn_at:  # the generator may never wait for anything
-                    await asyncio.sleep(0)
-                    turn_at = time.monotonic() + _COMPANY_S
-        except asyncio.CancelledError:
-            if not work.is_gone:
-                self._put_item(work, Item(status=Status(Code.CANCELLED, "the method was cancelled")))
-            raise
-        except BaseException as error:
-            self._put_item(work, Item(status=self._status(error, work.call)))
-        finally:
-            if items is not None:
-                await self._close_items(items, call)
-            if not work.is_gone:
-                self._hand_over((work, END, None, None, None))
-            self._let_leave_soon(slot)
-
-    def _let_leave_soon(self, slot: int = -1) -> None:
-        """Send what has been made once the other tasks that are ready have run; then the call of this slot is over."""
-        self._ended_async.append(slot)
-        if len(self._ended_async) == 1:
-            self._user_loop.call_soon(self._let_leave_async)
-
-    def _let_leave_async(self) -> None:
-        ended, self._ended_async = self._ended_async, []
-        self._outlet.flush()
-        if self._notes is not None:
-            for slot in ended:
-                self._notes.end(slot)
-
-    async def _close_items(self, items: AsyncIterator[Any], call: Call) -> None:
-        """Close a user's generator; what its `finally` raises is logged, and ends nothing else."""
-        try:
-            await items.aclose()  # type: ignore[attr-defined]
-        except Exception as error:
-            self._status(error, call)
-
-
-def _is_set(name: str) -> bool:
-    return os.environ.get(name, "").lower() not in ("", "0", "false")
+        close_iterator(iterator)

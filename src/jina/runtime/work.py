@@ -18,6 +18,8 @@ REPLY, ITEM, END, PAUSED = range(4)
 """Kinds of outcome: the whole reply; there are `items` of a stream; its end; it waits for `resume`."""
 
 _RESULTS = "__results__"
+COMPANY_S = 0.001
+"""What was made waits for company no longer than this, if nothing slow comes in between."""
 MAX_AHEAD, MAX_BYTES_AHEAD = 64, 1 << 20
 """Items, and bytes, that a stream may make before the owner has sent them; one item may be larger."""
 
@@ -190,7 +192,7 @@ def too_late(call: Call) -> Status:
     return Status(Code.DEADLINE, f"the deadline of the call to {call.endpoint!r} passed while it waited for the executor")
 
 
-def close_quietly(iterator: Iterator[Any]) -> None:
+def close_iterator(iterator: Iterator[Any]) -> None:
     close = getattr(iterator, "close", None)
     if close is not None:
         close()
