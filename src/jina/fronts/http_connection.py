@@ -18,6 +18,7 @@ from jina.fronts import http_calls, http_replies, http_routes
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
 from jina.fronts.http_stream import EventStream, close_items
+from jina.fronts.unsent import Unsent
 from jina.transport.run import Run
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.envelope import Envelope, EnvelopeError
@@ -47,8 +48,6 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._is_paused = self._is_closing = self._is_serving = self._is_in_task = False
         self._stream: EventStream | None = None
-        self._stalled_since: float | None = None
-        self._n_stalled_bytes = self._n_unsent = 0
 
     # --- what asyncio calls ----------------------------------------------------------------------------------------------------------
 
@@ -57,6 +56,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._core = ServerConnection(self._front.limits, self._front.heads, self._loop.time(), self._front.buffered)
+        self._unsent = Unsent(self._transport, self._front.buffered)
         self._opened_at = self._loop.time()
         self._front.opened(self)
 
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         self._forget_queue()
         self._core.drop()
-        self._count_unsent(0)
+        self._unsent.rest()
         if self._request is not None:
             self._release(self._request)
         if self._task is not None:
@@ -93,14 +93,12 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
-        self._stalled_since, self._n_stalled_bytes = self._loop.time(), self._transport.get_write_buffer_size()
-        self._count_unsent(self._n_stalled_bytes)
+        self._unsent.watch(self._loop.time())
 
     def resume_writing(self) -> None:
         writable, self._writable = self._writable, None
         if not self._is_closing:
-            self._stalled_since = None
-        self._count_unsent(0)
+            self._unsent.rest()
         if writable is not None and not writable.done():
             writable.set_result(None)
         if self._request is None and self._queue:
@@ -110,7 +108,7 @@ class Connection(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         """Look at the clock: once a second for all connections."""
-        if self._stalled_since is not None and self._is_stalled(now):
+        if self._unsent.is_stalled(now, self._front.options.write_timeout_s):
             self._transport.abort()
         elif self._is_closing:
             return
@@ -124,14 +122,6 @@ class Connection(asyncio.Protocol):
                 refusal = self._core.check(now)
                 if refusal is not None:
                     self._refuse(refusal)
-
-    def _is_stalled(self, now: float) -> bool:
-        """Whether the caller has taken nothing for too long; one that reads slowly is waited for."""
-        limit, n_bytes = self._front.options.write_timeout_s, self._transport.get_write_buffer_size()
-        if n_bytes < self._n_stalled_bytes:
-            self._stalled_since, self._n_stalled_bytes = now, n_bytes
-            self._count_unsent(n_bytes)
-        return limit is not None and now - cast("float", self._stalled_since) > limit
 
     def close_if_idle(self) -> None:
         """Close unless a request, or part of one, is held; the first one of a fresh connection may be on its way."""
@@ -189,8 +179,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         self._is_closing = True
         self._forget_queue()
-        if self._stalled_since is None:  # from now on the write timeout counts for whatever has not left
-            self._stalled_since, self._n_stalled_bytes = self._loop.time(), self._transport.get_write_buffer_size()
+        self._unsent.watch(self._loop.time())  # the write timeout counts for whatever has not left
         self._transport.close()
         if self._front.is_draining:
             self._loop.call_later(_LINGER_S, self._let_go)
@@ -205,11 +194,6 @@ class Connection(asyncio.Protocol):
         """The request's body is not held any more."""
         self._front.buffered.give_back(request.n_counted)
         request.n_counted = 0
-
-    def _count_unsent(self, n_bytes: int) -> None:
-        """That much of what was written waits in the transport."""
-        self._front.buffered.give_back(self._n_unsent - n_bytes)
-        self._n_unsent = n_bytes
 
     def _let_go(self) -> None:
         """Do not wait for a caller that has got everything and does not close its side of TLS."""

@@ -18,9 +18,10 @@ class Unsent:
         self._n_bytes = self._n_counted = 0
 
     def watch(self, now: float) -> None:
-        """From now on what waits is counted, and the time in which nothing leaves."""
-        self._since, self._n_bytes = now, self._transport.get_write_buffer_size()
-        self._count(self._n_bytes)
+        """From now on, unless it is so already, what waits is counted, and the time in which nothing leaves."""
+        if self._since is None:
+            self._since, self._n_bytes = now, self._transport.get_write_buffer_size()
+            self._count(self._n_bytes)
 
     def grew(self, n_bytes: int) -> None:
         """More was written meanwhile: what leaves of it is progress all the same."""
