@@ -20,7 +20,7 @@ from jina.errors import ConfigError, StartError
 from jina.executor_bindings import endpoints_of
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.folder import Folder
-from jina.process.forks import is_closed, keep_from_forks
+from jina.process.forks import keep_from_forks, no_longer_ours
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
 from jina.process.ports import bind
 from jina.process.slot import Slot
@@ -166,7 +166,7 @@ class LocalEngine:
     def _release(self) -> None:
         sockets, self._sockets = self._sockets, []
         for sock in sockets:
-            is_closed(sock.fileno())
+            no_longer_ours(sock.fileno())
             sock.close()
         if self._folder is not None:  # perhaps once more: a handler may have come in between while it was made
             self._folder.remove()

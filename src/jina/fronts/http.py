@@ -18,6 +18,7 @@ import msgspec
 from jina.call import EndpointInfo, Handler
 from jina.fronts import http_pages
 from jina.fronts.http_connection import Connection
+from jina.fronts.table import known_options
 from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
 from jina.wire.http import Head, Limits
@@ -108,7 +109,7 @@ class HttpFront:
         self.needs_task = getattr(handler, "needs_task", True)
         self.options = options or HttpFrontOptions()
         self.buffered = buffered or Buffered()
-        self.limits = Limits(**{name: getattr(self.options, name) for name in Limits.__dataclass_fields__ if hasattr(self.options, name)})
+        self.limits = known_options(Limits, vars(self.options))
         self.heads: dict[tuple[tuple[bytes, bytes], ...], Head] = {}
         self.ids = RequestIds()
         self.is_draining = False

@@ -12,12 +12,10 @@ from collections import deque
 from typing import Any
 
 from jina.main.last_words import LastWords
-from jina.process.forks import is_closed, keep_from_forks
+from jina.process.forks import keep_from_forks
 from jina.process.messages import Failed, FromChild, Reader, Ready, send
 
 _PR_SET_PDEATHSIG = 1
-
-__all__ = ["Parent", "die_with_parent", "enter", "is_closed", "keep_from_forks", "raise_file_limit"]
 
 
 class Parent:

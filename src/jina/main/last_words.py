@@ -14,7 +14,7 @@ import os
 import sys
 from typing import TextIO, cast
 
-from jina.process.forks import is_closed, keep_from_forks
+from jina.process.forks import keep_from_forks, no_longer_ours
 
 _STDERR = 2
 
@@ -56,7 +56,7 @@ class LastWords:
         os.close(nothing)
         with contextlib.suppress(OSError):  # the parent has closed it
             os.dup2(_STDERR, self._crash_fd, inheritable=False)
-            is_closed(self._crash_fd)
+            no_longer_ours(self._crash_fd)
 
 
 class _Copied(io.TextIOWrapper):

@@ -16,7 +16,7 @@ from typing import Any
 
 from jina.executor_bindings import DRY_RUN
 from jina.main.attendance import ExecutorAttendance, LoopAttendance, VitalThread
-from jina.main.child import is_closed, keep_from_forks
+from jina.process.forks import keep_from_forks, no_longer_ours
 from jina.process.messages import WorkerSpec
 from jina.runtime.hop_server import HopServer
 from jina.runtime.local import Local
@@ -51,7 +51,7 @@ class Wire:
         self._is_idle = threading.Event()
         self._notes = BegunNotes(spec.begun_path)
         self._max_message_bytes = spec.max_message_bytes
-        self._sockets = sockets = Sockets(spec.socket_path, self._new_connection, on_open=keep_from_forks, on_close=is_closed)
+        self._sockets = sockets = Sockets(spec.socket_path, self._new_connection, on_open=keep_from_forks, on_close=no_longer_ours)
         self._lock = sockets.lock
         self._attendance: ExecutorAttendance | LoopAttendance
         if spec.n_threads == 1 and any(not endpoint.is_async for path, endpoint in executor.requests.items() if path != DRY_RUN):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jina.process.exits import exit_fd, own_exit_fd
-from jina.process.forks import is_closed, keep_from_forks
+from jina.process.forks import keep_from_forks, no_longer_ours
 from jina.process.messages import AppSpec, FrontSpec, Reader, ToChild, WorkerSpec, frame
 from jina.process.stdio import inherited, pipe
 
@@ -99,7 +99,7 @@ class Child:
         self.signal_group(signal.SIGKILL)
         code = self.process.wait()
         for fd in (self.orders, self.events, self.printed, self.exited):
-            is_closed(fd)
+            no_longer_ours(fd)
             os.close(fd)
         return code
 

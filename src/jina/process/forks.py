@@ -17,7 +17,7 @@ def keep_from_forks(fd: int) -> None:
     _private.add(fd)
 
 
-def is_closed(fd: int) -> None:
+def no_longer_ours(fd: int) -> None:
     """Say that this descriptor is closed now, so that its number may come to mean something else."""
     _private.discard(fd)
 
