@@ -25,19 +25,28 @@ class Stubborn(asyncio.Protocol):
     def __init__(self) -> None:
         self.wire = ServerConnection(limits=Limits(stream_window_bytes=MANY, connection_window_bytes=MANY))
         self.is_client_full = False
-        self.first: tuple[int, bytes] | None = None
+        self.held: list[Any] | None = None  # what came with the first request and after it, while that waits for the client to be full
+        self.is_past_first = False
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        for event in self.wire.receive(data, 0.0):
-            if event[0] == MESSAGE and self.first is None:
-                self.first = (event[1], event[2])
-                self.transport.pause_reading()
-                asyncio.get_running_loop().call_soon(self.wait_until_full)
-            elif event[0] == MESSAGE:
+        events = self.wire.receive(data, 0.0)
+        if not self.is_past_first and any(event[0] == MESSAGE for event in events):
+            self.is_past_first, self.held = True, []
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self.wait_until_full)
+        if self.held is None:
+            self.answer(events)
+        else:
+            self.held += events
+            self.flush()
+
+    def answer(self, events: list[Any]) -> None:
+        for event in events:
+            if event[0] == MESSAGE:
                 self.wire.consumed(event[1], len(event[2]))
                 self.wire.send_message(event[1], event[2])
             elif event[0] == HALF_CLOSED:
@@ -48,9 +57,9 @@ class Stubborn(asyncio.Protocol):
         if not self.is_client_full:
             asyncio.get_running_loop().call_soon(self.wait_until_full)
             return
-        assert self.first is not None
-        self.wire.send_message(*self.first)
-        self.flush()
+        assert self.held is not None
+        held, self.held = self.held, None
+        self.answer(held)
 
     def resume_writing(self) -> None:
         self.transport.resume_reading()
