@@ -32,3 +32,7 @@ after `start()`); `is_unprocessed`: the peer says that it never began it, so tha
 GOAWAY: Final = 12
 """Client: (GOAWAY, code, text): no new calls on this connection; those that the peer will still answer go on, the others got ENDED.
 Server: the client is about to leave; nothing to do."""
+HTTP_BEGUN: Final = 13
+"""Server that `takes_http`: (HTTP_BEGUN, stream, head): a request that is no gRPC, as its header block came."""
+HTTP_DATA: Final = 14
+"""The same: (HTTP_DATA, stream, data, is_end): a piece of its body; trailers are left out. Its end may come with an empty piece."""

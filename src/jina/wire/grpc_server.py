@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
 from jina.wire import grpc_fields, hpack, http2
 from jina.wire.buffered import Buffered
-from jina.wire.grpc_events import CALL_STARTED, CANCELLED, GOAWAY, HALF_CLOSED, MESSAGE, UNARY, Event
+from jina.wire.grpc_events import CALL_STARTED, CANCELLED, GOAWAY, HALF_CLOSED, HTTP_BEGUN, HTTP_DATA, MESSAGE, UNARY, Event
 from jina.wire.grpc_fields import Metadata, Pairs, RequestHead, retry_metadata
 from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError
 from jina.wire.grpc_side import Call, Side
+from jina.wire.hpack import Field
 from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR
 from jina.wire.http2_limits import Limits
 from jina.wire.status import GrpcStatus
@@ -29,6 +30,7 @@ class ServerConnection(Side):
             is not exactly one message is answered here.
         buffered: Counts what is held; the message that there is no room for ends its call with RESOURCE_EXHAUSTED.
         refusal_metadata: Gives what to send with a status that is given here.
+        takes_http: Requests that are no gRPC come as HTTP_BEGUN and HTTP_DATA, to be answered with `send_http`; else they are refused.
 
     Attributes:
         is_closed: After CLOSED.
@@ -45,6 +47,7 @@ class ServerConnection(Side):
         unary_paths: Container[str] = (),
         buffered: Buffered | None = None,
         refusal_metadata: Callable[[RequestHead | None], Metadata] = lambda head: (),
+        takes_http: bool = False,
     ) -> None:
         connection = http2.Connection(
             is_client=False,
@@ -55,7 +58,7 @@ class ServerConnection(Side):
             buffered=buffered,
         )
         super().__init__(connection, max_message_bytes)
-        self._unary_paths, self._refusal_metadata = unary_paths, refusal_metadata
+        self._unary_paths, self._refusal_metadata, self._takes_http = unary_paths, refusal_metadata, takes_http
         self._fresh: dict[int, http2.Stream] = {}
         self._handlers |= {
             http2.HEADERS: self._on_headers,
@@ -115,7 +118,11 @@ class ServerConnection(Side):
     def _on_headers(self, event: Event) -> None:
         _, stream, is_end = event
         head: RequestHead = stream.head
-        if head.refusal:
+        if head.refusal and self._takes_http:
+            self._found.append((HTTP_BEGUN, stream.number, head))
+            if is_end:
+                self._found.append((HTTP_DATA, stream.number, b"", True))
+        elif head.refusal:
             self._http2.send_headers(stream, hpack.encode(((":status", str(head.refusal)),)), is_end=True)
         elif head.encoding not in ENCODINGS:
             text = f"grpc-encoding {head.encoding[:40]!r} is not known here; use one of {', '.join(ENCODINGS)}"
@@ -132,7 +139,11 @@ class ServerConnection(Side):
         return call
 
     def _on_data(self, stream: http2.Stream, data: Any, is_end: bool) -> None:
-        if isinstance(stream.head, Exception) or stream.head.refusal or (stream.call is not None and stream.call.is_done):
+        if isinstance(stream.head, Exception) or (stream.call is not None and stream.call.is_done):
+            return
+        if stream.head.refusal:
+            if self._takes_http:
+                self._found.append((HTTP_DATA, stream.number, bytes(data), is_end))
             return
         call = self._call_of(stream)
         try:
@@ -242,6 +253,23 @@ class ServerConnection(Side):
         if found is not None:
             head = found.head if isinstance(found.head, RequestHead) else None
             self.send_status(stream, status, message, (*metadata, *self._refusal_metadata(head)))
+
+    def send_http(self, stream: int, fields: Sequence[Field] = (), data: bytes = b"", *, is_end: bool) -> None:
+        """Send a part of the response to a request that is no gRPC: a head (with `:status`) or trailers, and a piece of the body.
+
+        Args:
+            stream: Of the request.
+            fields: Names in lower case; empty for a piece of the body.
+            data: What follows the head.
+            is_end: Nothing comes after it.
+        """
+        found = self._streams.get(stream)
+        if found is None:
+            return
+        if fields:
+            self._http2.send_headers(found, hpack.encode(fields), is_end=is_end and not data)
+        if data or (is_end and not fields):
+            self._http2.send_data(found, (data,), is_end=is_end)
 
     def reset(self, stream: int, code: int = CANCEL) -> None:
         """End a call at once, without a status."""

@@ -15,9 +15,9 @@ import httptools
 
 from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.http_requests import Head as Head
-from jina.wire.http_requests import Limits as Limits
 from jina.wire.http_requests import Refusal as Refusal
 from jina.wire.http_requests import Request as Request
+from jina.wire.limits import Limits as Limits
 
 _MAX_HEADS: Final = 256
 _MAX_HEAD_KEY_BYTES: Final = 4096
@@ -40,10 +40,18 @@ class ServerConnection:
     Attributes:
         is_closed: No further request will come out: after a refusal, or a request that ends the connection.
         wants_continue: The client waits for `100 Continue` before it sends its body; whoever sends it sets this to False.
+        is_upgraded: The last request asks for WebSocket, and nothing after it is read here.
+        rest: What came behind that request.
     """
 
     def __init__(
-        self, limits: Limits, heads: dict[tuple[tuple[bytes, bytes], ...], Head], now: float, buffered: Buffered | None = None
+        self,
+        limits: Limits,
+        heads: dict[tuple[tuple[bytes, bytes], ...], Head],
+        now: float,
+        buffered: Buffered | None = None,
+        *,
+        takes_websocket: bool = False,
     ) -> None:
         """Begin a connection.
 
@@ -52,8 +60,9 @@ class ServerConnection:
             heads: Known heads; share one dict between the connections of a port.
             now: Monotonic seconds, like every `now` here.
             buffered: Counts bodies; whoever takes a request gives back its `n_counted`.
+            takes_websocket: A request to upgrade to WebSocket may be granted; other upgrades are not noticed.
         """
-        self._limits, self._heads = limits, heads
+        self._limits, self._heads, self._takes_websocket = limits, heads, takes_websocket
         self._buffered = buffered or Buffered()
         self._parser = httptools.HttpRequestParser(self)
         self._events: list[Request | Refusal] = []
@@ -65,11 +74,14 @@ class ServerConnection:
         self._request: Request | None = None
         self._body: bytes | bytearray = b""
         self._body_bytes = self._n_counted = 0
-        self.is_closed = self.wants_continue = False
+        self.is_closed = self.wants_continue = self.is_upgraded = False
+        self.rest = b""
 
     def receive(self, data: bytes, now: float) -> list[Request | Refusal]:
         """Take bytes in; give what is complete now, in order."""
         if self.is_closed:
+            if self.is_upgraded:
+                self.rest += data
             return []
         if self._state == _IDLE:
             self._since = now
@@ -124,8 +136,11 @@ class ServerConnection:
                 self._parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                # We offer no upgrade: the request is answered as if it had not asked, what follows is its body or the next one.
+                # Unless it is one that may be granted, the request is answered as if it had not asked, and what follows is the next one.
                 data = data[upgrade.args[0] :]
+                if self.is_upgraded:
+                    self.rest = bytes(data)
+                    return
                 if self._again:
                     data, self._again = self._again + data, b""
                     self._parser = httptools.HttpRequestParser(self)
@@ -210,6 +225,8 @@ class ServerConnection:
             self._again = self._without_upgrade(b"HTTP/" + version.encode())
             return
         self._request = Request(parser.get_method(), self._origin_form(), head, parser.should_keep_alive(), is_http_10)
+        if self._takes_websocket and parser.should_upgrade() and not is_http_10:
+            self._request.is_upgrade = head.headers.get("upgrade", "").lower() == "websocket"
         self._state, self._body, self._body_bytes = _BODY, b"", 0
         if head.expects_continue and not is_http_10 and (head.is_chunked or (self._content_length or b"0").strip(b"0")):
             self.wants_continue = True
@@ -281,7 +298,9 @@ class ServerConnection:
         self._events.append(request)
         self._request, self._body, self._state, self._since = None, b"", _IDLE, self._now
         self.wants_continue = False
-        if not request.keep_alive:
+        if request.is_upgrade:
+            self.is_upgraded = True
+        if request.is_upgrade or not request.keep_alive:
             self.is_closed = True
 
 

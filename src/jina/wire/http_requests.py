@@ -1,35 +1,11 @@
-"""What an HTTP/1.1 server is given: requests with their heads, one refusal, and the limits that lead to it."""
+"""What an HTTP/1.1 server is given: requests with their heads, and one refusal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 _SINGLETONS: Final = frozenset({"host", "content-length", "transfer-encoding", "content-type", "authorization", "expect"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What one connection may ask for; None means no limit.
-
-    Attributes:
-        max_body_bytes: Of one request, after chunked coding is undone.
-        max_header_bytes: Names and values of one request together.
-        max_header_fields: Of one request, trailers included.
-        max_target_bytes: Path and query.
-        header_timeout_s: From the first byte of a request to the end of its headers.
-        idle_timeout_s: Between requests.
-        min_body_bytes_per_s: Asked for after 5 s of a body.
-    """
-
-    max_body_bytes: int | None = 100 << 20
-    max_header_bytes: int = 64 << 10
-    max_header_fields: int = 100
-    max_target_bytes: int = 64 << 10
-    header_timeout_s: float | None = 10.0
-    idle_timeout_s: float | None = 60.0
-    min_body_bytes_per_s: int | None = 1024
 
 
 class Head:
@@ -73,15 +49,17 @@ class Request:
         keep_alive: The client wants the connection to stay.
         is_http_10: Replies must not be chunked.
         n_counted: Bytes of the body that are counted as held by this process.
+        is_upgrade: It asks for WebSocket, on a connection that may become one: what follows is in `ServerConnection.rest`.
     """
 
-    __slots__ = ("body", "head", "is_http_10", "keep_alive", "method", "n_counted", "target")
+    __slots__ = ("body", "head", "is_http_10", "is_upgrade", "keep_alive", "method", "n_counted", "target")
 
     def __init__(self, method: bytes, target: bytes, head: Head, keep_alive: bool, is_http_10: bool) -> None:
         self.method, self.target, self.head = method, target, head
         self.keep_alive, self.is_http_10 = keep_alive, is_http_10
         self.body: bytes = b""
         self.n_counted = 0
+        self.is_upgrade = False
 
 
 class Refusal:

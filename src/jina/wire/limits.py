@@ -1,0 +1,39 @@
+"""What callers may ask of a service: one set of limits, with the same meaning on every protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of one port; None means no limit.
+
+    Attributes:
+        max_body_bytes: Of one HTTP request, after every coding is undone.
+        max_message_bytes: Of one message over gRPC, gRPC-Web or WebSocket, unfolded.
+        max_header_bytes: Names and values of one request's fields together.
+        max_header_fields: Fields of one request, trailers included.
+        max_target_bytes: Of a request's path and query.
+        max_streams: Calls at once on one HTTP/2 connection.
+        max_pipelined: Requests of one HTTP/1.1 connection that are held before reading from it stops.
+        prefetch: Requests of one bidirectional stream that are worked on at once; 0 for no limit.
+        header_timeout_s: From the first byte of a request to the end of its headers; for a preface and a handshake too.
+        idle_timeout_s: A connection without requests on which nothing comes (a ping is something) for so long is closed.
+        write_timeout_s: A caller that takes nothing of its reply for so long is cut off; over HTTP/2 a stream whose reader keeps its window
+            shut, or whose message does not come to its end, is reset.
+        min_body_bytes_per_s: Asked for after 5 s of a request's body.
+    """
+
+    max_body_bytes: int | None = 100 << 20
+    max_message_bytes: int | None = 1 << 30
+    max_header_bytes: int = 64 << 10
+    max_header_fields: int = 100
+    max_target_bytes: int = 64 << 10
+    max_streams: int = 1000
+    max_pipelined: int = 16
+    prefetch: int = 1000
+    header_timeout_s: float | None = 10.0
+    idle_timeout_s: float | None = 60.0
+    write_timeout_s: float | None = 60.0
+    min_body_bytes_per_s: int | None = 1024
