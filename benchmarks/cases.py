@@ -6,56 +6,16 @@ import json
 import statistics
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 import load
+import wire_cases
+from case import OURS, Case, Limits, grpcio, jina_like
 from load import Measured
 from peers import python_of
 from server import Server, resident_mib
 
 N_ITEMS = 200
-OURS = "openjina"
 IMPORTS = "from jina import Deployment, Executor, requests; from jina.docs import BaseDoc, DocList"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long one round takes; `--quick` makes it short."""
-
-    seconds: float = 4.0
-    n_documents: int = 32_768
-    n_latencies: int = 5_000
-    n_warm_up: int = 50_000
-    n_soak: int = 1_000_000
-
-
-@dataclass
-class Case:
-    """One line, or a few lines, of the table.
-
-    Attributes:
-        floors: What ours must reach: for a rate, `ours / contender` at least; for seconds or MiB, at most the value under the key `""`.
-        servers: The server of each contender, started once for all rounds.
-        measures: What one round does with each contender.
-    """
-
-    name: str
-    title: str
-    unit: str
-    measures: dict[str, Callable[[Limits, dict[str, Server]], Measured]]
-    servers: dict[str, Server] = field(default_factory=dict)
-    floors: dict[str, float] = field(default_factory=dict)
-    is_rate: bool = True
-    max_rounds: int = 99
-
-
-def jina_like(peer: str, protocol: str, kind: str = "echo") -> Server:
-    return Server(peer, "executor.py", protocol, kind, "PORT")
-
-
-def grpcio(peer: str) -> Server:
-    return Server(peer, "grpcio_echo.py", "0")
 
 
 def http_echo() -> Case:
@@ -216,25 +176,5 @@ def all_cases() -> list[Case]:
         ready(),
         memory(),
         growth(),
+        *wire_cases.all_cases(),
     ]
-
-
-def run_case(case: Case, limits: Limits, n_rounds: int, say: Callable[[str], None]) -> dict[str, list[Measured]]:
-    """All rounds of a case; a contender that cannot start or fails is told and left out, and the others go on."""
-    found: dict[str, list[Measured]] = {name: [] for name in case.measures}
-    with ExitStack() as stack:
-        up = {}
-        for name, server in case.servers.items():
-            try:
-                up[name] = stack.enter_context(server)
-            except (RuntimeError, subprocess.CalledProcessError) as error:
-                say(f"  {name}: {error}")
-        for _ in range(min(n_rounds, case.max_rounds)):
-            for name, measure in case.measures.items():
-                try:
-                    found[name].append(measure(limits, up))
-                except KeyError:  # its server did not start, which has been told
-                    continue
-                except (AssertionError, OSError, RuntimeError, subprocess.CalledProcessError) as error:
-                    say(f"  {name}: {error}")
-    return found

@@ -1,6 +1,7 @@
--- wrk's script. "echo": 1,000 different bodies in turn, every hundredth answer must hold a changed text. "stream": every answer must have
--- all 200 events. Any answer must be a 200. The last line that is printed is for load.py.
+-- wrk's script. "echo": 1,000 different bodies in turn, every hundredth answer must hold a changed text ("same": the same text). "stream":
+-- every answer must have all 200 events. Any answer must be a 200. The last line that is printed is for load.py.
 local requests, sent, answered, is_stream = {}, 0, 0, false
+local pattern = '"text":"document number %d%d%d%d says hello!"'
 local threads = {}
 wrong = 0 -- global: `done` reads it from each thread
 
@@ -10,6 +11,7 @@ end
 
 function init(args)
   is_stream = args[1] == "stream"
+  if args[1] == "same" then pattern = pattern:gsub("!", "") end
   for number = 0, 999 do
     local text = string.format('{"text":"document number %04d says hello"}', number)
     local headers = { ["Content-Type"] = "application/json" }
@@ -28,7 +30,7 @@ local function is_right(body)
     local _, n_events = body:gsub("event: update\r\n", "")
     return n_events == 200 and body:find("says hello 199", 1, true) and body:find("event: end", 1, true)
   end
-  return answered % 100 ~= 0 or body:find('"text":"document number %d%d%d%d says hello!"')
+  return answered % 100 ~= 0 or body:find(pattern)
 end
 
 function response(status, headers, body)

@@ -1,8 +1,9 @@
 """The service that is measured, ours and Jina's from the same source: echo with changed text, a stream, and an empty Executor.
 
-python executor.py http|grpc echo|empty PORT      prints one JSON line when it serves; stops when its input ends
+python executor.py http|grpc|http,grpc echo|empty|ticks|large PORT...      prints one JSON line when it serves; stops when its input ends
 """
 
+import asyncio
 import json
 import os
 import sys
@@ -11,11 +12,13 @@ import time
 from jina import Deployment, Executor, requests
 
 try:
-    from jina.docs import BaseDoc, DocList
+    from jina.docs import BaseDoc, DocList, NdArray
 except ImportError:  # Jina 3, whose documents come from docarray
     from docarray import BaseDoc, DocList
+    from docarray.typing import NdArray
 
 N_ITEMS = 200
+ITEMS_PER_S = 10
 
 
 class In(BaseDoc):
@@ -41,6 +44,30 @@ class Empty(Executor):
     pass
 
 
+class Ticks(Executor):
+    @requests(on="/ticks")
+    async def ticks(self, doc: In, **kwargs) -> Out:
+        loop, number = asyncio.get_running_loop(), 0
+        begun = loop.time()
+        while True:
+            yield Out(text=f"{doc.text} {number}")
+            number += 1
+            await asyncio.sleep(begun + number / ITEMS_PER_S - loop.time())
+
+
+class Large(BaseDoc):
+    tensor: NdArray
+
+
+class Same(Executor):
+    @requests(on="/same")
+    def same(self, docs: DocList[Large], **kwargs) -> DocList[Large]:
+        return docs
+
+
+EXECUTORS = {"echo": Echo, "empty": Empty, "ticks": Ticks, "large": Same}
+
+
 def children(pid: int) -> list[int]:
     """All processes under `pid`."""
     found = []
@@ -56,9 +83,10 @@ def children(pid: int) -> list[int]:
 
 
 def main() -> None:
-    protocol, kind, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    protocols, kind, ports = sys.argv[1].split(","), sys.argv[2], [int(word) for word in sys.argv[3:]]
+    one_or_all = (protocols[0], ports[0]) if len(ports) == 1 else (protocols, ports)
     begun = time.perf_counter()
-    with Deployment(uses={"echo": Echo, "empty": Empty}[kind], protocol=protocol, port=port, host="127.0.0.1") as deployment:
+    with Deployment(uses=EXECUTORS[kind], protocol=one_or_all[0], port=one_or_all[1], host="127.0.0.1") as deployment:
         ready_s = time.perf_counter() - begun
         pids = getattr(deployment, "pids", None) or {str(pid): pid for pid in children(os.getpid())}
         print(json.dumps({"port": deployment.port, "ready_s": ready_s, "pids": pids}), flush=True)

@@ -1,0 +1,73 @@
+"""A case: what is measured of whom, and one way to take all its rounds."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from load import Measured
+from server import Server
+
+OURS = "openjina"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long one round takes; `--quick` makes it short."""
+
+    seconds: float = 4.0
+    n_documents: int = 32_768
+    n_latencies: int = 5_000
+    n_warm_up: int = 50_000
+    n_soak: int = 1_000_000
+
+
+@dataclass
+class Case:
+    """One line, or a few lines, of the table.
+
+    Attributes:
+        floors: What must be reached, by contender: for a rate, `ours / contender` at least (for ours itself, the rate); else at most this.
+        servers: The server of each contender, started once for all rounds.
+        measures: What one round does with each contender.
+    """
+
+    name: str
+    title: str
+    unit: str
+    measures: dict[str, Callable[[Limits, dict[str, Server]], Measured]]
+    servers: dict[str, Server] = field(default_factory=dict)
+    floors: dict[str, float] = field(default_factory=dict)
+    is_rate: bool = True
+    max_rounds: int = 99
+
+
+def jina_like(peer: str, protocol: str, kind: str = "echo") -> Server:
+    return Server(peer, "executor.py", protocol, kind, "PORT")
+
+
+def grpcio(peer: str) -> Server:
+    return Server(peer, "grpcio_echo.py", "0")
+
+
+def run_case(case: Case, limits: Limits, n_rounds: int, say: Callable[[str], None]) -> dict[str, list[Measured]]:
+    """All rounds of a case; a contender that cannot start or fails is told and left out, and the others go on."""
+    found: dict[str, list[Measured]] = {name: [] for name in case.measures}
+    with ExitStack() as stack:
+        up = {}
+        for name, server in case.servers.items():
+            try:
+                up[name] = stack.enter_context(server)
+            except (RuntimeError, subprocess.CalledProcessError) as error:
+                say(f"  {name}: {error}")
+        for _ in range(min(n_rounds, case.max_rounds)):
+            for name, measure in case.measures.items():
+                try:
+                    found[name].append(measure(limits, up))
+                except KeyError:  # its server did not start, which has been told
+                    continue
+                except (AssertionError, OSError, RuntimeError, subprocess.CalledProcessError) as error:
+                    say(f"  {name}: {error}")
+    return found
