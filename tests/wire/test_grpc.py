@@ -220,18 +220,6 @@ def test_metadata_value_with_a_newline_is_refused() -> None:
         grpc.request_block("/a", metadata=[("x", "a\nb")])
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("1H", 3600), ("2M", 120), ("3S", 3), ("4m", 0.004), ("5u", 5e-6), ("6n", 6e-9)])
-def test_timeouts_are_read_in_every_unit(text: str, seconds: float) -> None:
-    """Each unit of grpc-timeout has its meaning."""
-    assert grpc_fields.parse_timeout(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["", "1", "S", "-1S", "123456789S", "1s", "1.5S"])
-def test_timeouts_that_are_none(text: str) -> None:
-    """What is not a timeout is none."""
-    assert grpc_fields.parse_timeout(text) is None
-
-
 @pytest.mark.parametrize("seconds", [0, 1e-9, 0.5, 1, 99.9, 1e4, 1e7, 1e9])
 def test_timeouts_are_written_so_that_they_come_back(seconds: float) -> None:
     """A deadline survives the wire to one part in a million, and never shrinks."""

@@ -180,11 +180,14 @@ class ClientConnection(Side):
         stream.call.encoding = encoding
         return stream.number
 
-    def send_message(self, stream: int, message: bytes) -> None:
-        """Send one message; it queues here as far as the peer's windows are shut (see `is_writable`)."""
+    def send_message(self, stream: int, message: bytes, *, is_compressed: bool = True) -> None:
+        """Send one message; it queues here as far as the peer's windows are shut (see `is_writable`).
+
+        Where the call has an encoding, a message may go without it.
+        """
         found = self._streams.get(stream)
         if found is not None:
-            self._send_message(found, message, "identity" if found.call is None else found.call.encoding)
+            self._send_message(found, message, found.call.encoding if is_compressed and found.call is not None else "identity")
 
     def half_close(self, stream: int) -> None:
         """Say that no more messages come."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import binascii
 import math
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 from jina.errors import InvalidInputError
 from jina.wire import hpack
+from jina.wire.grpc_messages import ENCODINGS
 from jina.wire.hpack import Field
 from jina.wire.http2_fields import MalformedError
+from jina.wire.status import GrpcStatus
 
 Metadata = Iterable[tuple[str, str | bytes]]
 Pairs = tuple[tuple[str, str | bytes], ...]
@@ -24,6 +27,11 @@ _FOR_RETRIES: Final = frozenset(("grpc-retry-pushback-ms", "grpc-previous-rpc-at
 """Of the protocol's own names those that are said by who answers or retries a call (gRFC A6)."""
 _UNITS: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _MAX_TIMEOUT: Final = 99_999_999
+_MAX_TIMEOUT_DIGITS: Final = 9
+"""One more than the protocol has; what grpcio reads as a time that is never over has more."""
+_TIMEOUT: Final = re.compile(r" *([0-9]+) *([HMSmun]) *").fullmatch
+ACCEPTED: Final = ",".join(ENCODINGS)
+_LAST_STATUS: Final = max(GrpcStatus)
 CONTENT_TYPE: Final = "application/grpc"
 
 
@@ -37,7 +45,11 @@ class _Head:
         self._metadata: Pairs | None = None
         self._headers: dict[str, str] | None = None
         if "-bin" in " ".join(values):
-            self._metadata = read_metadata(fields)  # refuse bad base64 now, not when somebody looks
+            self._metadata = self._read_binary()
+
+    def _read_binary(self) -> Pairs:
+        """Refuse bad base64 now, not when somebody looks."""
+        return read_metadata(self.fields)
 
     @property
     def metadata(self) -> Pairs:
@@ -60,31 +72,55 @@ class RequestHead(_Head):
     Attributes:
         path: e.g. `/jina.JinaRPC/Call`.
         encoding: Of the request's messages, e.g. `gzip`.
+        timeout_s: From `grpc-timeout`; None for none.
         refusal: An HTTP status for what is not a gRPC request at all, else 0.
+        fault: The status and text that end a call whose fields are wrong before it begins, else None.
+        is_plain: A gRPC request without a fault.
     """
 
-    __slots__ = ("encoding", "path", "refusal")
+    __slots__ = ("encoding", "fault", "is_plain", "path", "refusal", "timeout_s")
 
     def __init__(self, fields: list[Field], values: dict[str, str]) -> None:
-        _Head.__init__(self, fields, values)
-        self.path = values.get(":path", "")
-        self.encoding = values.get("grpc-encoding", "identity")
+        self.fault: tuple[GrpcStatus, str] | None = None
+        self.timeout_s: float | None = None
         self.refusal = 0
         if values[":method"] != "POST":
             self.refusal = 405
         elif values.get("content-type") != CONTENT_TYPE and not is_grpc(values.get("content-type", "")):
             self.refusal = 415
+        _Head.__init__(self, fields, values)
+        self.path = values.get(":path", "")
+        self.encoding = values.get("grpc-encoding", "identity")
+        if self.encoding not in ENCODINGS:
+            text = f"grpc-encoding {self.encoding[:40]!r} is not known here; use one of {ACCEPTED}"
+            self.fault = (GrpcStatus.UNIMPLEMENTED, text)
+        if "grpc-timeout" in values:
+            self._read_timeout(values["grpc-timeout"])
+        self.is_plain = not self.refusal and self.fault is None
+
+    def _read_binary(self) -> Pairs:
+        if self.refusal:  # what HTTP calls `-bin` is text like the rest
+            return tuple((name, value) for name, value in self.fields if not _is_own(name))
+        try:
+            return read_metadata(self.fields)
+        except MalformedError as error:
+            self.fault = (GrpcStatus.INTERNAL, str(error))
+            return ()
+
+    def _read_timeout(self, text: str) -> None:
+        """As grpcio does: one that cannot be read is an error, and one of nothing has passed."""
+        try:
+            self.timeout_s = parse_timeout(text)
+        except MalformedError as error:
+            self.fault = (GrpcStatus.INTERNAL, str(error))
+        else:
+            if self.timeout_s == 0:
+                self.fault = (GrpcStatus.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
     @property
     def authority(self) -> str:
         """The `:authority`, else `host`; may be empty."""
         return self.values.get(":authority") or self.values.get("host", "")
-
-    @property
-    def timeout_s(self) -> float | None:
-        """From `grpc-timeout`; None for none, or for one that cannot be read."""
-        text = self.values.get("grpc-timeout")
-        return None if text is None else parse_timeout(text)
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -97,7 +133,7 @@ class ReplyHead(_Head):
 
     Attributes:
         encoding: Of the reply's messages.
-        status: `grpc-status`; -1 if it is missing or not a number.
+        status: `grpc-status`; -1 if it is missing or not a number, UNKNOWN for a number that has no meaning.
         is_plain: The beginning of a reply in gRPC that is not compressed.
     """
 
@@ -107,14 +143,21 @@ class ReplyHead(_Head):
         super().__init__(fields, values)
         self.encoding = values.get("grpc-encoding", "identity")
         status = values.get("grpc-status", "")
-        self.status = int(status) if status.isascii() and status.isdigit() and len(status) < 4 else -1
+        self.status = int(status) if status.isascii() and status.isdigit() and len(status) < 10 else -1
+        if self.status > _LAST_STATUS:
+            self.status = GrpcStatus.UNKNOWN
         is_reply = values.get(":status") == "200" and is_grpc(values.get("content-type", ""))
         self.is_plain = is_reply and self.encoding == "identity"
 
     @property
     def message(self) -> str:
-        """The status message."""
-        return unquote(self.values.get("grpc-message", ""), errors="replace")
+        """The status message; what is not percent-encoded as it should be stays as it came."""
+        raw = self.values.get("grpc-message", "").encode("latin-1")
+        text = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8", "replace")
+        status = self.values.get("grpc-status", "")
+        if self.status == GrpcStatus.UNKNOWN and status != "2":
+            return f"the server ended the call with status {status}, which has no meaning: {text}"
+        return text
 
 
 def build_reply_head(fields: list[Field], values: dict[str, str]) -> ReplyHead | None:
@@ -131,13 +174,18 @@ def read_metadata(fields: list[Field]) -> Pairs:
     """Give the caller's own fields."""
     found: list[tuple[str, str | bytes]] = []
     for name, value in fields:
-        if name in _OWN or (name[:5] == "grpc-" and not name.endswith("-bin")):
+        if _is_own(name):
             continue
         if name.endswith("-bin"):
             found.extend((name, _from_base64(name, part)) for part in value.split(","))
         else:
             found.append((name, value))
     return tuple(found)
+
+
+def _is_own(name: str) -> bool:
+    """Tell whether a field is the protocol's, not the caller's."""
+    return name in _OWN or (name[:5] == "grpc-" and not name.endswith("-bin"))
 
 
 def _from_base64(name: str, text: str) -> bytes:
@@ -179,11 +227,18 @@ def retry_metadata(retry_after_s: float | None) -> tuple[tuple[str, str], ...]:
 
 
 def parse_timeout(text: str) -> float | None:
-    """Read `grpc-timeout`: one to eight digits and a unit."""
-    digits, unit = text[:-1], _UNITS.get(text[-1:])
-    if unit is None or not (digits.isascii() and digits.isdigit() and len(digits) <= 8):
+    """Read `grpc-timeout`, with the spaces and many digits that grpcio reads too; None for a time that is never over.
+
+    Raises:
+        MalformedError: It is not a number and a unit.
+    """
+    found = _TIMEOUT(text)
+    if found is None:
+        raise MalformedError(f"grpc-timeout must be up to eight digits and one of H, M, S, m, u, n, got {text[:40]!r}")
+    digits = found[1]
+    if len(digits) > _MAX_TIMEOUT_DIGITS and len(digits.lstrip("0")) > _MAX_TIMEOUT_DIGITS:
         return None
-    return int(digits) * unit
+    return int(digits[-_MAX_TIMEOUT_DIGITS:]) * _UNITS[found[2]]
 
 
 def format_timeout(timeout_s: float) -> str:
@@ -209,7 +264,7 @@ def request_block(
         InvalidInputError: A name is not lower-case ASCII, or reserved, or a value holds a newline or other control character.
     """
     fields = ((":method", "POST"), (":scheme", scheme), (":path", path), (":authority", authority), ("te", "trailers"))
-    own = (("content-type", CONTENT_TYPE), ("grpc-accept-encoding", "identity,deflate,gzip"))
+    own = (("content-type", CONTENT_TYPE), ("grpc-accept-encoding", ACCEPTED))
     timeout = b"" if timeout_s is None else timeout_field(timeout_s)
     return hpack.encode(fields) + hpack.encode(own) + timeout + encode_metadata(metadata)
 

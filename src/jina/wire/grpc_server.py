@@ -9,7 +9,7 @@ from jina.wire import grpc_fields, hpack, http2
 from jina.wire.buffered import Buffered
 from jina.wire.grpc_events import CALL_STARTED, CANCELLED, GOAWAY, HALF_CLOSED, HTTP_BEGUN, HTTP_DATA, MESSAGE, UNARY, Event
 from jina.wire.grpc_fields import Metadata, Pairs, RequestHead, retry_metadata
-from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError
+from jina.wire.grpc_messages import PREFIX, MessageError
 from jina.wire.grpc_side import Call, Side
 from jina.wire.hpack import Field
 from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR
@@ -108,8 +108,7 @@ class ServerConnection(Side):
     def _on_whole(self, event: Event) -> None:
         _, stream, data, start, end, _ = event
         head, size, limit = stream.head, end - start - 5, self._max_message_bytes
-        is_plain = not head.refusal and head.encoding in ENCODINGS and size >= 0 and PREFIX.unpack_from(data, start) == (0, size)
-        if is_plain and (limit is None or size <= limit):
+        if head.is_plain and size >= 0 and PREFIX.unpack_from(data, start) == (0, size) and (limit is None or size <= limit):
             self._found.append((UNARY, stream.number, head, data[start + 5 : end]))
         else:
             self._on_headers((http2.HEADERS, stream, False))
@@ -124,9 +123,10 @@ class ServerConnection(Side):
                 self._found.append((HTTP_DATA, stream.number, b"", True))
         elif head.refusal:
             self._http2.send_headers(stream, hpack.encode(((":status", str(head.refusal)),)), is_end=True)
-        elif head.encoding not in ENCODINGS:
-            text = f"grpc-encoding {head.encoding[:40]!r} is not known here; use one of {', '.join(ENCODINGS)}"
-            self._end(stream, self._call_of(stream), GrpcStatus.UNIMPLEMENTED, text)
+        elif head.fault is not None:
+            if head.fault[0] == GrpcStatus.UNIMPLEMENTED:
+                self._http2.send_headers(stream, _REPLY + hpack.encode_field("grpc-accept-encoding", grpc_fields.ACCEPTED))
+            self._end(stream, self._call_of(stream), *head.fault)
         else:
             self._fresh[stream.number] = stream
             if is_end:
@@ -225,20 +225,28 @@ class ServerConnection(Side):
             self._http2.exchange(found, _REPLY, (PREFIX.pack(0, size), message), size + 5, trailers)
 
     def send_headers(self, stream: int, metadata: Metadata = (), *, encoding: str = "identity") -> None:
-        """Send initial metadata now (else the first message or the status does); later messages are compressed with `encoding`."""
+        """Send initial metadata now (else the first message or the status does).
+
+        Later messages are compressed with `encoding`, if that is one the caller reads.
+        """
         found = self._streams.get(stream)
         if found is not None and not found.is_begun:
+            if encoding != "identity" and encoding not in found.head.accepted:
+                encoding = "identity"
             self._http2.send_headers(found, grpc_fields.reply_block(metadata, encoding) if metadata or encoding != "identity" else _REPLY)
             if encoding != "identity":
                 self._call_of(found).encoding = encoding
 
-    def send_message(self, stream: int, message: bytes) -> None:
-        """Send one message; it queues here as far as the peer's windows are shut (see `is_writable`)."""
+    def send_message(self, stream: int, message: bytes, *, is_compressed: bool = True) -> None:
+        """Send one message; it queues here as far as the peer's windows are shut (see `is_writable`).
+
+        Where the reply has an encoding, a message may go without it.
+        """
         found = self._streams.get(stream)
         if found is not None:
             if not found.is_begun:
                 self._http2.send_headers(found, _REPLY)
-            self._send_message(found, message, "identity" if found.call is None else found.call.encoding)
+            self._send_message(found, message, found.call.encoding if is_compressed and found.call is not None else "identity")
 
     def send_status(self, stream: int, status: int, message: str = "", metadata: Metadata = ()) -> None:
         """End a call. Where nothing was sent yet, this is a reply of trailers only."""

@@ -14,6 +14,8 @@ from jina.wire.http2_stream import GOAWAY, PING_ACK, RESET
 _MAX_EARNED: Final = 2000
 _SETTINGS_ACK: Final = frames.frame(frames.SETTINGS, frames.ACK, 0)
 _SMALL_UPDATE: Final = 256
+_TOO_MANY_PINGS: Final = "too_many_pings"
+"""gRPC's clients know this word, and ping half as often from then on (gRFC A8)."""
 _YOUNG_S: Final = 0.25
 """A reset of a stream that was open for longer is free: it took its place among `max_streams`, as a call that is answered does."""
 
@@ -30,7 +32,8 @@ class Control(Sending):
 
     def _spend(self, budget: Budget, what: str) -> None:
         if not budget.spend(self._now):
-            raise ConnectionError2(frames.ENHANCE_YOUR_CALM, f"too many {what}")
+            reason = _TOO_MANY_PINGS if budget is self._ping_budget else f"too many {what}"
+            raise ConnectionError2(frames.ENHANCE_YOUR_CALM, reason)
 
     def _spend_unless_earned(self, budget: Budget, what: str) -> None:
         """A reader of many small messages gives back their windows one by one, and measures the way with PINGs; grpcio opens them first."""
