@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from jina.call import Call, Payload, Reply
-from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
-from jina.fronts.grpc_connection import GrpcConnection
+from jina.fronts.front import Front, FrontOptions
+from jina.fronts.http2_connection import Http2Connection
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.grpc import ClientConnection
 from jina.wire.http2_limits import Limits
@@ -56,9 +56,9 @@ class Slow:
         return Reply(payload=Payload(bytes(self.size), "strict"))
 
 
-async def connected(handler: Any, peer: Peer, **options: Any) -> tuple[GrpcFront, GrpcConnection]:
-    front = GrpcFront(handler, [], options=GrpcFrontOptions(**options))
-    connection = front.make_protocol()
+async def connected(handler: Any, peer: Peer, **options: Any) -> tuple[Front, Http2Connection]:
+    front = Front(handler, [], options=FrontOptions(**options), protocols=["grpc"])
+    connection = Http2Connection(front)
     join(peer, connection)
     for _ in range(5):
         await asyncio.sleep(0)

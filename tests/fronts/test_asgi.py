@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from jina.call import Call, EndpointInfo, Handler, Item, Payload, Reply
 from jina.fronts.asgi import DefaultRoutes, guarded
-from jina.fronts.http import HttpFrontOptions
+from jina.fronts.front import FrontOptions
 from jina.process.web_app import build
 from jina.runtime.guards import make_guard
 
@@ -41,7 +41,7 @@ async def twice(call: Call) -> AsyncIterator[Item]:
 
 
 def routes(handler: Handler = echo, **options: Any) -> DefaultRoutes:
-    return DefaultRoutes(handler, INFOS, options=HttpFrontOptions(**options))
+    return DefaultRoutes(handler, INFOS, options=FrontOptions(**options))
 
 
 def calling(app: ASGIApp, **kwargs: Any) -> httpx.AsyncClient:

@@ -10,8 +10,8 @@ import pytest
 
 from jina.call import Call, Item, Payload, Reply
 from jina.codec.messages import header_bytes, write_document_request, write_request
-from jina.fronts.grpc import GrpcFront
-from jina.fronts.grpc_connection import GrpcConnection
+from jina.fronts.front import Front
+from jina.fronts.http2_connection import Http2Connection
 from jina.transport.memory import join
 from jina.wire import grpc
 from jina.wire.buffered import Buffered
@@ -29,10 +29,10 @@ KIB = 1 << 10
 class Service:
     def __init__(self, limit: int, handler: Any) -> None:
         self.handler, self.buffered = handler, Buffered(limit)
-        self.front = GrpcFront(handler, [], buffered=self.buffered)
+        self.front = Front(handler, [], buffered=self.buffered, protocols=["grpc"])
 
-    def peer(self) -> tuple[Peer, GrpcConnection]:
-        peer, connection = Peer(), self.front.make_protocol()
+    def peer(self) -> tuple[Peer, Http2Connection]:
+        peer, connection = Peer(), Http2Connection(self.front)
         join(peer, connection)
         return peer, connection
 
@@ -236,7 +236,7 @@ async def test_empty_messages_that_wait_are_counted(path: str) -> None:
         await asyncio.Event().wait()
 
     buffered = Buffered(1000 * KIB)
-    front = GrpcFront(Slow(), [], guard=never, buffered=buffered)
+    front = Front(Slow(), [], guard=never, buffered=buffered, protocols=["grpc"])
     peer = Peer()
     join(peer, front.make_protocol())
     stream = peer.wire.start(grpc.request_block(path, "x"))

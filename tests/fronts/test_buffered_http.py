@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply
-from jina.fronts.http import HttpFront, HttpFrontOptions
-from jina.fronts.http_connection import Connection
+from jina.fronts.front import Front, FrontOptions
+from jina.fronts.http1_connection import Http1Connection
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.buffered import Buffered
 from tests.waiting import until
@@ -62,10 +62,10 @@ class Service:
     def __init__(self, limit: int, size: int = 10, **options: Any) -> None:
         self.handler, self.buffered = Handler(size), Buffered(limit)
         infos = [EndpointInfo("/echo", "batch"), EndpointInfo("/tell", "stream")]
-        self.front = HttpFront(self.handler, infos, options=HttpFrontOptions(**options), buffered=self.buffered)
+        self.front = Front(self.handler, infos, options=FrontOptions(**options), buffered=self.buffered, protocols=["http"])
 
-    def caller(self, data: bytes) -> tuple[Caller, Connection]:
-        caller, connection = Caller(), self.front.make_protocol()
+    def caller(self, data: bytes) -> tuple[Caller, Http1Connection]:
+        caller, connection = Caller(), Http1Connection(self.front)
         join(caller, connection)
         caller.transport.write(data)
         return caller, connection

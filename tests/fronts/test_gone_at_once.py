@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 from jina.call import Call, EndpointInfo, Reply
-from jina.fronts.grpc import GrpcFront
-from jina.fronts.http import HttpFront, HttpFrontOptions
+from jina.fronts.front import Front
 from jina.wire import grpc
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +32,7 @@ def grpc_request() -> bytes:
 async def test_call_that_never_began_to_run_leaves_no_trace(protocol: str) -> None:
     """Python warns of coroutines that were made and not awaited."""
     infos = [EndpointInfo("/echo", "batch")]
-    front: Any = HttpFront(handler, infos, options=HttpFrontOptions()) if protocol == "http" else GrpcFront(handler, infos)
+    front = Front(handler, infos, protocols=[protocol])
     transport = Mock(spec=asyncio.Transport)
     transport.is_closing.return_value = False
     transport.get_write_buffer_size.return_value = 0

@@ -11,7 +11,7 @@ import pytest
 from jina.call import Call, Reply, Status
 from jina.codec.messages import header_bytes, write_request
 from jina.errors import Code
-from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
+from jina.fronts.front import Front, FrontOptions
 from jina.transport.memory import join
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
@@ -207,7 +207,7 @@ async def test_every_status_says_which_request_it_is_about(
 ) -> None:
     """`x-request-id` among the trailers, as on every HTTP reply; who gave none, or none that is valid, gets one."""
     guard = options.pop("guard", None)
-    front = GrpcFront(refused, [], guard=guard, options=GrpcFrontOptions(**options))
+    front = Front(refused, [], guard=guard, options=FrontOptions(**options), protocols=["grpc"])
     peer = Peer()
     join(peer, front.make_protocol())
     stream = peer.wire.start(grpc.request_block(path, "x", metadata))
@@ -233,7 +233,7 @@ async def test_many_health_watchers_cost_no_more_than_one() -> None:
         n_looks += 1
         return is_up
 
-    front = GrpcFront(Slow(), [], name="x", is_up=look)
+    front = Front(Slow(), [], name="x", is_up=look, protocols=["grpc"])
     peer = Peer()
     join(peer, front.make_protocol())
     for _ in range(100):

@@ -11,7 +11,7 @@ import pytest
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.errors import Code
-from jina.fronts.http import HttpFront, HttpFrontOptions
+from jina.fronts.front import Front, FrontOptions
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}
 INFOS = [
@@ -54,7 +54,7 @@ class Handler:
 
 @contextlib.asynccontextmanager
 async def serving(handler: Handler, *, guard: Any = None, is_ready: Any = lambda: True, **options: Any) -> Any:
-    front = HttpFront(handler, INFOS, guard=guard, is_ready=is_ready, options=HttpFrontOptions(**options))
+    front = Front(handler, INFOS, guard=guard, is_ready=is_ready, options=FrontOptions(**options), protocols=["http"])
     server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
@@ -64,7 +64,7 @@ async def serving(handler: Handler, *, guard: Any = None, is_ready: Any = lambda
         finally:
             server.close()
             for connection in list(front.connections):
-                connection._transport.abort()
+                connection._transport.abort()  # type: ignore[attr-defined]
             await front.drain()
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from jina.call import Call, EndpointInfo, Reply
-from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
-from jina.fronts.http import HttpFront, HttpFrontOptions
+from jina.fronts.front import Front, FrontOptions
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +59,7 @@ def check(connection: Any, transport: Stuck) -> None:
 @pytest.mark.parametrize("line", [b"Connection: close\r\n", b"Content-Length: x\r\n"])
 async def test_over_http(line: bytes) -> None:
     """After a last reply, and after a refusal."""
-    front = HttpFront(handler, [EndpointInfo("/echo", "batch")], options=HttpFrontOptions(write_timeout_s=20.0))
+    front = Front(handler, [EndpointInfo("/echo", "batch")], options=FrontOptions(write_timeout_s=20.0), protocols=["http"])
     connection, transport = front.make_protocol(), Stuck()
     connection.connection_made(transport)
     connection.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n" + line + b"\r\n")
@@ -70,7 +69,7 @@ async def test_over_http(line: bytes) -> None:
 
 async def test_over_grpc() -> None:
     """After a fault of the client's."""
-    front = GrpcFront(handler, [], options=GrpcFrontOptions(write_timeout_s=20.0))
+    front = Front(handler, [], options=FrontOptions(write_timeout_s=20.0), protocols=["grpc"])
     connection, transport = front.make_protocol(), Stuck()
     connection.connection_made(transport)
     connection.data_received(b"not HTTP/2 at all, that is")

@@ -24,10 +24,11 @@ from jina.fronts import http_calls, http_pages, http_replies
 from jina.fronts.asgi_guard import GuardMiddleware
 from jina.fronts.asgi_openapi import describe
 from jina.fronts.asgi_replies import EventResponse, json_response, unless_gone
-from jina.fronts.http import DEFAULT_TITLE, HttpFrontOptions, default_routes
+from jina.fronts.front import FrontOptions
+from jina.fronts.http_site import DEFAULT_TITLE, default_routes
 from jina.runtime.guards import Guard
 from jina.wire.envelope import EnvelopeError
-from jina.wire.http import Head
+from jina.wire.http_requests import Head
 from jina.wire.ids import RequestIds
 
 _GONE = 499
@@ -45,11 +46,11 @@ class DefaultRoutes:
         endpoints: Sequence[EndpointInfo],
         *,
         is_ready: Callable[[], bool] = lambda: True,
-        options: HttpFrontOptions | None = None,
+        options: FrontOptions | None = None,
     ) -> None:
-        """Answer calls with `handler`; see `jina.fronts.http.HttpFront`."""
+        """Answer calls with `handler`; see `jina.fronts.front.Front`."""
         self._handler, self._endpoints, self._is_ready = handler, list(endpoints), is_ready
-        self._options = options or HttpFrontOptions()
+        self._options = options or FrontOptions()
         self._ids = RequestIds()
 
     def make_app(self) -> FastAPI:

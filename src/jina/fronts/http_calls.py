@@ -12,7 +12,7 @@ import msgspec
 from jina.call import Call, EndpointInfo, Payload
 from jina.wire import envelope
 from jina.wire.envelope import Envelope, EnvelopeError
-from jina.wire.http import Head
+from jina.wire.http_requests import Head
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode

@@ -12,7 +12,7 @@ import msgspec
 from jina.call import Reply, Status
 from jina.errors import Code
 from jina.wire.envelope import EnvelopeError
-from jina.wire.http import Request
+from jina.wire.http_requests import Request
 from jina.wire.status import HTTP_STATUS
 
 encode = msgspec.json.encode

@@ -10,17 +10,17 @@ from jina.call import EndpointInfo
 from jina.fronts import http_replies
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
-from jina.wire.http import Request
+from jina.wire.http_requests import Request
 
 if TYPE_CHECKING:
-    from jina.fronts.http import HttpFront
+    from jina.fronts.front import Front
 
 Answer = tuple[int, bytes, bytes, bytes]
 """HTTP status, body, header lines, content type."""
 _ALLOWED_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
-def find(front: HttpFront, request: Request, note: Note, raw_path: bytes) -> EndpointInfo | Answer:
+def find(front: Front, request: Request, note: Note, raw_path: bytes) -> EndpointInfo | Answer:
     """Give the endpoint to call, or what to answer."""
     method = request.method
     if front.options.cors and _is_preflight(request):
@@ -30,12 +30,12 @@ def find(front: HttpFront, request: Request, note: Note, raw_path: bytes) -> End
     path = _path(raw_path)
     if path == "/":
         return _health(method, is_ready=front.is_ready)
-    page = front.page(path)
+    page = front.site.page(path)
     if page is not None:
         return (200, page[2], page[1], page[0]) if method in (b"GET", b"HEAD") else _not_allowed(b"GET, HEAD")
-    info = front.routes.get(path) or front.routes.get(path.rstrip("/"))
+    info = front.site.routes.get(path) or front.site.routes.get(path.rstrip("/"))
     if info is None:
-        return 404, http_replies.encode(front.not_found(path)), b"", JSON
+        return 404, http_replies.encode(front.site.not_found(path)), b"", JSON
     if method == b"POST" or (method == b"GET" and info.kind == "stream"):
         return info
     return _not_allowed(b"GET, POST" if info.kind == "stream" else b"POST")

@@ -1,4 +1,4 @@
-"""One reply as server-sent events over HTTP/1.1, written item by item as the handler makes them."""
+"""One reply as server-sent events, written item by item as the handler makes them."""
 
 from __future__ import annotations
 
@@ -6,51 +6,42 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from jina.call import Item
 from jina.fronts import http_replies
 from jina.wire import sse
 from jina.wire.buffered import FULL
 
+if TYPE_CHECKING:
+    from jina.fronts.http_exchange import Exchange
+
 _log = logging.getLogger("jina.http")
 _MAX_GATHERED_BYTES = 65_536
-_HEADERS_OF_THE_LAST = sse.HEADERS.replace(b"connection: keep-alive", b"connection: close")
 
 
 class EventStream:
     """Writes the events of one reply; those of one turn of the loop leave together.
 
     Args:
-        transport: Where to.
-        clock: Gives monotonic seconds.
-        blocked: Gives what to wait for while the transport takes no more, or None.
+        exchange: What it answers.
+        loop: The running one.
         has_room: Whether an item of so many bytes may be held.
-        is_chunked: False for HTTP/1.0, where the connection's end is the stream's.
     """
 
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        clock: Callable[[], float],
-        blocked: Callable[[], asyncio.Future[None] | None],
-        has_room: Callable[[int], bool],
-        *,
-        is_chunked: bool,
-    ) -> None:
-        self._transport, self._clock, self._blocked, self._is_chunked = transport, clock, blocked, is_chunked
-        self._wrote_at, self._has_room = clock(), has_room
+    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop, has_room: Callable[[int], bool]) -> None:
+        self._exchange, self._loop, self._has_room = exchange, loop, has_room
+        self._wrote_at = loop.time()
         self._gathered: list[bytes] = []
         self._n_gathered_bytes = 0
 
-    def begin(self, lines: bytes, *, keep_alive: bool) -> None:
+    def begin(self, lines: bytes) -> None:
         """Write the head; `lines` are further header fields."""
-        headers = sse.HEADERS if keep_alive else _HEADERS_OF_THE_LAST
-        framing = b"transfer-encoding: chunked\r\n" if self._is_chunked else b""
-        self._transport.write(b"HTTP/1.1 200 OK\r\n%b%b%b\r\n" % (headers, framing, lines))
+        self._exchange.begin(200, sse.HEADERS + lines)
 
     async def send(self, items: AsyncIterator[Item]) -> None:
         """Write all items, as fast as the caller reads; a failure is the last event, else `end` is."""
-        is_failed, has_room, blocked = False, self._has_room, self._blocked
+        is_failed, has_room, blocked = False, self._has_room, self._exchange.blocked
         try:
             async for item in items:
                 is_failed = item.status is not None
@@ -78,22 +69,16 @@ class EventStream:
         if now - self._wrote_at >= sse.PING_EVERY_S:
             self._write(sse.ping(str(datetime.now(UTC))))
 
-    def end(self) -> None:
-        """Write what ends the body."""
-        self.flush()
-        if self._is_chunked:
-            self._transport.write(b"0\r\n\r\n")
-
     def flush(self) -> None:
-        """Hand the gathered events to the transport."""
+        """Send the gathered events."""
         events, self._gathered, self._n_gathered_bytes = b"".join(self._gathered), [], 0
-        if events and not self._transport.is_closing():
-            self._transport.write(b"%x\r\n%b\r\n" % (len(events), events) if self._is_chunked else events)
-            self._wrote_at = self._clock()
+        if events:
+            self._exchange.write(events)
+            self._wrote_at = self._loop.time()
 
     def _write(self, event: bytes) -> None:
         if not self._gathered:
-            asyncio.get_running_loop().call_soon(self.flush)
+            self._loop.call_soon(self.flush)
         self._gathered.append(event)
         self._n_gathered_bytes += len(event)
 

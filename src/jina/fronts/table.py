@@ -1,14 +1,17 @@
-"""Which front speaks which protocol, and what each is made from. A front's module is imported when the first of its kind is made."""
+"""What a front is made from. Its module is imported when the first one is made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jina.call import EndpointInfo, Handler
 from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
+
+if TYPE_CHECKING:
+    from jina.fronts.front import Front
 
 T = TypeVar("T")
 
@@ -44,33 +47,18 @@ def known_options(kind: type[T], values: Mapping[str, Any]) -> T:
     return kind(**{name: value for name, value in values.items() if name in known})
 
 
-def _http(service: Service) -> Any:
-    from jina.fronts.http import HttpFront, HttpFrontOptions
+def make_front(service: Service, protocols: Sequence[str]) -> Front:
+    """Make the front of a port that speaks these protocols: some of `http`, `grpc`, `websocket`."""
+    from jina.fronts.front import Front, FrontOptions
 
-    return HttpFront(
+    return Front(
         service.handler,
         service.endpoints,
-        guard=service.guard,
-        is_ready=service.is_ready,
-        options=known_options(HttpFrontOptions, service.options),
-        buffered=service.buffered,
-    )
-
-
-def _grpc(service: Service) -> Any:
-    from jina.fronts.grpc import GrpcFront, GrpcFrontOptions
-
-    return GrpcFront(
-        service.handler,
-        service.endpoints,
+        protocols=protocols,
         name=service.name,
         guard=service.guard,
         is_ready=service.is_ready,
         is_up=service.is_up,
-        options=known_options(GrpcFrontOptions, service.options),
+        options=known_options(FrontOptions, service.options),
         buffered=service.buffered,
     )
-
-
-FRONTS: Mapping[str, Callable[[Service], Any]] = {"http": _http, "grpc": _grpc}
-"""Makes the front of a protocol: it has `make_protocol`, `set_endpoints` and `drain`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from jina.deployment import Deployment
 from jina.executor import BaseExecutor, create_executor
-from jina.fronts.table import FRONTS, Service
+from jina.fronts.table import Service, make_front
 from jina.runtime.describe import endpoint_infos
 from jina.runtime.guards import make_guard
 from jina.runtime.in_process import InProcess
@@ -61,7 +61,7 @@ class Parts:
             options=self._plan.front,
             buffered=Buffered(self._plan.front.get("max_buffered_bytes")),
         )
-        self._fronts = {protocol: make(service) for protocol, make in FRONTS.items()}
+        self._fronts = {protocol: make_front(service, [protocol]) for protocol in ("grpc", "http")}
         self.connectors: dict[str, Connect] = {name: memory.connector(front.make_protocol) for name, front in self._fronts.items()}
 
     async def stop(self) -> None:

@@ -28,6 +28,15 @@ class MemoryTransport(asyncio.Transport):
         self._protocol: Any = protocol
         self._peer = peer
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Change who is at this end."""
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Who is at this end."""
+        found: asyncio.BaseProtocol = self._protocol
+        return found
+
     # --- writing ---------------------------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 PING_EVERY_S: Final = 15.0
 END: Final = b"event: end\r\n\r\n"
 HEADERS: Final = (
-    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nconnection: keep-alive\r\nx-accel-buffering: no\r\n"
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
 
 

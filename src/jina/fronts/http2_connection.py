@@ -1,4 +1,7 @@
-"""One gRPC connection: an asyncio protocol around the sans-IO core, with one `Run` a call, which ends when its caller leaves."""
+"""One HTTP/2 connection: an asyncio protocol around the sans-IO core, with one `Run` a call, which ends when its caller leaves.
+
+Most of it is gRPC's; where the port also speaks HTTP, a stream that is no gRPC is an `Http2Request`.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,26 @@ from jina.fronts.grpc_requests import id_metadata, send_refusal
 from jina.fronts.unsent import Unsent
 from jina.transport.run import Run
 from jina.wire.buffered import FULL, SMALL
-from jina.wire.grpc import CALL_STARTED, CANCELLED, CLOSED, HALF_CLOSED, MESSAGE, UNARY, WRITABLE, RequestHead, ServerConnection
+from jina.wire.grpc import (
+    CALL_STARTED,
+    CANCELLED,
+    CLOSED,
+    HALF_CLOSED,
+    HTTP_BEGUN,
+    HTTP_DATA,
+    MESSAGE,
+    UNARY,
+    WRITABLE,
+    RequestHead,
+    ServerConnection,
+)
 
 if TYPE_CHECKING:
-    from jina.fronts.grpc import GrpcFront
+    from jina.fronts.front import Front
+    from jina.fronts.http2_request import Http2Request
 
 _OK, _UNIMPLEMENTED, _INTERNAL = 0, 12, 13
+_NO_GRPC = "this port speaks HTTP and no gRPC; the service's protocol option can add it"
 _ACK_S = 0.2
 """How long a client that should go elsewhere may take to say that it has heard of it; calls that it began before then are taken."""
 _IDLE_ACK_S = 10.0
@@ -44,18 +61,21 @@ class StreamCall(Protocol):
         """The caller has left."""
 
 
-class GrpcConnection(asyncio.Protocol):
+class Http2Connection(asyncio.Protocol):
     """One client's connection."""
 
-    def __init__(self, front: GrpcFront) -> None:
+    def __init__(self, front: Front) -> None:
         self.front = front
         self.wire = ServerConnection(
-            limits=front.limits,
+            limits=front.http2_limits,
             max_message_bytes=front.options.max_message_bytes,
             unary_paths=grpc_methods.UNARY_PATHS,
             buffered=front.buffered,
             refusal_metadata=id_metadata,
+            takes_http=front.has_http or front.has_websocket,
         )
+        self._requests: dict[int, Http2Request] = {}
+        self._unary, self._streams = (grpc_methods.UNARY, grpc_methods.STREAMS) if front.has_grpc else ({}, {})
         self._tasks: dict[int, Run] = {}
         self._calls: dict[int, StreamCall] = {}
         self._writable: dict[int, asyncio.Future[None]] = {}
@@ -89,8 +109,7 @@ class GrpcConnection(asyncio.Protocol):
             self._handle(event)
         self._unsent.rest()
         self._count_flushed()
-        self.front.connections.discard(self)
-        self.front.check_gone()
+        self.front.closed(self)
 
     def pause_writing(self) -> None:
         self._can_write = False
@@ -102,7 +121,7 @@ class GrpcConnection(asyncio.Protocol):
         if not self._is_closing:
             self._unsent.rest()
         self.transport.resume_reading()
-        for stream in [*self._writable, *self._calls]:  # if it is not writable now, WRITABLE will come
+        for stream in {*self._writable, *self._calls}:  # if it is not writable now, WRITABLE will come
             if self.wire.is_writable(stream):
                 self._wrote(stream)
 
@@ -114,6 +133,8 @@ class GrpcConnection(asyncio.Protocol):
                 self.wire.reset(stream)
                 self._left(stream)
                 self.flush_soon()
+        for request in list(self._requests.values()):
+            request.tick(now)
         if self._unsent.is_stalled(now, options.write_timeout_s):
             self.transport.abort()
         elif self._can_write and not self._is_closing:
@@ -136,7 +157,7 @@ class GrpcConnection(asyncio.Protocol):
     def _handle(self, event: tuple[Any, ...]) -> None:
         kind = event[0]
         if kind == UNARY:
-            answer = grpc_methods.UNARY.get(event[2].path)
+            answer = self._unary.get(event[2].path)
             if answer is not None:
                 if len(event[3]) <= SMALL or self._has_room(event[1], len(event[3])):
                     self._start(event[1], answer, event[2], event[3])
@@ -154,6 +175,12 @@ class GrpcConnection(asyncio.Protocol):
             call = self._calls.get(event[1])
             if call is not None:
                 call.half_close()
+        elif kind == HTTP_DATA:
+            request = self._requests.get(event[1])
+            if request is not None:
+                request.data_received(event[2], event[3])
+        elif kind == HTTP_BEGUN:
+            self._begin_request(event[1], event[2])
         elif kind == CANCELLED:
             self._left(event[1])
         elif kind == WRITABLE:
@@ -190,11 +217,18 @@ class GrpcConnection(asyncio.Protocol):
                 self.flush()
 
     def _open(self, stream: int, head: RequestHead) -> None:
-        make = grpc_methods.STREAMS.get(head.path)
+        make = self._streams.get(head.path)
         if make is None:
-            self.wire.refuse(stream, _UNIMPLEMENTED, "Method not found!")
+            self.wire.refuse(stream, _UNIMPLEMENTED, "Method not found!" if self.front.has_grpc else _NO_GRPC)
             return
         self._calls[stream] = make(self, stream, head)
+
+    def _begin_request(self, stream: int, head: RequestHead) -> None:
+        from jina.fronts.http2_request import Http2Request
+
+        request = Http2Request(self, stream, head)
+        if not request.is_over:
+            self._requests[stream] = request
 
     def _left(self, stream: int) -> None:
         task = self._tasks.pop(stream, None)
@@ -203,6 +237,9 @@ class GrpcConnection(asyncio.Protocol):
         call = self._calls.pop(stream, None)
         if call is not None:
             call.cancelled()
+        request = self._requests.pop(stream, None)
+        if request is not None:
+            request.cancelled()
 
     def _wrote(self, stream: int) -> None:
         future = self._writable.pop(stream, None)
@@ -218,12 +255,25 @@ class GrpcConnection(asyncio.Protocol):
         """Little is queued for this stream, here and in the transport."""
         return self._can_write and self.wire.is_writable(stream)
 
+    def blocked(self, stream: int) -> asyncio.Future[None] | None:
+        """Give what to wait for while much is queued for this stream, or None."""
+        if self.can_write(stream) or self.transport.is_closing():
+            return None
+        future = self._writable.get(stream)
+        if future is None or future.done():
+            future = self._writable[stream] = self.loop.create_future()
+        return future
+
     async def wait_writable(self, stream: int) -> None:
         """Wait until what is queued for this stream has left."""
         self.flush()
-        while not self.can_write(stream) and not self.transport.is_closing():
-            future = self._writable[stream] = self.loop.create_future()
+        while (future := self.blocked(stream)) is not None:
             await future
+
+    def forget(self, stream: int) -> None:
+        """An HTTP request is answered."""
+        self._requests.pop(stream, None)
+        self._writable.pop(stream, None)
 
     def _close(self) -> None:
         """Close once all has left; the write timeout counts for that too."""
@@ -287,6 +337,8 @@ class GrpcConnection(asyncio.Protocol):
     def drain(self, ack_s: float = _ACK_S) -> None:
         """Tell the client to go elsewhere; close when its calls have ended. It may take `ack_s` to say that it has heard."""
         self._is_leaving = True
+        for request in list(self._requests.values()):
+            request.drain()
         self.wire.goaway()
         self.flush_soon()
         self.loop.call_later(ack_s, self._end_drain)

@@ -1,0 +1,216 @@
+"""One HTTP request on a stream of an HTTP/2 connection: its body is collected, then an Exchange answers it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from jina.call import Status
+from jina.errors import Code
+from jina.fronts import http_replies
+from jina.fronts.http_exchange import Exchange
+from jina.wire.buffered import FULL
+from jina.wire.grpc import RequestHead
+from jina.wire.http2_frames import INTERNAL_ERROR, NO_ERROR
+from jina.wire.http_requests import Head, Request
+
+if TYPE_CHECKING:
+    from jina.fronts.http1_connection import Session
+    from jina.fronts.http2_connection import Http2Connection
+
+_RATE_AFTER_S = 5.0
+_LINGER_S = 0.2
+_OF_HTTP_1 = frozenset(("connection", "keep-alive", "transfer-encoding"))
+
+
+class Http2Request:
+    """A Responder for its Exchange, and the channel of a Session that the stream has become."""
+
+    def __init__(self, connection: Http2Connection, stream: int, head: RequestHead) -> None:
+        self._connection, self._stream = connection, stream
+        self._front = connection.front
+        self._exchange = Exchange(self._front, self, connection.loop)
+        self._body: bytes | bytearray = b""
+        self._n_bytes, self._since = 0, connection.loop.time()
+        self._has_ended = self._is_served = False
+        self._session: Session | None = None
+        self._request = request = _request_of(head)
+        length = head.values.get("content-length", "0")
+        most = self._front.options.max_body_bytes
+        if request.head.problem:
+            self._refuse(Status(Code.INVALID_INPUT, request.head.problem, http_status=400))
+        elif most is not None and int(length) > most:
+            self._refuse(_too_large(most))
+        elif request.method == b"CONNECT":
+            request.is_upgrade = head.values.get(":protocol") == "websocket"
+            self._serve()
+        elif request.head.expects_continue:
+            connection.wire.send_http(stream, ((":status", "100"),), is_end=False)
+
+    # --- for the connection --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        """It was answered as it came."""
+        return self._is_served and self._exchange.request is None and self._session is None
+
+    def data_received(self, data: bytes, is_end: bool) -> None:
+        """Take a piece of the body."""
+        self._has_ended = is_end
+        if self._session is not None:
+            if data:
+                self._session.data_received(data)
+            if is_end:
+                self._session.connection_lost()
+            return
+        if self._is_served:
+            return
+        self._n_bytes += len(data)
+        most = self._front.options.max_body_bytes
+        if most is not None and self._n_bytes > most:
+            self._refuse(_too_large(most))
+        elif not self._connection.wire.count(self._stream, len(data)):
+            self._refuse(FULL)
+        else:
+            self._append(data)
+            if is_end:
+                self._request.body, self._body = bytes(self._body), b""
+                self._serve()
+
+    def tick(self, now: float) -> None:
+        """Look at the clock."""
+        rate, waited = self._front.options.min_body_bytes_per_s, now - self._since
+        if self._session is not None:
+            self._session.tick(now)
+        elif self._is_served:
+            self._exchange.tick(now)
+        elif rate is not None and waited > _RATE_AFTER_S and self._n_bytes < (waited - _RATE_AFTER_S) * rate:
+            self._refuse(Status(Code.DEADLINE, f"the body came slower than {rate} bytes/s", http_status=408))
+
+    def cancelled(self) -> None:
+        """The caller has left."""
+        self._exchange.leave()
+        if self._session is not None:
+            self._session.connection_lost()
+
+    def drain(self) -> None:
+        """Take nothing new, and end."""
+        if self._session is not None:
+            self._session.drain()
+
+    def _append(self, data: bytes) -> None:
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+
+    def _serve(self) -> None:
+        self._is_served = True
+        self._exchange.serve(self._request)
+
+    def _refuse(self, status: Status) -> None:
+        self._is_served, self._body = True, b""
+        number, body, lines = http_replies.failure(status)
+        self._exchange.request = self._request
+        self._exchange.answer(number, body, lines)
+
+    # --- a Responder -------------------------------------------------------------------------------------------------------------------
+
+    def respond(self, exchange: Exchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
+        """Write a whole response."""
+        fields = (
+            (":status", str(status)),
+            ("date", self._front.date.decode()),
+            ("content-type", content_type.decode("latin-1")),
+            ("x-request-id", exchange.request_id),
+            *_fields_of(lines),
+            ("content-length", str(len(body))),
+        )
+        self._connection.wire.send_http(self._stream, fields, b"" if self._request.method == b"HEAD" else body, is_end=True)
+
+    def begin(self, exchange: Exchange, status: int, lines: bytes) -> None:
+        """Write the head of a response."""
+        self._send(((":status", str(status)), *_fields_of(lines)))
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the body; as a channel, bytes as they are."""
+        self._send((), data)
+
+    def end(self, trailers: bytes) -> None:
+        """Write what ends the body."""
+        self._send(_fields_of(trailers), is_end=True)
+
+    def _send(self, fields: tuple[tuple[str, str], ...], data: bytes = b"", *, is_end: bool = False) -> None:
+        self._connection.wire.send_http(self._stream, fields, data, is_end=is_end)
+        self._connection.flush_soon()
+
+    def blocked(self) -> asyncio.Future[None] | None:
+        """Give what to wait for while the caller takes no more."""
+        return self._connection.blocked(self._stream)
+
+    def finished(self, request: Request) -> None:
+        """Forget the request; a caller that still sends its body need not go on."""
+        self._connection.forget(self._stream)
+        if not self._has_ended:
+            self._connection.wire.reset(self._stream, NO_ERROR)
+        self._connection.flush_soon()
+
+    def idle(self) -> None:
+        """There is no next request on a stream."""
+
+    def upgrade(self, lines: bytes, session: Session) -> None:
+        """Change to another protocol: from now on this is the channel of `session`; `lines` are header fields."""
+        self._session = session
+        self._send(((":status", "200"), *_fields_of(lines)))
+
+    # --- a channel -----------------------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the stream when everything has left."""
+        self._send((), is_end=True)
+        self._connection.forget(self._stream)
+        self._connection.loop.call_later(_LINGER_S, self._let_go)
+
+    def _let_go(self) -> None:
+        self._connection.wire.reset(self._stream, NO_ERROR)
+        self._connection.flush_soon()
+
+    def abort(self) -> None:
+        """End the stream at once."""
+        self._connection.forget(self._stream)
+        self._connection.wire.reset(self._stream, INTERNAL_ERROR)
+        self._connection.flush_soon()
+
+    def pause_reading(self) -> None:
+        """Open the stream's window no further until `resume_reading`."""
+        self._connection.wire.pause(self._stream)
+
+    def resume_reading(self) -> None:
+        """Let the caller send on."""
+        self._connection.wire.resume(self._stream)
+        self._connection.flush_soon()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What the transport knows, e.g. `peername`."""
+        return self._connection.transport.get_extra_info(name, default)
+
+
+def _request_of(head: RequestHead) -> Request:
+    fields = [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in head.fields if name[0] != ":" and name != "content-length"
+    ]
+    values = head.values
+    if "host" not in values and ":authority" in values:
+        fields.append((b"host", values[":authority"].encode("latin-1")))
+    return Request(values[":method"].encode("latin-1"), values.get(":path", "").encode("latin-1"), Head(tuple(fields)), True, False)
+
+
+def _fields_of(lines: bytes) -> tuple[tuple[str, str], ...]:
+    pairs = (line.partition(": ") for line in lines.decode("latin-1").split("\r\n") if line)
+    return tuple((name.lower(), value) for name, _, value in pairs if name.lower() not in _OF_HTTP_1)
+
+
+def _too_large(limit: int) -> Status:
+    return Status(Code.TOO_LARGE, f"the body exceeds {limit} bytes; max_body_bytes moves this limit", http_status=413)
