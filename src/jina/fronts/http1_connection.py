@@ -93,7 +93,7 @@ class Http1Connection(asyncio.Protocol):
             return
         if self._first is not None:
             data = self._first + data
-            if data[:3] == PREFACE[:3] and PREFACE.startswith(data[: len(PREFACE)]):
+            if PREFACE.startswith(data[: len(PREFACE)]):
                 if len(data) < len(PREFACE):
                     self._first = data
                 else:
@@ -150,7 +150,10 @@ class Http1Connection(asyncio.Protocol):
         elif self._exchange.request is not None:
             self._exchange.tick(now)
         elif not self._queue:
-            if self._core.is_idle_too_long(now):
+            limit_s = self._front.options.header_timeout_s
+            if self._first and limit_s is not None and now - self._opened_at > limit_s:
+                self.abort()  # half a preface
+            elif self._core.is_idle_too_long(now):
                 self.close()
             else:
                 refusal = self._core.check(now)
