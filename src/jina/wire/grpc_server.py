@@ -204,7 +204,8 @@ class ServerConnection(Side):
             return
         call = stream.call
         is_unary_under_way = call is None  # it came whole in one read: UNARY was given
-        if stream.head is not None and not isinstance(stream.head, Exception) and (is_unary_under_way or call.is_announced):
+        is_awaited = is_unary_under_way or (call.is_announced and not call.is_done)
+        if is_awaited and stream.head is not None and not isinstance(stream.head, Exception):
             self._found.append((CANCELLED, stream.number, code))
 
     def _on_too_large(self, event: Event) -> None:
