@@ -126,7 +126,7 @@ class Connection(Whole):
         if self._rest:
             self._rest.append(data)
             self._n_missing -= len(data)
-            if self._n_missing > 0:
+            if self._n_missing > 0 and not self._needs_preface:  # a preface is refused at its first wrong byte, however it is cut
                 return
             data = b"".join(self._rest)
             self._rest = []
