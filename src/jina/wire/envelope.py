@@ -237,7 +237,7 @@ def _is_too_deep(raw: bytes) -> bool:
     if raw.count(b"[") + raw.count(b"{") <= _MAX_DEPTH:
         return False
     steps = array("b", _STRING.sub(b"", raw).translate(_STEPS, _ALL_BUT_BRACKETS))
-    return max(accumulate(steps)) > _MAX_DEPTH
+    return max(accumulate(steps), default=0) > _MAX_DEPTH
 
 
 def _with_floats(value: Any) -> Any:
