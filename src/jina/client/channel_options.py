@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jina.errors import ConfigError
 from jina.options import ClientOptions
 from jina.transport.grpc_connection import ChannelOptions
 
@@ -20,6 +22,15 @@ def _seconds(value: Any) -> float | None:
     return None if not 0 < int(value) < 2**31 - 1 else int(value) / 1000
 
 
+def _waits_for_ready(value: Any) -> bool:
+    """Read of a service config (JSON, or what it stands for) whether its methods wait for a connection."""
+    try:
+        config = json.loads(value) if isinstance(value, str | bytes) else value
+        return any(method.get("waitForReady") is True for method in config.get("methodConfig", ()))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"grpc.service_config must be a JSON object with a list 'methodConfig', got {str(value)[:80]!r}") from error
+
+
 _READERS: dict[str, Reader] = {
     "grpc.max_receive_message_length": ("max_receive_bytes", _size),
     "grpc.max_send_message_length": ("max_send_bytes", _size),
@@ -27,6 +38,10 @@ _READERS: dict[str, Reader] = {
     "grpc.keepalive_time_ms": ("keepalive_time_s", _seconds),
     "grpc.keepalive_timeout_ms": ("keepalive_timeout_s", lambda value: _seconds(value) or 20.0),
     "grpc.keepalive_permit_without_calls": ("is_kept_alive_idle", bool),
+    "grpc.http2.max_pings_without_data": ("max_pings_without_data", lambda value: int(value) or None),
+    "grpc.initial_reconnect_backoff_ms": ("first_backoff_s", lambda value: max(0.1, int(value) / 1000)),
+    "grpc.max_reconnect_backoff_ms": ("max_backoff_s", lambda value: max(0.1, int(value) / 1000)),
+    "grpc.service_config": ("waits_for_ready", _waits_for_ready),
 }
 _AUTHORITIES = ("grpc.default_authority", "grpc.ssl_target_name_override")
 

@@ -2,11 +2,16 @@
 
 Calls wait here while the connection is being opened, or while the server takes no further one. A call that it says it never began is
 begun again when there is room (`grpc_slots.py`); what else breaks off is told to its owner. Everything here belongs to one loop.
+
+The states that gRPC gives a channel are: IDLE, nothing is open and nothing waits; CONNECTING, `_connecting` is there; READY, `_connection`
+is there; TRANSIENT_FAILURE, an attempt has failed. After that the next call makes the next attempt at once; calls that wait for readiness
+make it after a pause that grows (gRPC's connection-backoff.md).
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 
 from jina.transport.connect import Connect
@@ -16,6 +21,7 @@ from jina.transport.grpc_slots import Slots
 from jina.wire.grpc import GrpcStatus
 
 _MAX_USELESS_CONNECTIONS = 3
+_BACKOFF_FACTOR, _BACKOFF_JITTER = 1.6, 0.2
 
 
 class GrpcChannel:
@@ -23,6 +29,7 @@ class GrpcChannel:
 
     Attributes:
         options: Limits and times.
+        keepalive_time_s: Of the options, until a server finds it too short.
     """
 
     def __init__(self, connect: Connect, target: str, options: ChannelOptions | None = None) -> None:
@@ -35,13 +42,16 @@ class GrpcChannel:
         """
         self._connect, self._target = connect, target
         self.options = options or ChannelOptions()
+        self.keepalive_time_s = self.options.keepalive_time_s
         self._connection: GrpcConnection | None = None
         self._all: set[GrpcConnection] = set()
         self._waiting: deque[ClientCall] = deque()
         self._connecting: asyncio.Task[None] | None = None
         self._slots: Slots | None = None
         self._pause: asyncio.TimerHandle | None = None
-        self._n_useless = 0
+        self._backoff: asyncio.TimerHandle | None = None
+        self._failure = ""
+        self._n_useless = self._n_failures = 0
         self._is_closed = False
 
     def start(self, call: ClientCall) -> None:
@@ -59,7 +69,7 @@ class GrpcChannel:
     def _awaited(self) -> str:
         """What calls that were never begun wait for."""
         if self._connection is None:
-            return "a connection"
+            return f"a connection: {self._failure}" if self._failure else "a connection"
         return f"one of the calls that the server allows at a time ({self._connection.wire.max_streams})"
 
     def advance(self) -> None:
@@ -73,7 +83,7 @@ class GrpcChannel:
             return
         if connection is not None and not connection.wire.can_start and not connection.wire.n_streams and connection.wire.max_streams:
             connection.leave_when_idle()  # its stream numbers are used up
-        if self._connection is None and self._connecting is None:
+        if self._connection is None and self._connecting is None and self._backoff is None:
             self._connecting = asyncio.get_running_loop().create_task(self._open())
 
     def refused(self, connection: GrpcConnection, refused: list[tuple[ClientCall, str]]) -> None:
@@ -117,6 +127,11 @@ class GrpcChannel:
         if self._connection is connection:
             self._connection = None
 
+    def ask_less(self) -> None:
+        """A server says that it is asked for signs of life too often."""
+        if self.keepalive_time_s is not None:
+            self.keepalive_time_s *= 2
+
     def lost(self, connection: GrpcConnection) -> None:
         """A connection is closed."""
         self._all.discard(connection)
@@ -139,6 +154,7 @@ class GrpcChannel:
                 self._count_useless()
             else:
                 self._connection, self._n_useless = connection, 0
+                self._n_failures, self._failure = 0, ""
         finally:
             self._connecting = None
             if connection is not None and self._connection is not connection and not connection.is_leaving:
@@ -153,7 +169,19 @@ class GrpcChannel:
             self._fail(f"it closed {_MAX_USELESS_CONNECTIONS} connections one after the other before any call could begin")
 
     def _fail(self, reason: str) -> None:
-        self._end_waiting(f"failed to connect to {self._target}: {reason}")
+        self._failure = f"failed to connect to {self._target}: {reason}"
+        options = self.options
+        if not options.waits_for_ready:
+            self._end_waiting(self._failure)
+            return
+        pause_s = min(options.first_backoff_s * _BACKOFF_FACTOR**self._n_failures, options.max_backoff_s)
+        self._n_failures = min(self._n_failures + 1, 100)
+        jitter = random.uniform(1 - _BACKOFF_JITTER, 1 + _BACKOFF_JITTER)
+        self._backoff = asyncio.get_running_loop().call_later(pause_s * jitter, self._backoff_is_over)
+
+    def _backoff_is_over(self) -> None:
+        self._backoff = None
+        self.advance()
 
     def _end_waiting(self, reason: str) -> None:
         waiting, self._waiting = self._waiting, deque()
@@ -165,8 +193,9 @@ class GrpcChannel:
         self._is_closed = True
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._pause is not None:
-            self._pause.cancel()
+        for timer in (self._pause, self._backoff):
+            if timer is not None:
+                timer.cancel()
         for connection in list(self._all):
             connection.close()
         self._end_waiting("the client was closed")

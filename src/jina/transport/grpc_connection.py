@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from jina.transport.grpc_calls import CallEnd, ClientCall, StreamCall, UnaryCall
 from jina.wire import grpc
 from jina.wire.grpc import ClientConnection, GrpcStatus
+from jina.wire.http2_frames import ENHANCE_YOUR_CALM
 from jina.wire.http2_limits import Limits
 
 if TYPE_CHECKING:
     from jina.transport.grpc_channel import GrpcChannel
+
+_PATIENT_S: Final = 300.0
+"""What every gRPC server puts up with between two PINGs while nothing else happens (gRFC A8)."""
+_N_PROBES: Final = 4
+_MAX_PROBE_S: Final = 32767
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +32,11 @@ class ChannelOptions:
         keepalive_time_s: After so long without a sign of life the server is asked for one; None for never.
         keepalive_timeout_s: How long it has to answer.
         is_kept_alive_idle: Ask also while no call is under way.
+        max_pings_without_data: After so many questions to which nothing but the answers came, the next waits for five minutes: a server of
+            grpcio's ends a connection that asks it more often. None for a server that is known not to.
         connect_timeout_s: For the connection and the server's first words.
+        waits_for_ready: Calls wait for a connection until their time is up; else the first attempt that fails ends them.
+        first_backoff_s, max_backoff_s: Where they wait, the pause before the second attempt, and the longest one.
         max_refused_s: After so long of nothing but refusals waiting calls fail.
     """
 
@@ -35,7 +46,11 @@ class ChannelOptions:
     keepalive_time_s: float | None = 10.0
     keepalive_timeout_s: float = 20.0
     is_kept_alive_idle: bool = False
+    max_pings_without_data: int | None = 2
     connect_timeout_s: float = 20.0
+    waits_for_ready: bool = False
+    first_backoff_s: float = 1.0
+    max_backoff_s: float = 120.0
     max_refused_s: float = 20.0
 
 
@@ -55,6 +70,7 @@ class GrpcConnection(asyncio.Protocol):
         self._calls: dict[int, ClientCall] = {}
         self._is_flush_due = False
         self._heard_s, self._asked_s = 0.0, 0.0
+        self._n_asked = 0  # since something else than an answer came
         self._watch: asyncio.TimerHandle | None = None
         self.is_leaving = False
 
@@ -106,13 +122,18 @@ class GrpcConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self._heard_s = self._loop.time()
-        if self._options.is_kept_alive_idle:
-            self._watch_soon()
+        if self._channel.keepalive_time_s is not None:
+            _ask_in_the_kernel(transport, self._channel.keepalive_time_s, self._options.keepalive_timeout_s)
+            if self._options.is_kept_alive_idle:
+                self._watch_soon()
         self.flush()
 
     def data_received(self, data: bytes) -> None:
         self._heard_s = self._loop.time()
-        self._handle(self.wire.receive(data, self._heard_s))
+        events = self.wire.receive(data, self._heard_s)
+        if self._n_asked and events and events[0][0] != grpc.PING_ACK:
+            self._ask_again()
+        self._handle(events)
         if not self.ready.done() and self.wire.is_ready:
             self.ready.set_result(None)
         self.flush()
@@ -164,6 +185,8 @@ class GrpcConnection(asyncio.Protocol):
                 if isinstance(call, StreamCall):
                     call.begun()
             elif kind == grpc.GOAWAY:
+                if event[1:] == (ENHANCE_YOUR_CALM, "too_many_pings"):
+                    self._channel.ask_less()
                 self._leave()
             elif kind == grpc.CLOSED:
                 self._leave()
@@ -193,8 +216,12 @@ class GrpcConnection(asyncio.Protocol):
     # --- signs of life ---------------------------------------------------------------------------------------------------------------
 
     def _watch_soon(self) -> None:
-        if self._options.keepalive_time_s is not None:
-            self._watch = self._loop.call_later(self._options.keepalive_time_s, self._ask)
+        if self._channel.keepalive_time_s is not None:
+            self._watch = self._loop.call_later(self._pause_s(), self._ask)
+
+    def _pause_s(self) -> float:
+        pause_s, limit = self._channel.keepalive_time_s or 0.0, self._options.max_pings_without_data
+        return pause_s if limit is None or self._n_asked < limit else max(pause_s, _PATIENT_S)
 
     def _ask(self) -> None:
         """Ask for a sign of life after a silence; while no call is under way, stop looking."""
@@ -202,11 +229,12 @@ class GrpcConnection(asyncio.Protocol):
         if not self._calls and not self._options.is_kept_alive_idle:
             return
         silent_s = self._loop.time() - self._heard_s
-        if silent_s + 0.001 < (self._options.keepalive_time_s or 0.0):
+        if silent_s + 0.001 < self._pause_s():
             self._watch_soon()
             return
         self.wire.ping()
         self.flush()
+        self._n_asked += 1
         self._asked_s = self._loop.time()
         self._watch = self._loop.call_later(self._options.keepalive_timeout_s, self._look)
 
@@ -216,3 +244,23 @@ class GrpcConnection(asyncio.Protocol):
             self._transport.abort()
         else:
             self._watch_soon()
+
+    def _ask_again(self) -> None:
+        """Something came: it has not grown silent yet, and may be asked as often as at first."""
+        self._n_asked = 0
+        if self._watch is not None and self._heard_s >= self._asked_s:
+            self._watch.cancel()
+            self._watch_soon()
+
+
+def _ask_in_the_kernel(transport: asyncio.BaseTransport, time_s: float, timeout_s: float) -> None:
+    """Let TCP find out that the server's machine is gone: that takes none of its questions."""
+    found = transport.get_extra_info("socket")
+    if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value_s in (("TCP_KEEPIDLE", time_s), ("TCP_KEEPINTVL", timeout_s / _N_PROBES)):
+        if hasattr(socket, name):
+            found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), min(max(1, round(value_s)), _MAX_PROBE_S))
+    if hasattr(socket, "TCP_KEEPCNT"):
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _N_PROBES)
