@@ -130,7 +130,7 @@ def idle_connections() -> Case:
     def measure(limits: Limits, up: dict[str, Server]) -> Measured:
         pid = next(pid for name, pid in up[OURS].said["pids"].items() if name.endswith("front"))
         before = resident_mib(pid)
-        http, grpc = up[OURS].said["port"]
+        http, grpc = up[OURS].said["ports"]
         with idle.Connections({http: idle.http_exchange, grpc: idle.grpc_exchange}, N_IDLE) as connections:
             after = resident_mib(pid)
             return Measured(after * 1.048576, connections.n_failed, [f"{before:.1f} MiB without them, {after:.1f} MiB with them"])

@@ -89,7 +89,7 @@ def main() -> None:
     with Deployment(uses=EXECUTORS[kind], protocol=one_or_all[0], port=one_or_all[1], host="127.0.0.1") as deployment:
         ready_s = time.perf_counter() - begun
         pids = getattr(deployment, "pids", None) or {str(pid): pid for pid in children(os.getpid())}
-        print(json.dumps({"port": deployment.port, "ready_s": ready_s, "pids": pids}), flush=True)
+        print(json.dumps({"port": deployment.port, "ports": ports, "ready_s": ready_s, "pids": pids}), flush=True)
         sys.stdin.read()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from jina.codec.pieces import Message
 from jina.wire import grpc_fields, http2
 from jina.wire.grpc_events import ENDED, GOAWAY, HEAD, MESSAGE, UNARY_REPLY, Event
 from jina.wire.grpc_fields import ReplyHead
-from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError, compress
+from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError, framed
 from jina.wire.grpc_side import Call, Side
 from jina.wire.http2_frames import CANCEL, REFUSED_STREAM
 from jina.wire.http2_limits import Limits
@@ -156,16 +157,13 @@ class ClientConnection(Side):
             self._finish(stream, GrpcStatus.UNAVAILABLE, "the server is going away and did not begin the call", None, is_unprocessed=True)
         self._found.append((GOAWAY, code, text))
 
-    def call(self, head_block: bytes, message: bytes, encoding: str = "identity") -> int:
+    def call(self, head_block: bytes, message: Message, encoding: str = "identity") -> int:
         """Begin an unary call and send its message; UNARY_REPLY or ENDED comes. `can_start` must be True.
 
         With an `encoding` the message is compressed; the block must name the same in `grpc-encoding`.
         """
-        flag = 0
-        if encoding != "identity":
-            flag, message = 1, compress(message, encoding)
-        size = len(message)
-        stream = self._http2.begin(head_block, (PREFIX.pack(flag, size), message), size + 5)
+        parts = framed(message, encoding)
+        stream = self._http2.begin(head_block, parts, sum(map(len, parts)))
         stream.call = Call(is_unary=True)
         return stream.number
 
@@ -180,7 +178,7 @@ class ClientConnection(Side):
         stream.call.encoding = encoding
         return stream.number
 
-    def send_message(self, stream: int, message: bytes, *, is_compressed: bool = True) -> None:
+    def send_message(self, stream: int, message: Message, *, is_compressed: bool = True) -> None:
         """Send one message; it queues here as far as the peer's windows are shut (see `is_writable`).
 
         Where the call has an encoding, a message may go without it.

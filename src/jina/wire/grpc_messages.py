@@ -6,9 +6,9 @@ import zlib
 from struct import Struct
 from typing import Final
 
+from jina.codec.pieces import Bytes, Message, Pieces
 from jina.wire.status import GrpcStatus
 
-Bytes = bytes | bytearray | memoryview
 _SMALL = 512
 PREFIX: Final = Struct(">BI")
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}
@@ -23,6 +23,15 @@ class MessageError(Exception):
     def __init__(self, status: GrpcStatus, text: str, retry_after_s: float | None = None) -> None:
         super().__init__(text)
         self.status, self.text, self.retry_after_s = status, text, retry_after_s
+
+
+def framed(message: Message, encoding: str = "identity") -> tuple[Bytes, ...]:
+    """Give a message as it stands in DATA frames: behind its prefix, compressed if it has an encoding."""
+    flag = 0
+    if encoding != "identity":
+        flag, message = 1, compress(bytes(message), encoding)
+    prefix = PREFIX.pack(flag, len(message))
+    return (prefix, *message.parts) if isinstance(message, Pieces) else (prefix, message)
 
 
 def compress(data: bytes, encoding: str) -> bytes:
@@ -51,52 +60,65 @@ def decompress(data: bytes, encoding: str, max_bytes: int | None) -> bytes:
 
 
 class MessageReader:
-    """Cuts one direction of one call into messages.
+    """Cuts one direction of one call into messages. One that comes in many parts is copied once, when all of them are there.
 
     Attributes:
-        n_bytes: Held of a message that is not complete.
+        n_bytes: Held of a message that is not complete, its prefix included.
     """
 
-    __slots__ = ("_encoding", "_max_bytes", "_need", "_parts", "n_bytes")
+    __slots__ = ("_encoding", "_flag", "_max_bytes", "_need", "_parts", "n_bytes")
 
     def __init__(self, encoding: str, max_bytes: int | None) -> None:
         self._encoding, self._max_bytes = encoding, max_bytes
-        self._parts: list[Bytes] = []
-        self.n_bytes, self._need = 0, 5
+        self._parts: list[Bytes | bytearray] = []
+        self.n_bytes, self._need, self._flag = 0, 5, -1  # no flag: the prefix is not complete
 
     def feed(self, data: Bytes) -> list[bytes]:
         """Take bytes, give the messages that are now complete; raises MessageError."""
-        self._add(data)
-        self.n_bytes += len(data)
-        if self.n_bytes < self._need:
+        left = self._need - self.n_bytes
+        if len(data) < left:
+            self._add(data)
+            self.n_bytes += len(data)
             return []
-        return self._cut(b"".join(self._parts) if len(self._parts) > 1 else self._parts[0])
+        found: list[bytes] = []
+        parts, self._parts = self._parts, []
+        if self._flag >= 0:
+            parts.append(memoryview(data)[:left])
+            found.append(self._message(self._flag, b"".join(parts)))
+            data = memoryview(data)[left:]
+        elif parts:
+            data = b"".join((*parts, data))
+        self._cut(data, found)
+        return found
 
     def _add(self, data: Bytes) -> None:
         """Keep a part; small ones in one buffer, so that a message in frames of a byte costs no more than its bytes."""
         parts = self._parts
-        if len(data) >= _SMALL or self.n_bytes + len(data) >= self._need:
+        if len(data) >= _SMALL:
             parts.append(data)
         elif parts and isinstance(parts[-1], bytearray):
             parts[-1] += data
         else:
             parts.append(bytearray(data))
 
-    def _cut(self, data: Bytes) -> list[bytes]:
-        at, end, found = 0, len(data), list[bytes]()
+    def _cut(self, data: Bytes, found: list[bytes]) -> None:
+        at, end = 0, len(data)
+        self._need, self._flag, self.n_bytes = 5, -1, 0
         while end - at >= 5:
             flag, size = PREFIX.unpack_from(data, at)
             self._check(flag, size)
-            self._need = size + 5
-            if end - at < self._need:
+            at += 5
+            if end - at < size:
+                self._need, self._flag, self.n_bytes = size + 5, flag, 5
                 break
-            message = bytes(data[at + 5 : at + self._need])
-            found.append(decompress(message, self._encoding, self._max_bytes) if flag else message)
-            at += self._need
-            self._need = 5
-        self._parts = [data[at:]] if at < end else []
-        self.n_bytes = end - at
-        return found
+            found.append(self._message(flag, bytes(data[at : at + size])))
+            at += size
+        if at < end:
+            self._parts = [memoryview(data)[at:] if end - at >= _SMALL else bytes(data[at:])]
+            self.n_bytes += end - at
+
+    def _message(self, flag: int, data: bytes) -> bytes:
+        return decompress(data, self._encoding, self._max_bytes) if flag else data
 
     def _check(self, flag: int, size: int) -> None:
         if flag > 1:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
+from jina.codec.pieces import Message
 from jina.wire import grpc_fields, hpack, http2
 from jina.wire.buffered import Buffered
 from jina.wire.grpc_events import CALL_STARTED, CANCELLED, GOAWAY, HALF_CLOSED, HTTP_BEGUN, HTTP_DATA, MESSAGE, UNARY, Event
 from jina.wire.grpc_fields import Metadata, Pairs, RequestHead, retry_metadata
-from jina.wire.grpc_messages import PREFIX, MessageError
+from jina.wire.grpc_messages import PREFIX, MessageError, framed
 from jina.wire.grpc_side import Call, Side
 from jina.wire.hpack import Field
 from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR
@@ -212,7 +213,7 @@ class ServerConnection(Side):
         text = f"the request's metadata passes the limits (max_header_list_bytes, max_header_fields): {event[1].head}"
         self.refuse(event[1].number, GrpcStatus.RESOURCE_EXHAUSTED, text)
 
-    def reply(self, stream: int, message: bytes, metadata: Metadata = ()) -> None:
+    def reply(self, stream: int, message: Message, metadata: Metadata = ()) -> None:
         """Answer an unary call: headers, the message, status OK with trailing `metadata`."""
         found = self._streams.get(stream)
         if found is None:
@@ -222,8 +223,7 @@ class ServerConnection(Side):
             self.send_message(stream, message)
             self._http2.send_headers(found, trailers, is_end=True)
         else:
-            size = len(message)
-            self._http2.exchange(found, _REPLY, (PREFIX.pack(0, size), message), size + 5, trailers)
+            self._http2.exchange(found, _REPLY, framed(message), len(message) + 5, trailers)
 
     def send_headers(self, stream: int, metadata: Metadata = (), *, encoding: str = "identity") -> None:
         """Send initial metadata now (else the first message or the status does).
@@ -238,7 +238,7 @@ class ServerConnection(Side):
             if encoding != "identity":
                 self._call_of(found).encoding = encoding
 
-    def send_message(self, stream: int, message: bytes, *, is_compressed: bool = True) -> None:
+    def send_message(self, stream: int, message: Message, *, is_compressed: bool = True) -> None:
         """Send one message; it queues here as far as the peer's windows are shut (see `is_writable`).
 
         Where the reply has an encoding, a message may go without it.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from jina.codec.pieces import Bytes, Message
 from jina.wire import http2
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc_events import CLOSED, PING_ACK, WRITABLE, Event
-from jina.wire.grpc_messages import PREFIX, MessageError, MessageReader, compress
+from jina.wire.grpc_messages import MessageError, MessageReader, framed
 from jina.wire.status import GRPC_STATUS
 
 _HELD: Final = 1 << 40
@@ -79,6 +80,10 @@ class Side:
     def take_output(self) -> bytes:
         """Give what is to be written, in one piece; empty if nothing is."""
         return self._http2.take_output()
+
+    def take_pieces(self) -> list[Bytes]:
+        """Give the same in pieces, for `writelines`: large ones are not copied."""
+        return self._http2.take_pieces()
 
     def is_writable(self, stream: int) -> bool:
         """Whether little is queued for the stream. If False, WRITABLE comes, or the call's end. True for a stream that is gone."""
@@ -162,8 +167,5 @@ class Side:
         elif not self._http2.count(stream, n_more):
             raise MessageError(GRPC_STATUS[FULL.code], FULL.description, FULL.retry_after_s)
 
-    def _send_message(self, stream: http2.Stream, message: bytes, encoding: str, *, is_end: bool = False) -> None:
-        flag = 0
-        if encoding != "identity":
-            flag, message = 1, compress(message, encoding)
-        self._http2.send_data(stream, (PREFIX.pack(flag, len(message)), message), is_end=is_end)
+    def _send_message(self, stream: http2.Stream, message: Message, encoding: str, *, is_end: bool = False) -> None:
+        self._http2.send_data(stream, framed(message, encoding), is_end=is_end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from jina.codec.pieces import gathered
 from jina.wire import http2_frames as frames
 from jina.wire.buffered import Buffered
 from jina.wire.hpack import TABLE_SIZE_ZERO
@@ -51,6 +52,11 @@ class Sending:
         self._out = []
         return b"".join(out)
 
+    def take_pieces(self) -> list[Bytes]:
+        """Give the same in pieces, for `writelines`: large ones are not copied."""
+        out, self._out = self._out, []
+        return gathered(out) if out else out
+
     @property
     def can_start(self) -> bool:
         """Whether a client may open a stream now."""
@@ -76,7 +82,7 @@ class Sending:
         if is_end:
             self._we_ended(stream)
 
-    def send_data(self, stream: Stream, parts: tuple[bytes, ...], *, is_end: bool = False) -> None:
+    def send_data(self, stream: Stream, parts: tuple[Bytes, ...], *, is_end: bool = False) -> None:
         """Send a body's next bytes."""
         if stream.state == STREAM_IS_CLOSED:
             return
@@ -102,7 +108,7 @@ class Sending:
             self._waiting[stream.number] = stream
             self._pump()
 
-    def exchange(self, stream: Stream, block: bytes, body: tuple[bytes, ...], size: int, trailers: bytes) -> None:
+    def exchange(self, stream: Stream, block: bytes, body: tuple[Bytes, ...], size: int, trailers: bytes) -> None:
         """Answer with a header block, a body of `size` bytes and trailers, at once where the windows allow: the hot path."""
         if (
             stream.queue is None
@@ -123,7 +129,7 @@ class Sending:
         self.send_data(stream, body)
         self.send_headers(stream, trailers, is_end=True)
 
-    def begin(self, block: bytes, body: tuple[bytes, ...], size: int) -> Stream:
+    def begin(self, block: bytes, body: tuple[Bytes, ...], size: int) -> Stream:
         """Open a stream with a whole request: the client's hot path."""
         stream = self.start()
         if 0 < size <= min(stream.window, self._window, self._peer_frame) and not self._must_shrink and len(block) <= 16384:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
+from jina.codec.pieces import Bytes
 from jina.wire.http2_states import OPEN
 
 Event = tuple[Any, ...]
-Bytes = bytes | memoryview
 
 HEADERS: Final = 101
 """(HEADERS, stream, is_end): `stream.head` is what `build_head` made."""
@@ -43,6 +43,7 @@ class Stream:
         head: What `build_head` made of the peer's first block; None before it came.
         call: Of the layer above.
         begun_at: Server: when the peer opened it.
+        expected: Bytes of the body that are still to come, `http2_fields.TUNNEL`, or None where nobody said.
         is_begun: We sent our header block.
         held: Bytes of the peer's window that the layer above holds back.
         n_queued: Bytes that wait for the peer's windows.

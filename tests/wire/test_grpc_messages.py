@@ -1,0 +1,34 @@
+"""gRPC's length-prefixed messages, cut in whatever way."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jina.codec.pieces import Pieces
+from jina.wire.grpc_messages import MessageReader, framed
+
+MESSAGES = st.lists(st.sampled_from([b"", b"a", b"ab" * 300, bytes(2000)]), max_size=6)
+
+
+@given(MESSAGES, st.lists(st.integers(0, 12_000), max_size=12))
+def test_messages_come_out_as_they_were_whatever_the_cuts(messages: list[bytes], cuts: list[int]) -> None:
+    """Parts of any size, empty ones too, give the same messages, as bytes, and what is left is counted."""
+    data = b"".join(b"".join(framed(message)) for message in messages)
+    rest = framed(b"not all of it")[0]
+    reader, found, start = MessageReader("identity", None), [], 0
+    for cut in (*sorted(min(cut, len(data)) for cut in cuts), len(data)):
+        found += reader.feed(memoryview(data)[start:cut])
+        start = cut
+
+    assert found == messages
+    assert all(type(message) is bytes for message in found)
+    assert reader.n_bytes == 0
+    assert reader.feed(rest) == []
+    assert reader.n_bytes == len(rest)
+
+
+def test_a_message_in_pieces_is_framed_like_one() -> None:
+    """The prefix counts all pieces; compressed, they are one."""
+    assert b"".join(framed(Pieces(b"ab", b"cd"))) == b"\0\0\0\0\4abcd"
+    assert MessageReader("gzip", None).feed(b"".join(framed(Pieces(b"ab", b"cd"), "gzip"))) == [b"abcd"]
