@@ -83,44 +83,53 @@ def read_document_request(data: bytes) -> Envelope:
 
 def _split(data: bytes) -> tuple[bytes, bytes, tuple[bytes, ...], bytes, bytes, int, int]:
     """Header, parameters, routes and unknown fields of the two request messages; field 4, the large one, as (bytes, start, end)."""
-    header = parameters = unknown = b""
-    routes: tuple[bytes, ...] = ()
-    content, content_start, content_end = data, 0, -1
+    header = parameters = b""
+    routes, unknown = list[bytes](), list[bytes]()
+    again: list[tuple[int, bytes]] = []  # what is merged is joined once, so that a field given many times costs no more than its bytes
+    content_start, content_end = 0, -1
     pos, end = 0, len(data)
     try:
         while pos < end:
             tag = data[pos]
             if tag != 0x0A and tag != 0x22 and tag != 0x12 and tag != 0x1A:
                 start, pos = pos, skip_field(data, pos, end)
-                unknown += data[start:pos]
+                unknown.append(data[start:pos])
                 continue
             size = data[pos + 1]
             start = pos + 2
             if size > 0x7F:
                 size, start = read_varint(data, pos + 1)
             pos = start + size
-            if tag == 0x22:
-                if content_end < 0:
-                    content_start, content_end = start, pos
-                else:
-                    content = content[content_start:content_end] + data[start:pos]
-                    content_start, content_end = 0, len(content)
-            elif tag == 0x0A:
-                header = header + data[start:pos] if header else data[start:pos]
-            elif tag == 0x12:
-                parameters = parameters + data[start:pos] if parameters else data[start:pos]
+            if tag == 0x22 and content_end < 0:
+                content_start, content_end = start, pos
+            elif tag == 0x0A and not header:
+                header = data[start:pos]
+            elif tag == 0x12 and not parameters:
+                parameters = data[start:pos]
+            elif tag == 0x1A:
+                routes.append(data[start:pos])
             else:
-                routes = (*routes, data[start:pos])
+                again.append((tag, data[start:pos]))
     except IndexError:
         raise truncated() from None
     if pos != end:
         raise truncated()
-    return header, parameters, routes, unknown, content, content_start, content_end
+    content = data
+    if again:
+        header, parameters = _merged(0x0A, header, again), _merged(0x12, parameters, again)
+        if any(tag == 0x22 for tag, _ in again):
+            content = _merged(0x22, data[content_start:content_end], again)
+            content_start, content_end = 0, len(content)
+    return header, parameters, tuple(routes), b"".join(unknown), content, content_start, content_end
+
+
+def _merged(tag: int, first: bytes, again: Sequence[tuple[int, bytes]]) -> bytes:
+    return b"".join([first, *(part for given, part in again if given == tag)])
 
 
 def _read_content(data: bytes, pos: int, end: int) -> tuple[bytes | None, bytes | None]:
     """The documents in a DataContentProto: (docs, None), (None, docs_bytes) or neither; of a oneof the last given counts."""
-    docs: bytes | None = None
+    docs: list[bytes] = []
     docs_bytes: bytes | None = None
     try:
         while pos < end:
@@ -133,12 +142,13 @@ def _read_content(data: bytes, pos: int, end: int) -> tuple[bytes | None, bytes 
             if pos > end:
                 raise truncated()
             if tag == 0x12:
-                docs, docs_bytes = None, data[start:pos]
+                docs, docs_bytes = [], data[start:pos]
             else:
-                docs, docs_bytes = docs + data[start:pos] if docs else data[start:pos], None
+                docs.append(data[start:pos])
+                docs_bytes = None
     except IndexError:
         raise truncated() from None
-    return docs, docs_bytes
+    return (docs[0] if len(docs) == 1 else b"".join(docs)) if docs else None, docs_bytes
 
 
 class Header(NamedTuple):
@@ -182,7 +192,7 @@ def _remember_header(data: bytes, after: int) -> Header:
 
 
 def _parse_header(data: bytes) -> Header:
-    status = b""
+    status: list[bytes] = []
     request_id: str | None = None
     endpoint: str | None = None
     target: str | None = None
@@ -199,7 +209,7 @@ def _parse_header(data: bytes) -> Header:
             if tag == 0x0A:
                 request_id = text(part, "`header.request_id`")
             elif tag == 0x12:
-                status += part
+                status.append(part)
             elif tag == 0x1A:
                 endpoint = text(part, "`header.exec_endpoint`")
             else:
@@ -208,7 +218,7 @@ def _parse_header(data: bytes) -> Header:
         raise truncated() from None
     if pos != end:
         raise truncated()
-    return Header(request_id, endpoint, target, status)
+    return Header(request_id, endpoint, target, b"".join(status))
 
 
 class StatusParts(NamedTuple):

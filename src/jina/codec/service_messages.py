@@ -89,15 +89,15 @@ def read_endpoints(data: bytes) -> Endpoints:
     """Read a serialised EndpointsProto."""
     endpoints: list[str] = []
     write: list[str] = []
-    schemas = b""
+    schemas: list[bytes] = []
     for tag, _, value in split_fields(data):
         if tag == 0x0A:
             endpoints.append(text(value, "`endpoints`"))
         elif tag == 0x12:
             write.append(text(value, "`write_endpoints`"))
         elif tag == 0x1A:
-            schemas += value
-    return Endpoints(endpoints, write, struct_to_dict(schemas, name="schemas"))
+            schemas.append(value)
+    return Endpoints(endpoints, write, struct_to_dict(b"".join(schemas), name="schemas"))
 
 
 def write_info(jina: Mapping[str, str], envs: Mapping[str, str]) -> bytes:

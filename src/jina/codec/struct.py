@@ -97,7 +97,7 @@ def _read_struct(data: bytes, pos: int, end: int, depth: int) -> dict[str, Any]:
 
 
 def _read_entry(data: bytes, pos: int, end: int, depth: int, result: dict[str, Any]) -> None:
-    key, value = "", b""
+    key, values = "", list[bytes]()
     while pos < end:
         tag = data[pos]
         if tag != 0x0A and tag != 0x12:
@@ -113,8 +113,9 @@ def _read_entry(data: bytes, pos: int, end: int, depth: int, result: dict[str, A
         if tag == 0x0A:
             key = str(data[pos:after], "utf-8")
         else:  # a message field that comes twice is merged, which is the same as reading both parts in a row
-            value = value + data[pos:after] if value else data[pos:after]
+            values.append(data[pos:after])
         pos = after
+    value = values[0] if len(values) == 1 else b"".join(values)
     try:
         result[key] = _read_value(value, 0, len(value), depth)
     except _NoJson as error:
@@ -144,10 +145,16 @@ def _read_value(data: bytes, pos: int, end: int, depth: int) -> Any:
                 value = str(data[pos:after], "utf-8")
             elif tag == 0x2A:
                 fields = _read_struct(data, pos, after, depth + 1)
-                value = {**value, **fields} if kind == tag else fields
+                if kind == tag:
+                    value.update(fields)
+                else:
+                    value = fields
             else:
                 items = _read_list(data, pos, after, depth + 1)
-                value = value + items if kind == tag else items
+                if kind == tag:
+                    value += items
+                else:
+                    value = items
             pos = after
         elif tag == 0x20 or tag == 0x08:
             number, pos = read_varint(data, pos + 1)
