@@ -9,11 +9,12 @@ Requests with the same headers share one `Head` (browsers and clients repeat the
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
 import httptools
 
 from jina.wire.buffered import FULL, SMALL, Buffered
+from jina.wire.http_requests import Fields, split_absolute, with_host
 from jina.wire.http_requests import Head as Head
 from jina.wire.http_requests import Refusal as Refusal
 from jina.wire.http_requests import Request as Request
@@ -21,7 +22,11 @@ from jina.wire.limits import Limits as Limits
 
 _MAX_HEADS: Final = 256
 _MAX_HEAD_KEY_BYTES: Final = 4096
-_RATE_AFTER_S: Final = 5.0
+_GRACE_S: Final = 5.0
+_MAX_GRACE_S: Final = 30.0
+"""What a body that came fast may save up: a caller that sends megabytes at once and then nothing does not hold them for hours."""
+_UNUSED_PARSER_S: Final = 5.0
+_MAX_LENGTH_DIGITS: Final = 20
 _MAX_FRAMING_BYTES: Final = 1 << 20
 _MAX_FRAMING_RATIO: Final = 16
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -44,10 +49,40 @@ class ServerConnection:
         rest: What came behind that request.
     """
 
+    __slots__ = (
+        "_again",
+        "_body",
+        "_body_bytes",
+        "_buffered",
+        "_content_length",
+        "_events",
+        "_field_bytes",
+        "_grace_s",
+        "_headers",
+        "_heads",
+        "_limits",
+        "_n_counted",
+        "_n_more_fields",
+        "_n_seen",
+        "_now",
+        "_parser",
+        "_rated",
+        "_raw_bytes",
+        "_request",
+        "_since",
+        "_state",
+        "_takes_websocket",
+        "_url",
+        "is_closed",
+        "is_upgraded",
+        "rest",
+        "wants_continue",
+    )
+
     def __init__(
         self,
         limits: Limits,
-        heads: dict[tuple[tuple[bytes, bytes], ...], Head],
+        heads: dict[Fields, Head],
         now: float,
         buffered: Buffered | None = None,
         *,
@@ -64,16 +99,18 @@ class ServerConnection:
         """
         self._limits, self._heads, self._takes_websocket = limits, heads, takes_websocket
         self._buffered = buffered or Buffered()
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = None  # made when something comes: most of an idle connection's memory
         self._events: list[Request | Refusal] = []
-        self._state, self._since = _IDLE, now
-        self._raw_bytes = self._fields = self._field_bytes = 0
+        self._state, self._since, self._now = _IDLE, now, now
+        self._raw_bytes = self._n_more_fields = self._field_bytes = 0
         self._url = self._again = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._content_length: bytes | None = None
         self._request: Request | None = None
         self._body: bytes | bytearray = b""
-        self._body_bytes = self._n_counted = 0
+        self._body_bytes = self._n_counted = self._n_seen = 0
+        self._grace_s = 0.0
+        self._rated: Request | None = None
         self.is_closed = self.wants_continue = self.is_upgraded = False
         self.rest = b""
 
@@ -83,12 +120,16 @@ class ServerConnection:
             if self.is_upgraded:
                 self.rest += data
             return []
-        if self._state == _IDLE:
-            self._since = now
         self._now = now
         events = self._events = []
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpRequestParser(self)
         try:
-            self._feed(data)
+            try:
+                parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._go_on(data[upgrade.args[0] :])
         except _StopReading:
             pass
         except httptools.HttpParserCallbackError as error:
@@ -97,7 +138,7 @@ class ServerConnection:
         except httptools.HttpParserError as error:
             if not self.is_closed:
                 self._refuse(400, f"not an HTTP/1.1 request: {error}")
-        if self._state != _IDLE and not self.is_closed:
+        if self._state != _IDLE and not events:  # else some of it was other requests
             self._count_raw(len(data))
         return events
 
@@ -107,16 +148,24 @@ class ServerConnection:
         if self._state == _HEAD:
             if limits.header_timeout_s is not None and waited > limits.header_timeout_s:
                 return self._refuse(408, f"the headers took longer than header_timeout_s={limits.header_timeout_s}")
-        elif self._state == _BODY:
-            rate = limits.min_body_bytes_per_s
-            if rate is not None and waited > _RATE_AFTER_S and self._body_bytes < (waited - _RATE_AFTER_S) * rate:
+        elif self._state == _BODY and limits.min_body_bytes_per_s is not None:
+            if self._rated is not self._request:
+                self._rated, self._n_seen, self._grace_s = self._request, 0, _GRACE_S
+            rate, n_new = limits.min_body_bytes_per_s, self._body_bytes - self._n_seen
+            self._since, self._n_seen = now, self._body_bytes
+            self._grace_s = min(self._grace_s + n_new / rate, max(_MAX_GRACE_S, waited)) - waited
+            if self._grace_s < 0:
                 return self._refuse(408, f"the body came slower than {rate} bytes/s")
         return None
 
     def is_idle_too_long(self, now: float) -> bool:
-        """Whether nothing of a request has come for longer than the limit."""
-        limit = self._limits.idle_timeout_s
-        return self._state == _IDLE and limit is not None and now - self._since > limit
+        """Whether nothing of a request has come for longer than the limit; ask once a second."""
+        if self._state != _IDLE:
+            return False
+        waited, limit = now - self._since, self._limits.idle_timeout_s
+        if waited > _UNUSED_PARSER_S:
+            self._parser = None
+        return limit is not None and waited > limit
 
     @property
     def is_idle(self) -> bool:
@@ -124,28 +173,26 @@ class ServerConnection:
         return self._state == _IDLE
 
     def replied(self, now: float) -> None:
-        """Say that a reply was written: idle time starts from here."""
-        if self._state == _IDLE:
-            self._since = now
+        """Say that a reply was written: idle time starts from here, and the time of what came meanwhile."""
+        self._since = now
 
     # --- reading -------------------------------------------------------------------------------------------------------------------
 
-    def _feed(self, data: bytes) -> None:
-        while True:
+    def _go_on(self, data: bytes) -> None:
+        """Read on behind a request that asks for an upgrade, which nobody grants, unless one is that may be granted."""
+        while not self.is_upgraded:
+            if self._again:
+                data, self._again = self._again + data, b""
+                self._parser = httptools.HttpRequestParser(self)
+            assert self._parser is not None
+            if not data:
+                return
             try:
                 self._parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                # Unless it is one that may be granted, the request is answered as if it had not asked, and what follows is the next one.
                 data = data[upgrade.args[0] :]
-                if self.is_upgraded:
-                    self.rest = bytes(data)
-                    return
-                if self._again:
-                    data, self._again = self._again + data, b""
-                    self._parser = httptools.HttpRequestParser(self)
-                if not data:
-                    return
+        self.rest = bytes(data)
 
     def _count_raw(self, n_bytes: int) -> None:
         """Count what was read of a request that is not complete, for the parser throws some of it away."""
@@ -169,7 +216,7 @@ class ServerConnection:
         self._buffered.give_back(self._n_counted)
         self._body, self._n_counted = b"", 0
 
-    def _stop(self, status: int, detail: str) -> None:
+    def _stop(self, status: int, detail: str) -> NoReturn:
         self._refuse(status, detail)
         raise _StopReading
 
@@ -179,7 +226,7 @@ class ServerConnection:
         if self.is_closed:
             raise _StopReading
         self._state, self._since = _HEAD, self._now
-        self._raw_bytes = self._fields = self._field_bytes = 0
+        self._raw_bytes = self._n_more_fields = self._field_bytes = 0
         self._url, self._headers, self._content_length = b"", [], None
 
     def on_url(self, url: bytes) -> None:
@@ -189,81 +236,93 @@ class ServerConnection:
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         value = value or b""
-        self._fields += 1
-        self._field_bytes += len(name) + len(value)
-        if self._fields > self._limits.max_header_fields:
-            self._stop(431, f"more header fields than max_header_fields={self._limits.max_header_fields}")
-        if self._field_bytes > self._limits.max_header_bytes:
-            self._stop(431, f"the headers exceed max_header_bytes={self._limits.max_header_bytes}")
+        self._field_bytes = n_bytes = self._field_bytes + len(name) + len(value)
+        headers, limits = self._headers, self._limits
         if self._state == _BODY:
-            return  # a trailer: counted, not kept
-        if len(name) == 14 and name.lower() == b"content-length":
+            self._n_more_fields += 1  # a trailer: counted, not kept
+        elif len(name) == 14 and name.lower() == b"content-length":
             if self._content_length is not None:
                 self._stop(400, "header 'content-length' is given twice")
             self._content_length = value
+            self._n_more_fields += 1
         else:
-            self._headers.append((name, value))
+            headers.append((name, value))
+        if n_bytes > limits.max_header_bytes:
+            self._stop(431, f"the headers exceed max_header_bytes={limits.max_header_bytes}")
+        if len(headers) + self._n_more_fields > limits.max_header_fields:
+            self._stop(431, f"more header fields than max_header_fields={limits.max_header_fields}")
 
     def on_headers_complete(self) -> None:
-        fields = tuple(self._headers)
-        head = self._heads.get(fields)
-        if head is None:
-            head = Head(fields)
-            if self._field_bytes <= _MAX_HEAD_KEY_BYTES:
-                if len(self._heads) >= _MAX_HEADS:
-                    self._heads.clear()
-                self._heads[fields] = head
         parser = self._parser
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            self._stop(505, f"HTTP/{version} is not spoken here; use HTTP/1.1")
+        assert parser is not None
+        version, method, target = parser.get_http_version(), parser.get_method(), self._url
         is_http_10 = version != "1.1"
-        self._check_head(head, is_http_10)
-        if parser.should_upgrade() and (head.is_chunked or (self._content_length or b"0").strip(b"0")):
-            if parser.get_method() == b"CONNECT":
-                self._stop(400, "CONNECT with a body")
-            self._again = self._without_upgrade(b"HTTP/" + version.encode())
-            return
-        self._request = Request(parser.get_method(), self._origin_form(), head, parser.should_keep_alive(), is_http_10)
-        if self._takes_websocket and parser.should_upgrade() and not is_http_10:
-            self._request.is_upgrade = head.headers.get("upgrade", "").lower() == "websocket"
+        if is_http_10 and version != "1.0":
+            self._stop(505, f"HTTP/{version} is not spoken here; use HTTP/1.1")
+        if target[:1] == b"/":
+            fields = tuple(self._headers)
+            head = self._heads.get(fields) or self._new_head(fields)
+        else:
+            head, target = self._head_and_origin_form(method)
+        if b"#" in target:
+            self._stop(400, "the target has a fragment")
+        if is_http_10 or not head.is_plain:
+            self._check_head(head, is_http_10)
+        length, most = self._content_length, self._limits.max_body_bytes
+        if length is not None and most is not None and (len(length) > _MAX_LENGTH_DIGITS or int(length) > most):
+            self._stop(413, _too_large(most))
+        request = Request(method, target, head, parser.should_keep_alive(), is_http_10)
+        if parser.should_upgrade():
+            if method == b"CONNECT":
+                self._stop(400, "CONNECT to a path")
+            if self._has_body(head):
+                self._again = self._without_upgrade(method, b"HTTP/" + version.encode())
+                return
+            request.is_upgrade = self._takes_websocket and not is_http_10 and head.headers.get("upgrade", "").lower() == "websocket"
+        self._request = request
         self._state, self._body, self._body_bytes = _BODY, b"", 0
-        if head.expects_continue and not is_http_10 and (head.is_chunked or (self._content_length or b"0").strip(b"0")):
-            self.wants_continue = True
+        if head.expects_continue and not is_http_10:
+            self.wants_continue = self._has_body(head)
+
+    def _has_body(self, head: Head) -> bool:
+        return head.is_chunked or (self._content_length or b"0").strip(b"0 ") != b""
+
+    def _new_head(self, fields: Fields) -> Head:
+        head = Head(fields)
+        if self._field_bytes <= _MAX_HEAD_KEY_BYTES:
+            if len(self._heads) >= _MAX_HEADS:
+                self._heads.clear()
+            self._heads[fields] = head
+        return head
+
+    def _head_and_origin_form(self, method: bytes) -> tuple[Head, bytes]:
+        fields = tuple(self._headers)
+        if method == b"CONNECT":
+            self._stop(501, "this is no proxy: CONNECT is not served")
+        head = self._heads.get(fields) or self._new_head(fields)
+        if self._url == b"*" and method == b"OPTIONS":
+            return head, self._url
+        parts = split_absolute(self._url)
+        if parts is None:
+            self._stop(400, "the target is neither a path nor an http URL")
+        if head.problem or not head.has_host or head.headers["host"].encode("latin-1") == parts[0]:
+            return head, parts[1]
+        return Head(with_host(fields, parts[0])), parts[1]
 
     def _check_head(self, head: Head, is_http_10: bool) -> None:
-        length, most = self._content_length, self._limits.max_body_bytes
         if head.problem:
-            self._stop(400, head.problem)
-        if head.is_chunked and (length is not None or is_http_10):
+            self._stop(head.problem_status, head.problem)
+        if head.is_chunked and (self._content_length is not None or is_http_10):
             self._stop(400, "'transfer-encoding' with 'content-length' or in HTTP/1.0")
         if not head.has_host and not is_http_10:
             self._stop(400, "header 'host' is missing")
-        if "expect" in head.headers and not head.expects_continue:
-            self._stop(417, "only '100-continue' may be expected")
-        if length is not None and most is not None and int(length) > most:
-            self._stop(413, _too_large(most))
 
-    def _without_upgrade(self, version: bytes) -> bytes:
+    def _without_upgrade(self, method: bytes, version: bytes) -> bytes:
         """Write the head once more: of a request that asks for an upgrade, the parser would not read the body."""
         lines = [b"%b: %b\r\n" % field for field in self._headers if field[0].lower() != b"upgrade"]
         if self._content_length is not None:
             lines.append(b"content-length: %b\r\n" % self._content_length)
-        return b"%b %b %b\r\n%b\r\n" % (self._parser.get_method(), self._url, version, b"".join(lines))
-
-    def _origin_form(self) -> bytes:
-        url = self._url
-        if url[:1] == b"/" or url == b"*":
-            return url
-        scheme, separator, rest = url.partition(b"://")
-        if not separator or scheme.lower() not in (b"http", b"https"):
-            self._stop(400, "the target is neither a path nor an http URL")
-        for i, byte in enumerate(rest):
-            if byte == 0x2F:
-                return rest[i:]
-            if byte == 0x3F:
-                return b"/" + rest[i:]
-        return b"/"
+        return b"%b %b %b\r\n%b\r\n" % (method, self._url, version, b"".join(lines))
 
     def on_body(self, data: bytes) -> None:
         self._body_bytes += len(data)
@@ -298,10 +357,8 @@ class ServerConnection:
         self._events.append(request)
         self._request, self._body, self._state, self._since = None, b"", _IDLE, self._now
         self.wants_continue = False
-        if request.is_upgrade:
-            self.is_upgraded = True
         if request.is_upgrade or not request.keep_alive:
-            self.is_closed = True
+            self.is_closed, self.is_upgraded = True, request.is_upgrade
 
 
 def _too_large(limit: int) -> str:

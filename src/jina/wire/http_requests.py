@@ -1,10 +1,15 @@
-"""What an HTTP/1.1 server is given: requests with their heads, and one refusal."""
+"""What an HTTP/1.1 server is given: requests with their heads, and one refusal. What headers and targets must be like stands here too."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
+Fields = tuple[tuple[bytes, bytes], ...]
+_HOST = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|\[[vV][0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]|([\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?", re.ASCII
+).fullmatch
 _SINGLETONS: Final = frozenset({"host", "content-length", "transfer-encoding", "content-type", "authorization", "expect"})
 
 
@@ -14,14 +19,16 @@ class Head:
     Attributes:
         headers: Names in lower case; repeated fields joined with ", ".
         problem: Why requests with these headers are refused, or an empty string.
+        problem_status: The HTTP status that goes with it.
+        is_plain: Nothing of it need be looked at in an HTTP/1.1 request.
         note: For the front: what it made of the headers.
     """
 
-    __slots__ = ("expects_continue", "has_host", "headers", "is_chunked", "note", "problem")
+    __slots__ = ("expects_continue", "has_host", "headers", "is_chunked", "is_plain", "note", "problem", "problem_status")
 
-    def __init__(self, fields: tuple[tuple[bytes, bytes], ...]) -> None:
+    def __init__(self, fields: Fields) -> None:
         headers: dict[str, str] = {}
-        self.problem = ""
+        self.problem, self.problem_status = "", 400
         for raw_name, raw_value in fields:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(" \t")
             if name not in headers:
@@ -35,10 +42,36 @@ class Head:
         self.is_chunked = coding is not None
         if coding is not None and coding.lower() != "chunked":
             self.problem = "only the transfer coding 'chunked' is understood"
+            *others, last = (part.strip(" \t") for part in coding.lower().split(","))
+            if last == "chunked" and last not in others:
+                self.problem_status = 501  # the framing is clear, what is in it is not (RFC 9112, 6.1 and 6.3)
         expect = headers.get("expect", "").lower()
         self.expects_continue = expect == "100-continue"
-        self.has_host = "host" in headers
+        if "expect" in headers and not self.expects_continue and not self.problem:
+            self.problem, self.problem_status = "only '100-continue' may be expected", 417
+        host = headers.get("host")
+        self.has_host = host is not None
+        if host and _HOST(host) is None:
+            self.problem, self.problem_status = f"header 'host' is no host: {host[:80]!r}", 400
+        self.is_plain = self.has_host and not self.is_chunked and not self.problem
         self.note: object = None
+
+
+def split_absolute(target: bytes) -> tuple[bytes, bytes] | None:
+    """Give authority and origin form of an absolute-form target; None if it is no http URL with a host."""
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        return None
+    at = min((found for found in (rest.find(b"/"), rest.find(b"?")) if found >= 0), default=len(rest))
+    authority, path = rest[:at], rest[at:]
+    if not authority or authority[:1] == b":":
+        return None
+    return authority, path if path[:1] == b"/" else b"/" + path
+
+
+def with_host(fields: Fields, host: bytes) -> Fields:
+    """Put what the target says in the place of the field `Host` (RFC 9112, 3.2.2)."""
+    return ((b"host", host), *(field for field in fields if field[0].lower() != b"host"))
 
 
 class Request:
