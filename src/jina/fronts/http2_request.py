@@ -41,6 +41,9 @@ class Http2Request:
             self._refuse(Status(Code.INVALID_INPUT, request.head.problem, http_status=400))
         elif most is not None and int(length) > most:
             self._refuse(_too_large(most))
+        elif len(request.target) > self._front.options.max_target_bytes:
+            text = f"the target exceeds max_target_bytes={self._front.options.max_target_bytes}"
+            self._refuse(Status(Code.INVALID_INPUT, text, http_status=414))
         elif request.method == b"CONNECT":
             request.is_upgrade = head.values.get(":protocol") == "websocket"
             self._serve()

@@ -211,7 +211,11 @@ class ServerConnection(Side):
 
     def _on_too_large(self, event: Event) -> None:
         text = f"the request's metadata passes the limits (max_header_list_bytes, max_header_fields): {event[1].head}"
-        self.refuse(event[1].number, GrpcStatus.RESOURCE_EXHAUSTED, text)
+        if self._takes_http:  # whether it is gRPC stood in what was not read: both kinds of caller understand this
+            status = (("grpc-status", str(int(GrpcStatus.RESOURCE_EXHAUSTED))), ("grpc-message", text))
+            self.send_http(event[1].number, ((":status", "431"), ("content-type", grpc_fields.CONTENT_TYPE), *status), is_end=True)
+        else:
+            self.refuse(event[1].number, GrpcStatus.RESOURCE_EXHAUSTED, text)
 
     def reply(self, stream: int, message: Message, metadata: Metadata = ()) -> None:
         """Answer an unary call: headers, the message, status OK with trailing `metadata`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from jina.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +39,9 @@ class Limits:
     idle_timeout_s: float | None = 60.0
     write_timeout_s: float | None = 60.0
     min_body_bytes_per_s: int | None = 1024
+
+    def __post_init__(self) -> None:
+        for field in fields(Limits):
+            value = getattr(self, field.name)
+            if value is not None and value <= 0 and not (field.name == "prefetch" and value == 0):
+                raise ConfigError(f"{field.name} must be above 0, got {value}")
