@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from jina.client.exchange import FAILED, Deliver, Exchange
+from jina.codec.pieces import Message
 from jina.errors import BadClientInput
 
 
@@ -41,11 +42,11 @@ def in_either(write: Callable[[str], bytes | None]) -> tuple[bytes | None, BadCl
             raise refused from None
 
 
-def ours_only(message: bytes, refused: BadClientInput | None) -> bytes:
+def ours_only(message: Message, refused: BadClientInput | None) -> Message:
     """Mark a message that must not go to a foreign service."""
     if refused is None:
         return message
-    marked = OursOnly(message)
+    marked = OursOnly(bytes(message))
     marked.refused = refused
     return marked
 
@@ -66,7 +67,7 @@ class AgreeingExchange(Exchange):
         self._held: deque[Callable[[], Any]] | None = None
         self._asking: asyncio.Task[None] | None = None
 
-    def submit(self, request_id: str, message: bytes) -> None:
+    def submit(self, request_id: str, message: Message) -> None:
         if self._held is not None:
             self._held.append(partial(self._inner.submit, request_id, message))
         elif isinstance(message, OursOnly) and not self._is_agreed():

@@ -15,6 +15,7 @@ from jina.client.background import Background
 from jina.client.exchange import ANSWER, FAILED, Deliver, Exchange, Outcome
 from jina.client.inputs import AwaitedIterator, Batch, Batches, ThreadedIterator
 from jina.client.post import Post
+from jina.codec.pieces import Message
 
 _MAX_BYTES_IN_FLIGHT = 64 << 20
 _GIVE_BACK_BYTES = 64 << 10
@@ -23,7 +24,7 @@ _GIVE_BACK_BYTES = 64 << 10
 class Writer(Protocol):
     """Makes requests of batches."""
 
-    def write(self, batch: Batch) -> tuple[str, bytes]:
+    def write(self, batch: Batch) -> tuple[str, Message]:
         """Give the request's id and bytes."""
 
 
@@ -112,7 +113,7 @@ def post_sync(background: Background, open_exchange: Open, writer: Writer, batch
             items.close()
 
 
-def stream_sync(background: Background, open_exchange: Open, request: tuple[str, bytes]) -> Iterator[Answer]:
+def stream_sync(background: Background, open_exchange: Open, request: tuple[str, Message]) -> Iterator[Answer]:
     """Send one request, give the answers of its stream."""
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     window = Window(1)
@@ -228,7 +229,7 @@ class Feeder:
             self._inbox.put((FAILED, error))
 
 
-async def stream_async(open_exchange: Open, request: tuple[str, bytes]) -> AsyncIterator[Answer]:
+async def stream_async(open_exchange: Open, request: tuple[str, Message]) -> AsyncIterator[Answer]:
     """As `stream_sync`, on the running loop."""
     inbox, window = Inbox(), Window(1)
     exchange = open_exchange(inbox.put)

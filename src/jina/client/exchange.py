@@ -15,6 +15,7 @@ from jina.client.failures import ServiceError as Failed
 from jina.client.failures import failure, failure_of
 from jina.client.post import Post
 from jina.codec.messages import read_request
+from jina.codec.pieces import Message
 from jina.errors import MalformedError
 from jina.transport.grpc_calls import CallEnd, StreamCall
 from jina.transport.grpc_channel import GrpcChannel
@@ -36,7 +37,7 @@ RETRYABLE = frozenset((GrpcStatus.UNAVAILABLE, GrpcStatus.DEADLINE_EXCEEDED, Grp
 class Exchange:
     """The requests of one `post` and their answers."""
 
-    def submit(self, request_id: str, message: bytes) -> None:
+    def submit(self, request_id: str, message: Message) -> None:
         """Send a request."""
         raise NotImplementedError
 
@@ -44,7 +45,7 @@ class Exchange:
         """Say that no more requests come: END follows the last answer."""
         raise NotImplementedError
 
-    def submit_last(self, request_id: str, message: bytes) -> None:
+    def submit_last(self, request_id: str, message: Message) -> None:
         """Send a request, and say that no more come."""
         self.submit(request_id, message)
         self.end()
@@ -60,7 +61,7 @@ class Exchange:
 class SeparateExchange(Exchange):
     """Each request is a call of its own."""
 
-    def __init__(self, answer: Callable[[str, bytes], Awaitable[tuple[int, Answer]]], deliver: Deliver, *, in_order: bool) -> None:
+    def __init__(self, answer: Callable[[str, Message], Awaitable[tuple[int, Answer]]], deliver: Deliver, *, in_order: bool) -> None:
         """Start.
 
         Args:
@@ -74,7 +75,7 @@ class SeparateExchange(Exchange):
         self._n_submitted = self._n_delivered = 0
         self._has_ended = self._is_over = False
 
-    def submit(self, request_id: str, message: bytes) -> None:
+    def submit(self, request_id: str, message: Message) -> None:
         if self._is_over:
             return
         task = asyncio.get_running_loop().create_task(self._run(self._n_submitted, request_id, message))
@@ -91,7 +92,7 @@ class SeparateExchange(Exchange):
         for task in list(self._tasks):
             task.cancel()
 
-    async def _run(self, number: int, request_id: str, message: bytes) -> None:
+    async def _run(self, number: int, request_id: str, message: Message) -> None:
         outcome: Outcome
         try:
             size, answer = await self._answer(request_id, message)
@@ -118,7 +119,7 @@ class SeparateExchange(Exchange):
             self._deliver((END,))
 
 
-def refused_size(message: bytes, channel: GrpcChannel) -> CallEnd | None:
+def refused_size(message: Message, channel: GrpcChannel) -> CallEnd | None:
     """Give the end of a call whose message is larger than may be sent, else None."""
     limit = channel.options.max_send_bytes
     if limit is None or len(message) <= limit:
@@ -146,13 +147,13 @@ class StreamExchange(Exchange):
 
     def __init__(self, channel: GrpcChannel, block: bytes, post: Post, deliver: Deliver) -> None:
         self._channel, self._block, self._post, self._deliver = channel, block, post, deliver
-        self._unanswered: dict[str, bytes] = {}
+        self._unanswered: dict[str, Message] = {}
         self._call: _Call | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._n_attempts = 0
         self._has_ended = self._is_over = False
 
-    def submit(self, request_id: str, message: bytes) -> None:
+    def submit(self, request_id: str, message: Message) -> None:
         if self._is_over:
             return
         if (end := refused_size(message, self._channel)) is not None:

@@ -17,6 +17,7 @@ from jina.client.ids import SharedIds
 from jina.client.inputs import Batch
 from jina.client.post import Post
 from jina.codec import messages
+from jina.codec.pieces import Message
 from jina.codec.struct import EMPTY_RESULTS, dict_to_struct
 from jina.errors import BadClientInput, JinaError
 from jina.transport.grpc_calls import CallEnd, StreamCall, UnaryCall
@@ -46,14 +47,14 @@ class RequestWriter:
         self._endpoint, self._target = post.on, post.target_executor or None
         self._parameters = _parameters_bytes(post)
 
-    def write(self, batch: Batch) -> tuple[str, bytes]:
+    def write(self, batch: Batch) -> tuple[str, Message]:
         """Give a new request id, and the request."""
         request_id = self._request_id()
         header = messages.header_bytes(request_id, self._endpoint, self._target)
         docs, refused = in_either(partial(documents.encode_proto, batch))
-        return request_id, ours_only(messages.write_request(header, self._parameters, b"", docs), refused)
+        return request_id, ours_only(messages.request_message(header, self._parameters, b"", docs), refused)
 
-    def write_document(self, doc: Any) -> tuple[str, bytes]:
+    def write_document(self, doc: Any) -> tuple[str, Message]:
         """The same for a streaming endpoint."""
         request_id = self._request_id()
         header = messages.header_bytes(request_id, self._endpoint, self._target)
@@ -91,7 +92,7 @@ class GrpcCore:
             return self._agreeing(StreamExchange(self.channel, self._head(_STREAM, metadata, post.encoding), post, deliver), post, deliver)
         block = self._head(_UNARY, metadata, post.encoding)
 
-        async def answer(request_id: str, message: bytes) -> tuple[int, Answer]:
+        async def answer(request_id: str, message: Message) -> tuple[int, Answer]:
             data = await self._retried(block, message, post)
             return len(data), GrpcAnswer(data, messages.read_request(data))
 
@@ -132,7 +133,7 @@ class GrpcCore:
         except JinaError as error:
             raise BadClientInput(str(error)) from error
 
-    async def _retried(self, block: bytes, message: bytes, post: Post) -> bytes:
+    async def _retried(self, block: bytes, message: Message, post: Post) -> bytes:
         n_attempts = 0
         while True:
             n_attempts += 1
@@ -143,7 +144,7 @@ class GrpcCore:
                 raise failure_of(end, n_attempts)
             await asyncio.sleep(post.retries.pause_s(n_attempts))
 
-    async def _once(self, block: bytes, message: bytes, timeout_s: float | None, encoding: str) -> tuple[bytes | None, CallEnd]:
+    async def _once(self, block: bytes, message: Message, timeout_s: float | None, encoding: str) -> tuple[bytes | None, CallEnd]:
         if (refused := refused_size(message, self.channel)) is not None:
             return None, refused
         future: asyncio.Future[tuple[bytes | None, CallEnd]] = asyncio.get_running_loop().create_future()
@@ -203,7 +204,7 @@ class _DocumentStream(Exchange):
     def __init__(self, channel: GrpcChannel, block: bytes, post: Post, deliver: Deliver) -> None:
         self._channel, self._call = channel, _DocumentCall(block, post, deliver)
 
-    def submit(self, request_id: str, message: bytes) -> None:
+    def submit(self, request_id: str, message: Message) -> None:
         self._call.send(message)
         self._call.half_close()
         self._channel.start(self._call)

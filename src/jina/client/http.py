@@ -24,6 +24,7 @@ from jina.client.ids import SharedIds
 from jina.client.inputs import Batch
 from jina.client.post import Post
 from jina.client.sse import EventReader
+from jina.codec.pieces import Message
 from jina.errors import BadClientInput, InvalidInputError, TransportError
 from jina.transport.http_client import HttpPool, HttpResponse
 from jina.wire import http_client as wire
@@ -91,13 +92,13 @@ class HttpCore:
     def exchange(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a post."""
 
-        async def answer(request_id: str, message: bytes) -> tuple[int, Answer]:
+        async def answer(request_id: str, message: Message) -> tuple[int, Answer]:
             n_attempts = 0
             while True:
                 n_attempts += 1
                 is_last = n_attempts >= post.retries.max_attempts
                 try:
-                    path, response = await self._in_time(post, request_id, message)
+                    path, response = await self._in_time(post, request_id, bytes(message))
                     if is_last or response.status not in _RETRYABLE:
                         return len(response.body), HttpAnswer(response, path, request_id)
                 except TransportError as error:

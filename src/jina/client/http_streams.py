@@ -11,6 +11,7 @@ from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange
 from jina.client.failures import LateError, RpcError, UnreachableError, failure
 from jina.client.post import Post
 from jina.codec.messages import StatusParts
+from jina.codec.pieces import Message
 from jina.errors import TransportError
 from jina.transport.http_client import HttpResponse
 from jina.wire.status import GrpcStatus
@@ -61,8 +62,8 @@ class DocumentStream(Exchange):
         self._n_held = 0
         self._may_go_on = asyncio.Event()
 
-    def submit(self, request_id: str, message: bytes) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run(request_id, message))
+    def submit(self, request_id: str, message: Message) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(request_id, bytes(message)))
 
     def consumed(self, n_bytes: int) -> None:
         self._n_held -= n_bytes

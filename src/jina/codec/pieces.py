@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 Bytes = bytes | memoryview
 
@@ -31,6 +31,11 @@ Message = bytes | Pieces
 def message_of(head: bytes, body: Bytes) -> Message:
     """Put one thing before another, without a copy where that is large."""
     return b"".join((head, body)) if len(body) < LARGE else Pieces(head, body)
+
+
+def view(data: bytes, start: int, end: int | None = None) -> bytes:
+    """Give a part of a large message without a copy. What it is given to must only pass it on: it has no methods of `bytes`."""
+    return cast("bytes", memoryview(data)[start:end])
 
 
 def gathered(parts: list[Bytes]) -> list[Bytes]:

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from jina.call import Payload, Status
+from jina.codec.pieces import Message
 from jina.errors import Code, MalformedError
 from jina.runtime.local import Local
 from jina.runtime.work import ITEM, PAUSED, REPLY, Outcome, Work
 from jina.transport.begun import BegunNotes
 from jina.transport.hop import HOP_LIMITS
 from jina.transport.hop_messages import CALL, STREAM, read_call, write_items, write_reply
+from jina.transport.writing import write_pieces
 from jina.wire.grpc import CANCELLED, CLOSED, UNARY, WRITABLE, ServerConnection
 
 _INTERNAL = 13
@@ -129,9 +131,7 @@ class HopServer(asyncio.Protocol):
         if self._ready:
             for work in list(self._ready.values()):
                 self._send_items(work)
-        out = self._connection.take_output()
-        if out:
-            self._transport.write(out)
+        write_pieces(self._transport, self._connection.take_pieces())
 
     def _send_items(self, work: Work) -> None:
         stream = work.stream
@@ -158,7 +158,7 @@ class HopServer(asyncio.Protocol):
             self._on_idle()
 
 
-def _pack(status: Status | None, payload: Payload | None, results: dict[str, Any] | None = None) -> bytes:
+def _pack(status: Status | None, payload: Payload | None, results: dict[str, Any] | None = None) -> Message:
     """Pack an outcome; whatever a user's exception has in it, its caller hears of it."""
     try:
         return write_reply(status, payload, results, _NO_HEADERS)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 
 from jina.call import Call, Reply, Status
+from jina.codec.pieces import Message
 from jina.errors import Code, MalformedError
 from jina.runtime.hop_calls import send
 from jina.runtime.members import Members, load
@@ -90,7 +91,7 @@ class Replicas:
         except (HopError, MalformedError) as error:
             return Reply(Status(Code.INTERNAL, str(error)))
 
-    def _is_full(self, channel: Channel, message: bytes) -> bool:
+    def _is_full(self, channel: Channel, message: Message) -> bool:
         n_in_flight = channel.n_in_flight
         return n_in_flight > 0 and (
             n_in_flight >= self._max_in_flight or channel.n_bytes_in_flight + len(message) > self._max_bytes_in_flight
@@ -102,7 +103,7 @@ class Replicas:
         )
         return Reply(Status(Code.OVERLOADED, text, retry_after_s=1.0))
 
-    async def _try_alone(self, call: Call, message: bytes, lost: ChannelLost) -> Reply:
+    async def _try_alone(self, call: Call, message: Message, lost: ChannelLost) -> Reply:
         if call.endpoint in self.writes:
             what = f"a replica died while it ran {call.endpoint!r}, which changes state and is not tried again"
             return Reply(Status(Code.UNAVAILABLE, f"{what}; {lost}"))

@@ -7,6 +7,7 @@ import contextlib
 import math
 
 from jina.call import Call, Reply, Status
+from jina.codec.pieces import Message
 from jina.errors import Code
 from jina.runtime.hop_calls import send
 from jina.runtime.members import Members
@@ -29,7 +30,7 @@ class Suspects:
         self._members, self._max_wait_s, self._hold_s = members, max_wait_s, hold_s
         self._alone = asyncio.Lock()
 
-    async def try_alone(self, call: Call, message: bytes) -> Reply | None:
+    async def try_alone(self, call: Call, message: Message) -> Reply | None:
         """Send a suspect once more; a second death fails it. None: no replica will ever be up again."""
         members = self._members
         while True:

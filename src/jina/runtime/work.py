@@ -145,7 +145,7 @@ def decode(codec: Codec, call: Call) -> list[Any]:
             return codec.decode_json(data, call.call_id)
         except MalformedError as error:
             raise _as_finding(error) from None
-    return codec.decode_proto(data, call.call_id, dialect=payload.encoding)
+    return codec.decode_proto(bytes(data), call.call_id, dialect=payload.encoding)
 
 
 def decode_one(codec: Codec, call: Call) -> Any:
@@ -160,7 +160,7 @@ def decode_one(codec: Codec, call: Call) -> Any:
             return codec.decode_json_one(payload.data, call.call_id)
         except MalformedError as error:
             raise _as_finding(error) from None
-    return codec.decode_proto_one(payload.data, call.call_id, dialect=payload.encoding)
+    return codec.decode_proto_one(bytes(payload.data), call.call_id, dialect=payload.encoding)
 
 
 def _as_finding(error: MalformedError) -> InvalidInputError:

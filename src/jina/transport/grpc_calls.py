@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from jina.codec.pieces import Message
 from jina.wire import grpc
 from jina.wire.grpc import ClientConnection, GrpcStatus, Metadata
 
@@ -114,7 +115,7 @@ class UnaryCall(ClientCall):
     def __init__(
         self,
         block: bytes,
-        message: bytes,
+        message: Message,
         on_done: Callable[[bytes | None, CallEnd], None],
         *,
         timeout_s: float | None = None,
@@ -141,7 +142,7 @@ class StreamCall(ClientCall):
 
     def __init__(self, block: bytes, *, timeout_s: float | None = None, encoding: str = "identity") -> None:
         super().__init__(block, timeout_s, encoding)
-        self._sent: list[bytes] = []  # until the server has begun the call: it may refuse it
+        self._sent: list[Message] = []  # until the server has begun the call: it may refuse it
         self._is_half_closed = self._is_begun = False
 
     def _send(self, wire: ClientConnection, block: bytes) -> int:
@@ -162,7 +163,7 @@ class StreamCall(ClientCall):
         self._is_begun = True
         self._sent.clear()
 
-    def send(self, message: bytes) -> None:
+    def send(self, message: Message) -> None:
         """Send a message, at once or as soon as the call has begun."""
         if not self._is_begun:
             self._sent.append(message)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from jina.transport.grpc_calls import CallEnd, ClientCall, StreamCall, UnaryCall
+from jina.transport.writing import write_pieces
 from jina.wire import grpc
 from jina.wire.grpc import ClientConnection, GrpcStatus
 from jina.wire.http2_frames import ENHANCE_YOUR_CALM
@@ -209,9 +210,9 @@ class GrpcConnection(asyncio.Protocol):
     def flush(self) -> None:
         """Write what has gathered."""
         self._is_flush_due = False
-        out = self.wire.take_output()
-        if out and not self._transport.is_closing():
-            self._transport.write(out)
+        out = self.wire.take_pieces()
+        if not self._transport.is_closing():
+            write_pieces(self._transport, out)
 
     # --- signs of life ---------------------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from jina.codec.pieces import Message
 from jina.errors import TransportError
 from jina.transport.begun import BegunView
 from jina.transport.hop_messages import CALL, STREAM
 from jina.transport.hop_stream import HopStream
 from jina.transport.run import Waiter
+from jina.transport.writing import write_pieces
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
 from jina.wire.http2_limits import Limits
@@ -81,7 +83,7 @@ class Channel(asyncio.Protocol):
 
     # --- calls -----------------------------------------------------------------------------------------------------------------------
 
-    async def call(self, message: bytes, deadline: float | None = None) -> bytes:
+    async def call(self, message: Message, deadline: float | None = None) -> bytes:
         """Send an unary call; cancelling the task that awaits it, and its deadline, tell the worker that the caller has gone.
 
         Raises:
@@ -115,7 +117,7 @@ class Channel(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
 
-    def stream(self, message: bytes, read: Callable[[bytes], Sequence[T]]) -> HopStream[T]:
+    def stream(self, message: Message, read: Callable[[bytes], Sequence[T]]) -> HopStream[T]:
         """Open a stream; it must be read to its end or cancelled. `read` gives the items of one message."""
         if not self._takes_calls:
             raise ChannelLost(f"the connection to {self.pod} is lost", has_begun=False)
@@ -271,9 +273,7 @@ class Channel(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._is_flush_due = False
-        out = self._connection.take_output()
-        if out:
-            self._transport.write(out)
+        write_pieces(self._transport, self._connection.take_pieces())
 
 
 def _expire(reply: Waiter[bytes]) -> None:

@@ -16,6 +16,7 @@ from jina.errors import MalformedError
 from jina.transport.handler_messages import read_call, write_item, write_reply
 from jina.transport.hop import HOP_LIMITS
 from jina.transport.hop_messages import CALL, STREAM
+from jina.transport.writing import write_pieces
 from jina.wire.grpc import CANCELLED, CLOSED, UNARY, WRITABLE, ServerConnection
 
 _INTERNAL = 13
@@ -164,6 +165,4 @@ class HopHandler(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._is_flush_due = False
-        out = self._connection.take_output()
-        if out:
-            self._transport.write(out)
+        write_pieces(self._transport, self._connection.take_pieces())

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from jina.call import Call, Item, Payload, Reply, Status
+from jina.codec.pieces import LARGE, Message, message_of, view
 from jina.errors import MalformedError
 
 CALL = "/openjina.Hop/call"
@@ -54,7 +55,7 @@ _decode_call = msgspec.msgpack.Decoder(_CallEnvelope).decode
 _decode_reply = msgspec.msgpack.Decoder(_ReplyEnvelope).decode
 
 
-def write_call(call: Call) -> bytes:
+def write_call(call: Call) -> Message:
     """Pack a call; its deadline becomes the time that is left."""
     payload = call.payload
     envelope = _encode(
@@ -72,7 +73,7 @@ def write_call(call: Call) -> bytes:
             call.headers if type(call.headers) is dict else dict(call.headers),
         )
     )
-    return b"".join((_LENGTH.pack(len(envelope)), envelope, payload.data))
+    return message_of(_LENGTH.pack(len(envelope)) + envelope, payload.data)
 
 
 def read_call(message: bytes) -> Call:
@@ -98,15 +99,15 @@ def read_call(message: bytes) -> Call:
     )
 
 
-def write_reply(status: Status | None, payload: Payload | None, results: dict[str, Any] | None, headers: Mapping[str, str]) -> bytes:
+def write_reply(status: Status | None, payload: Payload | None, results: dict[str, Any] | None, headers: Mapping[str, str]) -> Message:
     """Pack a reply, or one item of a streamed one."""
     if payload is None:
         envelope = _encode(_ReplyEnvelope(status, "", False, False, results, dict(headers)))
         return _LENGTH.pack(len(envelope)) + envelope
     if status is None and results is None and not headers:
-        return _PLAIN[payload.encoding, payload.is_single] + payload.data
+        return message_of(_PLAIN[payload.encoding, payload.is_single], payload.data)
     envelope = _encode(_ReplyEnvelope(status, payload.encoding, payload.is_single, True, results, dict(headers)))
-    return b"".join((_LENGTH.pack(len(envelope)), envelope, payload.data))
+    return message_of(_LENGTH.pack(len(envelope)) + envelope, payload.data)
 
 
 def _plain(encoding: str, is_single: bool) -> bytes:
@@ -119,7 +120,7 @@ _PLAIN = {(encoding, is_single): _plain(encoding, is_single) for encoding in ("j
 _PLAIN_ENVELOPES = {head[4:]: key for key, head in _PLAIN.items()}
 
 
-def write_items(items: Sequence[Item], pack: Callable[[Status | None, Payload | None], bytes]) -> bytes:
+def write_items(items: Sequence[Item], pack: Callable[[Status | None, Payload | None], Message]) -> bytes:
     """Put items of one stream into one message; `pack` packs those that are more than a document."""
     parts: list[bytes] = []
     for item in items:
@@ -128,7 +129,7 @@ def write_items(items: Sequence[Item], pack: Callable[[Status | None, Payload | 
             head = _PLAIN[payload.encoding, payload.is_single]
             parts += (_LENGTH.pack(len(head) + len(payload.data)), head, payload.data)
         else:
-            packed = pack(item.status, payload)
+            packed = bytes(pack(item.status, payload))
             parts += (_LENGTH.pack(len(packed)), packed)
     return b"".join(parts)
 
@@ -170,7 +171,8 @@ def read_reply(message: bytes) -> tuple[Reply, dict[str, Any] | None]:
     end = 4 + _LENGTH.unpack_from(message)[0] if len(message) >= 4 else 4
     plain = _PLAIN_ENVELOPES.get(message[4:end])
     if plain is not None:
-        return Reply(None, Payload(message[end:], plain[0], plain[1])), None
+        body = message[end:] if len(message) < LARGE or plain[0] == "json" else view(message, end)
+        return Reply(None, Payload(body, plain[0], plain[1])), None
     body, envelope = _split(message, _decode_reply)
     payload = Payload(body, envelope.encoding, envelope.is_single) if envelope.has_payload else None
     return Reply(envelope.status, payload, headers=envelope.headers), envelope.results

@@ -14,11 +14,15 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Protocol
+
+from jina.codec.pieces import Bytes
 
 _log = logging.getLogger("jina.hop")
 _READ_BYTES = 256 << 10
 _HIGH_WATER, _LOW_WATER = 64 << 10, 16 << 10
+_MAX_PIECES = 64
 _BACKLOG = 128
 
 Events = list[tuple[selectors.SelectorKey, int]]
@@ -153,23 +157,30 @@ class Link:
         selector.register(sock, selectors.EVENT_READ, self._serve)
         protocol.connection_made(self)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Bytes) -> None:
         """Send now what the socket takes, the rest when it takes more."""
         if not self._is_open:
             return
-        if not self._n_unsent:
-            n = self._send(data)
-            if n == len(data):
-                return
+        n = 0 if self._n_unsent else self._send(data)
+        if n < len(data):
+            self._keep([memoryview(data)[n:]])
+
+    def writelines(self, list_of_data: list[Bytes]) -> None:
+        """The same with several pieces."""
+        if self._is_open:
+            self._keep([memoryview(data) for data in list_of_data])
+
+    def _keep(self, views: list[memoryview]) -> None:
+        """Send as much as the socket takes now, unless something waits already; the rest waits."""
+        was_empty = not self._n_unsent
+        self._unsent.extend(views)
+        self._n_unsent += sum(map(len, views))
+        if was_empty and not self._send_unsent():
             try:
                 self._selector.modify(self._sock, selectors.EVENT_READ | selectors.EVENT_WRITE, self._serve)
             except (KeyError, OSError) as error:
                 self._lose(error)
                 return
-        else:
-            n = 0
-        self._unsent.append(memoryview(data)[n:])
-        self._n_unsent += len(data) - n
         if self._n_unsent > _HIGH_WATER and not self._is_paused:
             self._is_paused = True
             self._protocol.pause_writing()
@@ -203,22 +214,30 @@ class Link:
         else:
             self._lose(None)
 
-    def _send(self, data: bytes | memoryview) -> int:
+    def _send(self, data: Bytes) -> int:
         try:
             return self._sock.send(data)
         except OSError:  # full; or broken, which reading will tell
             return 0
 
-    def _send_rest(self) -> None:
+    def _send_unsent(self) -> bool:
+        """Send what the socket takes of what waits; True if nothing is left."""
         unsent = self._unsent
         while unsent:
-            n = self._send(unsent[0])
+            try:
+                n = self._sock.sendmsg(islice(unsent, _MAX_PIECES))
+            except OSError:
+                return False
             self._n_unsent -= n
-            if n < len(unsent[0]):
+            while unsent and n >= len(unsent[0]):
+                n -= len(unsent.popleft())
+            if n:
                 unsent[0] = unsent[0][n:]
-                break
-            unsent.popleft()
-        else:
+                return False
+        return True
+
+    def _send_rest(self) -> None:
+        if self._send_unsent():
             self._selector.modify(self._sock, selectors.EVENT_READ, self._serve)
         if self._is_paused and self._n_unsent <= _LOW_WATER:
             self._is_paused = False

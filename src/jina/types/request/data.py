@@ -96,7 +96,7 @@ class DataRequest(Request):
     def _documents(self) -> tuple[bytes | None, bytes | None]:
         envelope: Envelope | None = self._envelope()
         if envelope is not None:
-            return envelope.docs, envelope.docs_bytes
+            return None if envelope.docs is None else bytes(envelope.docs), envelope.docs_bytes
         data = self.proto.data
         if data.WhichOneof("documents") == "docs_bytes":
             return None, data.docs_bytes
@@ -153,7 +153,7 @@ class SingleDocumentRequest(Request):
     def _document(self) -> bytes:
         envelope: Envelope | None = self._envelope()
         if envelope is not None:
-            return envelope.docs or b""
+            return bytes(envelope.docs or b"")
         return self.proto.raw("document") or b""
 
     def to_dict(self, **options: Any) -> dict[str, Any]:
