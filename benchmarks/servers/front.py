@@ -11,7 +11,7 @@ import sys
 import uvloop
 
 from jina.call import Call, EndpointInfo, Reply
-from jina.fronts.table import FRONTS, Service
+from jina.fronts.table import Service, make_front
 
 
 class Same:
@@ -22,7 +22,7 @@ class Same:
 
 
 async def main() -> None:
-    front = FRONTS[sys.argv[1]](Service(name="executor", handler=Same(), endpoints=[EndpointInfo("/echo", "batch")]))
+    front = make_front(Service(name="executor", handler=Same(), endpoints=[EndpointInfo("/echo", "batch")]), [sys.argv[1]])
     server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0, backlog=4096)
     print(json.dumps({"port": server.sockets[0].getsockname()[1], "pids": {"front": os.getpid()}}), flush=True)
     await asyncio.to_thread(sys.stdin.read)
