@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from jina.call import DIALECT, Call, Payload, Reply, Status
 from jina.codec.messages import Envelope, reply_routes, status_bytes, write_reply
+from jina.codec.pieces import Message
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.errors import CallerError, Code, MalformedError
 from jina.wire.buffered import FULL, SMALL
@@ -127,7 +128,7 @@ def send_failure(
         connection.wire.refuse(stream, number, text, metadata)
 
 
-def send_reply(connection: Http2Connection, stream: int, call: Call, message: bytes, metadata: Metadata = ()) -> None:
+def send_reply(connection: Http2Connection, stream: int, call: Call, message: Message, metadata: Metadata = ()) -> None:
     """Answer an unary call, unless more is held already than may be."""
     if len(message) <= SMALL or connection.admits(len(message)):
         connection.wire.reply(stream, message, metadata)
@@ -157,7 +158,7 @@ def read_call(
         return None
 
 
-def reply_message(call: Call, envelope: Envelope, reply: Reply, started_s: float) -> bytes:
+def reply_message(call: Call, envelope: Envelope, reply: Reply, started_s: float) -> Message:
     """The DataRequestProto that answers a request."""
     failed = reply.status
     status = b"" if failed is None and not reply.description else status_bytes(False, reply.description)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jina.call import Status
 from jina.codec.messages import read_request
+from jina.codec.pieces import Message
 from jina.errors import Code
 from jina.fronts.grpc_requests import deadline_of, ends_with_status, is_refused, read_call, reply_message, send_refusal
 from jina.wire.buffered import FULL, SMALL
@@ -31,7 +32,7 @@ class DataStream:
         self._in_order = head.headers.get("__results_in_order__", "").lower() == "true"
         self._waiting: deque[bytes] = deque()
         self._running: dict[asyncio.Task[None], None] = {}
-        self._order: deque[list[bytes | None]] = deque()
+        self._order: deque[list[Message | None]] = deque()
         self._unsent = 0
         self._is_half_closed = self._has_ended = False
         self._is_checked = connection.front.guard is None
@@ -91,7 +92,7 @@ class DataStream:
         while self._waiting and self._is_checked and not self._has_ended and len(self._running) + self._unsent < self._limit:
             data = self._waiting.popleft()
             self._connection.wire.consumed(self._stream, len(data))
-            slot: list[bytes | None] = [None]
+            slot: list[Message | None] = [None]
             if self._in_order:
                 self._order.append(slot)
             self._own(self._answer(data, slot))
@@ -100,7 +101,7 @@ class DataStream:
             self._stop()
             self._connection.end(self._stream)
 
-    async def _answer(self, data: bytes, slot: list[bytes | None]) -> None:
+    async def _answer(self, data: bytes, slot: list[Message | None]) -> None:
         connection, started_s = self._connection, time.time()
         try:
             found = read_call(connection, self._stream, self._head, self._deadline, data, read_request, is_stream=False)
@@ -120,7 +121,7 @@ class DataStream:
         else:
             self._fail(FULL, call.request_id)
 
-    def _send(self, message: bytes, slot: list[bytes | None]) -> None:
+    def _send(self, message: Message, slot: list[Message | None]) -> None:
         if self._has_ended:
             return
         if not self._in_order:
@@ -135,7 +136,7 @@ class DataStream:
         else:
             self._fail(FULL)
 
-    def _write(self, message: bytes) -> None:
+    def _write(self, message: Message) -> None:
         self._connection.wire.send_message(self._stream, message)
         if not self._connection.can_write(self._stream):
             self._unsent += 1

@@ -16,6 +16,7 @@ from jina.fronts import grpc_methods
 from jina.fronts.grpc_requests import id_metadata, send_refusal
 from jina.fronts.unsent import Unsent
 from jina.transport.run import Run
+from jina.transport.writing import write_pieces
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import (
     CALL_STARTED,
@@ -100,6 +101,7 @@ class Http2Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = self._last_read = time.monotonic()
+        self._is_flush_due = True  # once, below: each write is a system call
         for event in self.wire.receive(data, now):
             self._handle(event)
         self.flush()
@@ -211,7 +213,7 @@ class Http2Connection(asyncio.Protocol):
         finally:
             self._tasks.pop(stream, None)
             self._writable.pop(stream, None)
-            if self._tasks:
+            if self._tasks or self._is_flush_due:
                 self.flush_soon()
             else:  # a lone call need not wait for company
                 self.flush()
@@ -319,12 +321,12 @@ class Http2Connection(asyncio.Protocol):
         self._is_flush_due = False
         if self._n_unflushed:
             self._count_flushed()
-        out = self.wire.take_output()
+        out = self.wire.take_pieces()
         if out and not self.transport.is_closing():
             was_stalled = not self._can_write
-            self.transport.write(out)
+            n_bytes = write_pieces(self.transport, out)
             if was_stalled:
-                self._unsent.grew(len(out))
+                self._unsent.grew(n_bytes)
         if self.wire.is_drained and not self._is_closing:
             self._close()
             self.loop.call_later(_ACK_S, self._let_go)
