@@ -15,7 +15,7 @@ class _Nothing(Executor):
 
 def test_the_plan_takes_its_values_from_the_options() -> None:
     """Ports, limits and times stand in the plan as the options give them."""
-    deployment = Deployment(uses=_Nothing, protocol=["http", "grpc"], port=[8123], title="t", timeout_ready=-1, quiet_error=True)
+    deployment = Deployment(uses=_Nothing, protocol=["http", "grpc"], port=[8123, 0], title="t", timeout_ready=-1, quiet_error=True)
     plan = deployment._plan()
 
     assert [listener.port for listener in plan.listeners] == [8123, 0]

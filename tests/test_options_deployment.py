@@ -69,10 +69,12 @@ def test_values_may_be_written_in_many_ways(given: dict[str, Any], name: str, ex
     assert getattr(options(**given), name) == expected
 
 
-def test_several_protocols_take_several_ports() -> None:
-    """A port that is not given is any free one."""
-    assert options(protocol=["grpc", "http"], port=[5000]).ports == (5000, 0)
+def test_several_protocols_take_one_port_or_several() -> None:
+    """A lone port is for all; of several a missing one is any free one."""
+    assert options(protocol=["grpc", "http"], port=5000).ports == (5000, 5000)
     assert options(protocol="grpc,http", port="5000,5001").ports == (5000, 5001)
+    assert options(protocol=["grpc", "http"]).ports == (0, 0)
+    assert [options(protocol=["grpc", "http"], port=port).shares_port for port in (None, 0, 5000, [0, 0])] == [False, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,9 @@ def test_several_protocols_take_several_ports() -> None:
         ({"max_body_bytes": "big"}, r"max_body_bytes: expected a number of bytes"),
         ({"port": 70000}, r"port must be from 0 to 65535, got 70000"),
         ({"port": [1, 2]}, r"2 ports were given for 1 protocol"),
-        ({"port": [7, 7], "protocol": ["grpc", "http"]}, r"port names one twice: 7"),
+        ({"port": 7, "host": "unix:/tmp/a"}, r"port 7 was given, but host unix:/tmp/a has no ports"),
+        ({"host": "unix:"}, r"address 'unix:' names no socket; write it as unix:/path/to/socket"),
+        ({"unix_access": "0660"}, r"unix_access must be owner, group or everyone, got '0660'"),
         ({"protocol": "soap"}, r"protocol: expected one of GRPC, HTTP, WEBSOCKET, got 'soap'"),
         ({"protocol": "grpc,GRPC"}, r"protocol names one twice"),
         ({"protocol": []}, r"protocol is empty"),
@@ -97,6 +101,7 @@ def test_several_protocols_take_several_ports() -> None:
         ({"polling": "SOME"}, r"polling: expected ANY or ALL, got 'SOME'"),
         ({"ssl_certfile": "c.pem"}, r"ssl_certfile was given without ssl_keyfile; TLS needs both"),
         ({"ssl_keyfile": "k.pem"}, r"ssl_keyfile was given without ssl_certfile"),
+        ({"ssl_ca_certs": "ca.pem"}, r"ssl_ca_certs was given without ssl_certfile and ssl_keyfile"),
         ({"api_key": ""}, r"api_key is empty"),
         ({"api_key": ["k", " "]}, r"api_key is empty"),
         ({"api_key": "$API_KEY"}, r"names an environment variable that is not set"),
@@ -167,7 +172,7 @@ def test_environment_gives_defaults_only() -> None:
     assert DeploymentOptions.from_mapping({}, environ=environ).timeout_ctrl == 7
     given = DeploymentOptions.from_mapping({"host": "127.0.0.1", "timeout_ctrl": 1}, environ=environ)
     assert (given.host, given.timeout_ctrl) == (("127.0.0.1",), 1)
-    assert DeploymentOptions.from_mapping({}, host="0.0.0.0", environ={}).is_open
+    assert DeploymentOptions.from_mapping({}, host="0.0.0.0", environ={}).host == ("0.0.0.0",)
 
 
 def test_a_wrong_value_in_the_environment_is_refused_with_the_variables_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -9,8 +10,9 @@ from typing import Any, Literal, Self
 from jina.call import EndpointInfo
 from jina.errors import ConfigError, StartError
 from jina.options import DeploymentOptions
+from jina.options.address import in_url, reachable, unix_path
 from jina.options.table import warn_user
-from jina.plan import Listener, Node, Plan, WebApp
+from jina.plan import Listener, Node, Plan, WebApp, listeners_of
 
 _GRAPH_NAME = "executor"
 """What routes, parameter prefixes and `target_executor` call the only node of a Deployment, whatever its name: Jina's rule."""
@@ -151,18 +153,20 @@ class Deployment:
 
     @property
     def ports(self) -> list[int]:
-        """All ports, in the order of the protocols."""
-        return [listener.port for listener in self._bind()]
+        """The port of each protocol, in their order; one that is shared comes several times, and 0 stands where there is none."""
+        listeners = [listener for listener in self._bind() if listener.port] or self._bind()
+        ports = {protocol: listener.port for listener in reversed(listeners) for protocol in listener.protocols}
+        return [ports.get(_protocol(protocol), 0) for protocol in self.options.protocol]
 
     @property
     def host(self) -> str:
-        """The host that the first port listens on."""
+        """The first address that it listens on."""
         return self.hosts[0]
 
     @property
     def hosts(self) -> list[str]:
-        """The hosts, in the order of the protocols."""
-        return [_host(self.options, index) for index in range(len(self.options.protocol))]
+        """The addresses that it listens on, each with all its ports."""
+        return list(self.options.host)
 
     @property
     def protocol(self) -> str | list[str]:
@@ -204,7 +208,7 @@ class Deployment:
             from jina.client import Client
 
             first = self._bind()[0]
-            where = {"host": _reachable(first.host), "port": first.port, "protocol": first.protocol, "tls": self.tls_enabled}
+            where = {"host": reachable(first.hosts[0]), "port": first.port, "protocol": first.protocols[0], "tls": self.tls_enabled}
             self._client = Client(**where, api_key=_own_key(self.options.api_key))
         return self._client
 
@@ -269,14 +273,10 @@ class Deployment:
             n_threads=_MAX_THREADS if options.allow_concurrent else 1,
             n_replicas=options.replicas,
         )
-        listeners = tuple(
-            Listener(protocol=_protocol(protocol), host=_host(options, index), port=port)
-            for index, (protocol, port) in enumerate(zip(options.protocol, options.ports, strict=False))
-        )
         return Plan(
             name=options.name,
             nodes=(node,),
-            listeners=listeners,
+            listeners=listeners_of(options),
             front=options.front_values(),
             guard=options.api_key,
             timeout_ready_s=options.timeout_ready_s,
@@ -296,8 +296,7 @@ class Deployment:
         if not self._has_http or (self._app is None and hook is None):
             return None
         options = self.options
-        names = ("ssl_certfile", "ssl_keyfile", "uvicorn_kwargs")
-        return WebApp(source=self._app, hook=hook, options={name: getattr(options, name) for name in names})
+        return WebApp(source=self._app, hook=hook, options={"uvicorn_kwargs": options.uvicorn_kwargs})
 
     def _runtime_args(self) -> dict[str, Any]:
         options = self.options
@@ -329,20 +328,30 @@ class Deployment:
     def _announce(self, listeners: list[Listener]) -> None:
         from jina.process.ports import is_loopback
 
+        is_open = False
         for listener in listeners:
-            shown = f"{listener.protocol}{'s' * self.tls_enabled}://{_reachable(listener.host)}:{listener.port}"
-            self._log("info", f"ready and listening on {shown}" + ("" if is_loopback(listener.host) else " (all interfaces)"))
-        if self.options.api_key is None and not all(is_loopback(listener.host) for listener in listeners):
+            for host in listener.hosts:
+                shown = " and ".join(_url(protocol, host, listener.port, self.tls_enabled) for protocol in listener.protocols)
+                is_open = is_open or not is_loopback(host)
+                self._log("info", f"ready and listening on {shown}" + " (all interfaces)" * (host in ("0.0.0.0", "::")))
+        if self.options.api_key is None and is_open:
             self._log("warning", "this service listens beyond this machine and asks for no key; api_key= guards it")
 
 
 def _check_tls(options: DeploymentOptions) -> None:
     """Find a wrong certificate before anything starts."""
     if options.ssl_certfile and options.ssl_keyfile:
-        from jina.transport.tls import server_context
+        from jina.transport.tls import TlsFiles, server_context
 
-        for protocol in options.protocol:
-            server_context(options.ssl_certfile, options.ssl_keyfile, _protocol(protocol))
+        server_context(TlsFiles(options.ssl_certfile, options.ssl_keyfile, options.ssl_ca_certs or ""), ())
+
+
+def _url(protocol: str, host: str, port: int, is_secure: bool) -> str:
+    scheme = {"websocket": "ws"}.get(protocol, protocol) + "s" * is_secure
+    path = unix_path(host)
+    if path is not None:
+        return f"{scheme}+{host}" if path.startswith("\0") else f"{scheme}+unix://{os.path.abspath(path)}"
+    return f"{scheme}://{in_url(reachable(host))}:{port}"
 
 
 def _logging_env(options: DeploymentOptions) -> dict[str, str]:
@@ -356,10 +365,6 @@ def _protocol(value: Any) -> str:
     return str(getattr(value, "name", value)).lower()
 
 
-def _host(options: DeploymentOptions, index: int) -> str:
-    return options.host[index] if index < len(options.host) else options.host[0]
-
-
 def _has_hook() -> bool:
     from jina.process.web_app import custom_hook
 
@@ -371,7 +376,3 @@ def _own_key(key: Any) -> str | None:
     if key is None or isinstance(key, str) or callable(key):
         return key if isinstance(key, str) else None
     return next(iter(key), None)
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jina.options import DeploymentOptions
+from jina.options.address import is_network
+
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
@@ -34,11 +37,38 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """A public address and the protocol spoken on it: `grpc`, `http` or `websocket`."""
+    """Public addresses with the same port, and what is spoken there.
 
-    protocol: str
-    host: str
-    port: int
+    Attributes:
+        protocols: Some of `grpc`, `http` and `websocket`; several share the port.
+        hosts: Names and addresses of this machine, `unix:PATH`, or `systemd`.
+        port: 0 for any that is free, and where there is none.
+        reuse_port: Other services may listen on the same port.
+        access: Who may connect to a Unix socket: `owner`, `group` or `everyone`.
+    """
+
+    protocols: tuple[str, ...]
+    hosts: tuple[str, ...]
+    port: int = 0
+    reuse_port: bool = False
+    access: str = "owner"
+
+
+def listeners_of(options: DeploymentOptions) -> tuple[Listener, ...]:
+    """Say what a deployment listens on: its ports on every address, and all protocols on every Unix socket and every passed one."""
+    protocols = [protocol.name.lower() for protocol in options.protocol]
+    network = tuple(host for host in options.host if is_network(host))
+    other = tuple(host for host in options.host if not is_network(host))
+    groups: dict[Any, tuple[str, ...]] = {}
+    for protocol, port in zip(protocols, options.ports, strict=False):
+        key = port if port or options.shares_port else protocol  # those for whom the system chooses get one each
+        groups[key] = (*groups.get(key, ()), protocol)
+    found = [
+        Listener(protocols=group, hosts=network, port=port if isinstance(port, int) else 0, reuse_port=options.reuse_port)
+        for port, group in groups.items()
+    ]
+    rest = [Listener(protocols=tuple(protocols), hosts=other, access=options.unix_access)] if other else []
+    return (*(found if network else ()), *rest)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -355,8 +355,8 @@ def test_an_app_needs_an_http_port_of_its_own() -> None:
     """Neither gRPC alone nor one port for several protocols."""
     with pytest.raises(ConfigError, match="add 'http'"):
         Deployment(uses=Echo, protocol="grpc", app=web_apps.own)
-    with pytest.raises(ConfigError, match="port names one twice"):
-        Deployment(uses=Echo, protocol=["http", "grpc"], port=[54321, 54321], app=web_apps.own)
+    with pytest.raises(ConfigError, match="it shares no port"):
+        Deployment(uses=Echo, protocol=["http", "grpc"], port=0, app=web_apps.own).start()
 
 
 def test_an_app_that_cannot_travel_is_named() -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 
 from jina.errors import ConfigError
-from jina.options.address import Address, parse_address
+from jina.options.address import Address, in_url, parse_address, reachable, unix_path
 
 _HEALTH = b"/grpc.health.v1.Health/Check"
 _DRY_RUN = b"/jina.JinaGatewayDryRunRPC/dry_run"
@@ -56,12 +56,24 @@ def check(target: str, address: Address, timeout_s: float) -> None:
     protocol = address.protocol or "GRPC"
     port = address.port if address.port is not None else (443 if address.tls else 80)
     deadline = time.monotonic() + timeout_s
-    with socket.create_connection((_reachable(address.host), port), timeout=timeout_s) as plain:
+    path = unix_path(address.host)
+    authority = f"{in_url(address.host)}:{port}" if path is None else "localhost"
+    with _connection(path, address.host, port, timeout_s) as plain:
         connection = _with_tls(plain, protocol) if address.tls else plain
-        if protocol == "GRPC":
-            _check_grpc(connection, target, f"{address.host}:{port}", deadline)
-        else:
-            _check_http(connection, target, f"{address.host}:{port}", deadline)
+        (_check_grpc if protocol == "GRPC" else _check_http)(connection, target, authority, deadline)
+
+
+def _connection(path: str | None, host: str, port: int, timeout_s: float) -> socket.socket:
+    if path is None:
+        return socket.create_connection((reachable(host), port), timeout=timeout_s)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(timeout_s)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -74,7 +86,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
         metavar="TARGET",
         help="executor, deployment, gateway or flow (a dry run)",
     )
-    parser.add_argument("host", metavar="HOST", help="e.g. 127.0.0.1:54321 (gRPC), http://127.0.0.1:8080, ws://..., grpcs://...")
+    parser.add_argument("host", metavar="HOST", help="e.g. 127.0.0.1:54321 (gRPC), http://127.0.0.1:8080, grpcs://..., unix:/run/a.sock")
     parser.add_argument("--timeout", type=int, default=3000, metavar="MS", help="milliseconds for each attempt [3000]")
     parser.add_argument("--attempts", type=int, default=1, metavar="N", help="how often to ask, one second apart [1]")
     parser.add_argument("--min-successful-attempts", type=int, default=1, metavar="N", help="how many must succeed [1]")
@@ -99,10 +111,6 @@ def _attempt(target: str, address: Address, timeout_s: float, attempt: int) -> b
         return False
     print(f"attempt {attempt + 1}: ready in {(time.perf_counter() - began) * 1000:.1f} ms")
     return True
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
 
 
 def _with_tls(plain: socket.socket, protocol: str) -> socket.socket:

@@ -8,8 +8,10 @@ from jina.client.exchange import Deliver, Exchange
 from jina.client.post import Post
 from jina.enums import ProtocolType
 from jina.options import ClientOptions
+from jina.options.address import in_url, unix_path
 from jina.transport import connect
 from jina.transport.connect import Connect
+from jina.transport.tls import TlsFiles
 from jina.wire.grpc import Metadata
 
 
@@ -39,23 +41,29 @@ def make_core(options: ClientOptions, open_connection: Connect | None = None) ->
         options: The client's.
         open_connection: Another way to the service than TCP.
     """
-    is_http = options.protocol == ProtocolType.HTTP
     address = authority_of(options)
-    way = open_connection or connect.tcp(options.host, options.port, tls=options.tls, alpn="http/1.1" if is_http else "h2")
-    if is_http:
+    target = address if unix_path(options.host) is None else options.host
+    way = open_connection or _way(options)
+    if options.protocol == ProtocolType.HTTP:
         from jina.client.http import HttpCore
         from jina.transport.http_client import HttpPool
 
-        return HttpCore(HttpPool(way, address, max_body_bytes=options.max_message_bytes), address)
+        return HttpCore(HttpPool(way, target, max_body_bytes=options.max_message_bytes), address)
     from jina.client.channel_options import read_channel_options
     from jina.client.grpc import GrpcCore
     from jina.transport.grpc_channel import GrpcChannel
 
     channel_options, authority = read_channel_options(options)
-    return GrpcCore(GrpcChannel(way, address, channel_options), authority or address, "https" if options.tls else "http")
+    return GrpcCore(GrpcChannel(way, target, channel_options), authority or address, "https" if options.tls else "http")
+
+
+def _way(options: ClientOptions) -> Connect:
+    tls = TlsFiles(options.ssl_certfile or "", options.ssl_keyfile or "", options.ssl_ca_certs or "") if options.tls else None
+    alpn = ("h2",) if options.protocol == ProtocolType.GRPC else ("http/1.1",)
+    name = (options.grpc_channel_options or {}).get("grpc.ssl_target_name_override", "")
+    return connect.service(options.host, options.port, tls=tls, alpn=alpn, name=str(name))
 
 
 def authority_of(options: ClientOptions) -> str:
-    """Give `host:port`, an IPv6 address in brackets."""
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    return f"{host}:{options.port}"
+    """Give `host:port`, an IPv6 address in brackets; for a Unix socket `localhost`, as gRPC does."""
+    return f"{in_url(options.host)}:{options.port}" if unix_path(options.host) is None else "localhost"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import itertools
 import os
-import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -20,9 +20,8 @@ from jina.errors import ConfigError, StartError
 from jina.executor_bindings import endpoints_of
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.folder import Folder
-from jina.process.forks import keep_from_forks, no_longer_ours
+from jina.process.listening import Bound, bind
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
-from jina.process.ports import bind
 from jina.process.slot import Slot
 from jina.process.supervisor import Log, Supervisor
 from jina.process.travel import pack
@@ -44,7 +43,7 @@ class LocalEngine:
             on_failure: Gets the reason, in a thread of ours, when a running service has ended for good without having been asked to.
         """
         self._plan, self._log, self._on_failure = plan, log, on_failure
-        self._sockets: list[socket.socket] = []
+        self._bound: list[Bound] = []
         self._listeners: list[Listener] = []
         self._folder: Folder | None = None
         self._supervisor: Supervisor | None = None
@@ -55,23 +54,15 @@ class LocalEngine:
         self._is_ready = self._is_stopped = False
 
     def bind(self) -> list[Listener]:
-        """Bind the public ports, if that has not happened, and tell which they are.
+        """Bind what is public, if that has not happened, and tell where it is.
 
         Raises:
-            PortAlreadyUsed: Somebody else has one of them; none stays bound.
+            PortAlreadyUsed: Somebody else has one of the ports; none stays bound.
+            ConfigError: An address cannot be listened on; none stays bound.
         """
         if not self._listeners:
-            try:
-                for listener in self._plan.listeners:
-                    self._sockets.append(bind(listener.host, listener.port))
-                ports = [sock.getsockname()[1] for sock in self._sockets]
-            except BaseException:
-                self._release()
-                raise
-            self._listeners = [
-                Listener(protocol=listener.protocol, host=listener.host, port=port)
-                for listener, port in zip(self._plan.listeners, ports, strict=True)
-            ]
+            self._bound = bind(self._plan.listeners)
+            self._listeners = [bound.listener for bound in self._bound]
         return self._listeners
 
     def claim(self) -> bool:
@@ -101,6 +92,8 @@ class LocalEngine:
             self._release()
             if self._is_stopped and isinstance(error, Exception):
                 raise StartError(f"deployment {self._plan.name!r} was closed while it started") from None
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                raise StartError(_no_file_left(self._plan.name)) from error
             raise
         finally:
             self._is_start_over.set()
@@ -164,23 +157,15 @@ class LocalEngine:
         self._on_failure(error)
 
     def _release(self) -> None:
-        sockets, self._sockets = self._sockets, []
-        for sock in sockets:
-            no_longer_ours(sock.fileno())
-            sock.close()
+        all_bound, self._bound = self._bound, []
+        for bound in all_bound:
+            bound.close()
         if self._folder is not None:  # perhaps once more: a handler may have come in between while it was made
             self._folder.remove()
 
-    def _listens(self) -> list[Listen]:
-        """The public sockets by protocol, under the numbers that children inherit."""
-        for sock in self._sockets:
-            sock.setblocking(False)
-            keep_from_forks(sock.fileno())
-        return [Listen(listener.protocol, sock.fileno()) for listener, sock in zip(self._plan.listeners, self._sockets, strict=True)]
-
     def _front_slot(self, guard: bytes, app: Slot | None) -> Slot:
         plan, node = self._plan, self._plan.nodes[0]
-        listens = [listen for listen in self._listens() if app is None or listen.fd not in app.pass_fds]
+        listens = [listen for listen in (bound.listen() for bound in self._bound) if app is None or listen.protocols != ["http"]]
         app_path = self._app_path if app is not None else ""
         assert self._folder is not None
         spec = FrontSpec(
@@ -196,7 +181,7 @@ class LocalEngine:
             folder=str(self._folder.path),
             grace_s=plan.grace_s,
         )
-        fds = tuple(listen.fd for listen in listens)
+        fds = tuple(fd for listen in listens for fd in listen.fds)
         return Slot(role="front", make_spec=lambda _: spec, env=_environment({}, spec.name), pass_fds=fds)
 
     @property
@@ -208,13 +193,16 @@ class LocalEngine:
         check_extra()
         plan, folder = self._plan, self._folder
         assert folder is not None
-        listen = next(listen for listen in self._listens() if listen.protocol == "http")
+        listens = [bound.listen() for bound in self._bound if "http" in bound.listener.protocols]
+        if any(len(listen.protocols) > 1 for listen in listens):
+            raise ConfigError("app= answers HTTP in a process of its own, so it shares no port; give each protocol one, or none")
+        fds = [fd for listen in listens for fd in listen.fds]
         app = pack_app(web_app.source) if web_app.source is not None else b""
         hook = pack(web_app.hook, what="jina.helper.extend_rest_interface") if web_app.hook is not None else b""
 
         spec = AppSpec(
             name=f"{plan.name}/app",
-            listen=listen,
+            listen=Listen(["http"], fds),
             front_path=self._app_path,
             options={**plan.front, **web_app.options},
             sys_path=self._sys_path,
@@ -230,7 +218,7 @@ class LocalEngine:
             return spec
 
         env = _environment(plan.nodes[0].env, spec.name)
-        return Slot(role="app", make_spec=make_spec, env=env, pass_fds=(listen.fd,), policy=RestartPolicy(_APP_PATIENCE))
+        return Slot(role="app", make_spec=make_spec, env=env, pass_fds=tuple(fds), policy=RestartPolicy(_APP_PATIENCE))
 
     def _worker_slots(self, executors: Mapping[str, bytes]) -> list[Slot]:
         return [
@@ -264,6 +252,16 @@ class LocalEngine:
             return msgspec.structs.replace(spec, socket_path=f"{own}.sock", begun_path=f"{own}.begun")
 
         return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, spec.name))
+
+
+def _no_file_left(name: str) -> str:
+    try:
+        import resource
+
+        limit = f" (the limit is {resource.getrlimit(resource.RLIMIT_NOFILE)[0]})"
+    except ImportError:
+        limit = ""
+    return f"deployment {name!r} cannot start: this process may open no further file{limit}; raise it, e.g. with `ulimit -n 1024`"
 
 
 def _remove_files(folder: Path, stem: str) -> None:

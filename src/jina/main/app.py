@@ -111,13 +111,14 @@ class _App:
             await asyncio.gather(stop, able, return_exceptions=True)
 
     async def _serve(self, front: FrontChannel, source: Any, hook: Any) -> None:
-        from jina.main.app_server import Lifespan, Server, make_config
+        from jina.main.app_server import Lifespan, Server, make_config, make_security
 
         app = Lifespan(self._make(front, source, hook))
         config = make_config(app, self._spec.options)
-        self._server = Server(config, on_started=lambda: self._parent.tell(Ready()))
+        security = make_security(self._spec.options)
+        self._server = Server(config, on_started=lambda: self._parent.tell(Ready()), security=security)
         try:
-            await self._server.serve([socket.socket(fileno=self._spec.listen.fd)])
+            await self._server.serve([socket.socket(fileno=fd) for fd in self._spec.listen.fds])
         except SystemExit as exit:
             raise app.error or RuntimeError(f"the app ended its process with {exit.code}") from exit
         if app.error is not None:
@@ -125,12 +126,12 @@ class _App:
 
     def _make(self, front: FrontChannel, source: Any, hook: Any) -> Any:
         from jina.fronts.asgi import DefaultRoutes, guarded
-        from jina.fronts.http import HttpFrontOptions
+        from jina.fronts.front import FrontOptions
         from jina.fronts.table import known_options
         from jina.process.web_app import build
         from jina.runtime.guards import make_guard
 
-        options = known_options(HttpFrontOptions, self._spec.options)
+        options = known_options(FrontOptions, self._spec.options)
         routes = DefaultRoutes(front, self._endpoints.result(), is_ready=lambda: front.is_up, options=options)
         app = build(source, routes.make_app, routes.add_to, hook)
         guard = make_guard(unpack(self._spec.guard)) if self._spec.guard else None

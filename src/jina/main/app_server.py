@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -50,11 +51,13 @@ class Lifespan:
 class Server(uvicorn.Server):
     """Tells when it takes requests; leaves signals to whoever runs it."""
 
-    def __init__(self, config: uvicorn.Config, *, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, *, on_started: Callable[[], None], security: ssl.SSLContext | None = None) -> None:
         super().__init__(config)
-        self._on_started = on_started
+        self._on_started, self._security = on_started, security
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._security is not None:
+            self.config.ssl = self._security
         await super().startup(sockets)
         if self.started:
             self._on_started()
@@ -79,3 +82,12 @@ def make_config(app: Any, options: Mapping[str, Any]) -> uvicorn.Config:
     given = options.get("uvicorn_kwargs") or {}
     settings.update((name, value) for name, value in given.items() if name not in _OURS)
     return uvicorn.Config(app, interface="asgi3", backlog=_BACKLOG, **settings)
+
+
+def make_security(options: Mapping[str, Any]) -> ssl.SSLContext | None:
+    """Give the TLS context of the service's own options; None without TLS, and where `uvicorn_kwargs` has TLS options."""
+    if not options.get("ssl_certfile") or any(name.startswith("ssl_") for name in options.get("uvicorn_kwargs") or {}):
+        return None
+    from jina.transport.tls import RenewedContext, TlsFiles
+
+    return RenewedContext(TlsFiles(options["ssl_certfile"], options["ssl_keyfile"], options.get("ssl_ca_certs") or ""), ("http/1.1",))

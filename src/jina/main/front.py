@@ -11,17 +11,17 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jina.call import EndpointInfo
-from jina.fronts.table import FRONTS, Service
+from jina.fronts.table import Service
 from jina.main.child import Parent, enter, raise_file_limit
+from jina.main.public import PublicPorts
 from jina.process.exits import wait_all
 from jina.process.memory_limit import memory_limit
-from jina.process.messages import FrontSpec, Hung, Listen, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
+from jina.process.messages import FrontSpec, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
 from jina.runtime.guards import make_guard
 from jina.runtime.node import Node
 from jina.runtime.replicas import Replicas
@@ -30,10 +30,6 @@ from jina.transport.hop import Channel, connect
 from jina.transport.loops import new_loop
 from jina.wire.buffered import Buffered
 
-if TYPE_CHECKING:
-    import ssl
-
-_BACKLOG = 4096
 _RECONNECT_S, _MAX_RECONNECTS = 0.1, 20
 _KILL_MARGIN_S = 1.0
 """As in the supervisor: after the grace of a stop, workers get this much more to get out."""
@@ -60,10 +56,10 @@ class _Front:
         self._groups: dict[str, int] = {}
         self._loading: dict[str, int] = {}
         self._is_serving = False
-        self._is_supervisor_gone = False
+        self._is_supervisor_gone = self._is_end = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._fronts: list[Any] = []
-        self._servers: list[asyncio.Server] = []
+        self._public = PublicPorts(spec.listens)
+        self._app_servers: list[asyncio.Server] = []
         self._apps: Any = None
 
     async def run(self) -> None:
@@ -88,7 +84,7 @@ class _Front:
     def _read_orders(self) -> None:
         orders = self._parent.read()
         if orders is None:
-            self._is_supervisor_gone = True
+            self._is_supervisor_gone = self._is_end = True
             for fd in self._parent.fds:
                 self._loop.remove_reader(fd)
             self._ask_to_stop(self._spec.grace_s)
@@ -113,6 +109,7 @@ class _Front:
             self._loading.pop(order.name, None)
             self._replicas.members.down(order.name, order.error)
         elif isinstance(order, Stop):
+            self._is_end = True
             self._ask_to_stop(order.grace_s)
 
     def _own(self, coroutine: Any) -> None:
@@ -164,7 +161,7 @@ class _Front:
         """Offer these endpoints; the first time this opens the ports."""
         self._node.set_endpoints(endpoints)
         self._replicas.writes = frozenset(info.path for info in endpoints if info.is_write)
-        for front in self._fronts:
+        for front in self._public.fronts:
             front.set_endpoints(endpoints)
         if not self._is_serving:
             self._is_serving = True
@@ -190,32 +187,14 @@ class _Front:
             options=self._spec.options,
             buffered=self._buffered,
         )
-        for listen in self._spec.listens:
-            front = FRONTS[listen.protocol](service)
-            self._fronts.append(front)
-            sock = socket.socket(fileno=os.dup(listen.fd))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections inherit it: their TIME_WAIT does not hold the port
-            context = self._tls_context(listen)
-            handshake_s = front.options.header_timeout_s or None if context else None
-            server = await self._loop.create_server(
-                front.make_protocol, sock=sock, backlog=_BACKLOG, ssl=context, ssl_handshake_timeout=handshake_s
-            )
-            self._servers.append(server)
-
-    def _tls_context(self, listen: Listen) -> ssl.SSLContext | None:
-        options = self._spec.options
-        if not options.get("ssl_certfile"):
-            return None
-        from jina.transport.tls import server_context
-
-        return server_context(options["ssl_certfile"], options["ssl_keyfile"], listen.protocol)
+        await self._public.open(service)
 
     async def _listen_for_apps(self, path: str) -> None:
         from jina.transport.hop_handler import HopHandlerServer
 
         if self._apps is None:
             self._apps = HopHandlerServer(self._node)
-        self._servers.append(await self._apps.listen(path))
+        self._app_servers.append(await self._apps.listen(path))
 
     def _is_ready(self) -> bool:
         return not self._stop.done()
@@ -223,11 +202,12 @@ class _Front:
     # --- the end -----------------------------------------------------------------------------------------------------------------
 
     async def _drain(self, grace_s: float) -> None:
-        for server in self._servers:
+        self._public.close(is_end=self._is_end, is_last=self._is_supervisor_gone)
+        for server in self._app_servers:
             server.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
-                await asyncio.gather(*(each.drain() for each in (*self._fronts, self._apps) if each is not None))
+                await asyncio.gather(*(each.drain() for each in (*self._public.fronts, self._apps) if each is not None))
 
     def _end_workers(self, grace_s: float) -> None:
         """Give the workers the time of a stop, all of them together; then end what is left of them and of what they started.

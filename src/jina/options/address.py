@@ -29,22 +29,60 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Read `host`, `host:port`, `scheme://host:port`, `[::1]:port`; a trailing `/` is dropped.
+    """Read `host`, `host:port`, `scheme://host:port`, `[::1]:port`, `unix:PATH`, `scheme+unix://PATH`; a trailing `/` is dropped.
 
     Raises:
-        ConfigError: An unknown scheme, or a port that is no number from 0 to 65535.
+        ConfigError: An unknown scheme, a port that is no number from 0 to 65535, or a Unix socket without a path.
     """
     scheme, separator, rest = text.strip().partition("://")
-    protocol: str | None = None
-    tls: bool | None = None
-    if separator:
-        if scheme.lower() not in _SCHEMES:
-            raise ConfigError(f"address {text!r} has the unknown scheme {scheme!r}; use one of {', '.join(_SCHEMES)}")
-        protocol, tls = _SCHEMES[scheme.lower()]
-    else:
-        rest = text.strip()
-    host, port = _split_port(rest.rstrip("/"), text)
-    return Address(host, port, protocol, tls)
+    if unix_path(text.strip()) is not None:
+        return Address(text.strip())
+    if not separator:
+        return Address(*_split_port(text.strip().rstrip("/"), text))
+    scheme, is_unix = scheme.lower().removesuffix("+unix"), scheme.lower().endswith("+unix")
+    if scheme not in _SCHEMES:
+        raise ConfigError(f"address {text!r} has the unknown scheme {scheme!r}; use one of {', '.join(_SCHEMES)}")
+    if is_unix:
+        unix_path(f"unix:{rest}")
+        return Address(f"unix:{rest}", None, *_SCHEMES[scheme])
+    return Address(*_split_port(rest.rstrip("/"), text), *_SCHEMES[scheme])
+
+
+def unix_path(host: str) -> str | None:
+    """Give the path of a host like `unix:/run/a.sock` (as gRPC writes it), or a name behind a zero byte for `unix-abstract:name`.
+
+    None for a host of the network.
+
+    Raises:
+        ConfigError: There is no path.
+    """
+    scheme, separator, rest = host.partition(":")
+    if not separator or scheme not in ("unix", "unix-abstract"):
+        return None
+    path = rest.removeprefix("//")
+    if not path:
+        raise ConfigError(f"address {host!r} names no socket; write it as unix:/path/to/socket")
+    return path if scheme == "unix" else f"\0{path}"
+
+
+def is_activated(host: str) -> bool:
+    """Say whether a service means, by this host, the sockets that a service manager passes: `systemd` for all, `systemd:NAME`."""
+    return host == "systemd" or host.startswith("systemd:")
+
+
+def is_network(host: str) -> bool:
+    """Say whether a host has ports."""
+    return unix_path(host) is None and not is_activated(host)
+
+
+def reachable(host: str) -> str:
+    """Give the host; for one that means "all interfaces" the loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+
+
+def in_url(host: str) -> str:
+    """Give a host as URLs write it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _split_port(rest: str, text: str) -> tuple[str, int | None]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from jina.enums import ProtocolType
 from jina.errors import ConfigError
 from jina.options import values
-from jina.options.address import parse_address
+from jina.options.address import parse_address, unix_path
 from jina.options.deployment import LOOPBACK
 from jina.options.table import argument, changed, check_minimum, read, warn_of_inactive
 
@@ -34,12 +34,17 @@ class ClientOptions:
     LATER: ClassVar[tuple[str, ...]] = ()
     ALWAYS_SO: ClassVar[tuple[str, ...]] = ("reuse_session", "suppress_root_logging")
 
-    host: str = argument(LOOPBACK, values.text, "the service: host, or scheme://host:port", group=_SERVICE, aliases=("host_in",))
+    host: str = argument(LOOPBACK, values.text, "the service: host, scheme://host:port, or unix:PATH", group=_SERVICE, aliases=("host_in",))
     port: int = argument(80, values.integer, "its port; 443 by default over TLS", group=_SERVICE, aliases=("port_expose", "port_in"))
     protocol: ProtocolType = argument(
         ProtocolType.GRPC, values.enum_of(ProtocolType), "grpc, http or websocket", group=_SERVICE, aliases=("protocols",)
     )
     tls: bool = argument(False, values.flag, "call over TLS", group=_SERVICE, deprecated=("https",))
+    ssl_ca_certs: str | None = argument(
+        None, values.text, "roots (PEM) that the service's certificate is checked by, instead of the system's", group=_SERVICE
+    )
+    ssl_certfile: str | None = argument(None, values.text, "client certificate (PEM), for services that ask for one", group=_SERVICE)
+    ssl_keyfile: str | None = argument(None, values.text, "its key (PEM), where the certificate's file does not hold it", group=_SERVICE)
     asyncio: bool = argument(False, values.flag, "give coroutines and async iterators", group=_CALLS)
     proxy: bool = argument(False, values.flag, "go through http_proxy and https_proxy", group=_CALLS)
     prefetch: int = argument(1000, values.integer, "most requests on the way at once; 0 is no limit", group=_CALLS, minimum=0)
@@ -66,6 +71,11 @@ class ClientOptions:
             raise ConfigError("api_key is empty; give the service's key, or leave the argument out")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port must be from 0 to 65535, got {self.port}")
+        for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
+            if getattr(self, name) and not self.tls:
+                raise ConfigError(f"{name} was given for a call without TLS; add tls=True, or write grpcs:// or https:// in host")
+        if self.ssl_keyfile and not self.ssl_certfile:
+            raise ConfigError("ssl_keyfile was given without ssl_certfile; a client certificate needs both")
 
     @classmethod
     def from_kwargs(cls, **kwargs: Any) -> Self:
@@ -90,6 +100,8 @@ class ClientOptions:
                 raise ConfigError(f"{name} is given twice: as {found[name]} and in host {found['host']!r}; give it once")
             found[name] = value
         found["host"] = address.host or LOOPBACK
+        if unix_path(found["host"]) is not None and found.setdefault("port", 0):
+            raise ConfigError(f"port {found['port']} was given for host {found['host']!r}; a Unix socket has none")
         found.setdefault("port", 443 if found.get("tls") else 80)
         options = cls(**found)
         warn_of_inactive(options)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, ProtocolType, ProviderType
 from jina.errors import ConfigError, NotSupportedError
 from jina.options import values
+from jina.options.address import is_network
 from jina.options.table import argument, changed, check_minimum, inactive, plain, read, warn_of_inactive
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
@@ -60,18 +61,26 @@ class DeploymentOptions:
     # --- the service
     name: str = argument("executor", values.text, "name in logs, metrics and parameters", group=_SERVICE)
     host: tuple[str, ...] = argument(
-        (LOOPBACK,), values.hosts, "address to listen on; 0.0.0.0 opens the service to other machines", group=_SERVICE, aliases=("host_in",)
+        (LOOPBACK,),
+        values.hosts,
+        "where to listen, one or several: an address (0.0.0.0 opens the service to other machines), unix:PATH, or systemd",
+        group=_SERVICE,
+        aliases=("host_in",),
     )
     port: tuple[int, ...] = argument(
         (),
         values.ports,
-        "port to listen on, one a protocol; 0 or nothing takes a free one",
+        "port to listen on: one for all protocols, or one for each; 0 takes a free one, nothing a free one for each",
         group=_SERVICE,
         aliases=("ports", "port_expose", "port_in"),
         minimum=None,
     )
     protocol: tuple[ProtocolType, ...] = argument(
         (ProtocolType.GRPC,), values.protocols, "what to speak: grpc, http, or both", group=_SERVICE, aliases=("protocols",)
+    )
+    reuse_port: bool = argument(False, values.flag, "let other services listen on the same port (SO_REUSEPORT)", group=_SERVICE)
+    unix_access: str = argument(
+        "owner", values.text, "who may connect to a Unix socket that is listened on: owner, group or everyone", group=_SERVICE
     )
     api_key: Any = argument(
         None,
@@ -151,6 +160,9 @@ class DeploymentOptions:
     cors: bool = argument(False, values.flag, "let browsers call from any origin", group=_HTTP)
     ssl_certfile: str | None = argument(None, values.text, "TLS certificate (PEM); needs --ssl-keyfile", group=_HTTP)
     ssl_keyfile: str | None = argument(None, values.text, "TLS key (PEM); needs --ssl-certfile", group=_HTTP)
+    ssl_ca_certs: str | None = argument(
+        None, values.text, "authorities (PEM) of client certificates; with it every caller needs one", group=_HTTP
+    )
     uvicorn_kwargs: dict[str, Any] | None = argument(
         None, values.mapping, "uvicorn's options; those with a meaning here keep it", group=_HTTP
     )
@@ -284,7 +296,7 @@ class DeploymentOptions:
     def front_values(self) -> dict[str, Any]:
         """What the front process must know, as plain values: its texts, rules and limits; files by their whole paths."""
         found = {name: plain(getattr(self, name)) for name in _FRONT}
-        for name in ("ssl_certfile", "ssl_keyfile"):
+        for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs"):
             found[name] = None if found[name] is None else os.path.abspath(found[name])
         return found
 
@@ -294,8 +306,14 @@ class DeploymentOptions:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """One port a protocol, 0 for any free one."""
-        return self.port + (0,) * (len(self.protocol) - len(self.port))
+        """One port a protocol, 0 for any free one; a lone port that is given is that of all, and so is any that is given twice."""
+        given = self.port * len(self.protocol) if len(self.port) == 1 else self.port
+        return given + (0,) * (len(self.protocol) - len(given))
+
+    @property
+    def shares_port(self) -> bool:
+        """True if one port, which may still be chosen by the system, is for all protocols."""
+        return len(self.port) == 1 and len(self.protocol) > 1
 
     @property
     def timeout_ready_s(self) -> float | None:
@@ -307,14 +325,9 @@ class DeploymentOptions:
         """Seconds a call may take; None is no limit."""
         return None if self.timeout_send in (None, -1) else self.timeout_send / 1000
 
-    @property
-    def is_open(self) -> bool:
-        """True if other machines can reach it."""
-        return any(host not in ("localhost", "::1") and not host.startswith("127.") for host in self.host)
-
 
 _FRONT = (
-    *("title", "description", "cors", "ssl_certfile", "ssl_keyfile"),
+    *("title", "description", "cors", "ssl_certfile", "ssl_keyfile", "ssl_ca_certs"),
     *("max_body_bytes", "max_message_bytes", "max_buffered_bytes", "max_header_bytes", "max_header_fields", "max_streams"),
     *("header_timeout_s", "idle_timeout_s", "timeout_send_s", "max_wait_for_replica_s", "hang_timeout_s"),
 )
@@ -353,15 +366,18 @@ def _check_ports(options: DeploymentOptions) -> None:
         raise ConfigError(f"port must be from 0 to 65535, got {bad[0]}; 0 takes any free one")
     if len(options.port) > len(options.protocol) and not options.external:
         raise ConfigError(f"{len(options.port)} ports were given for {len(options.protocol)} protocol(s); give one port a protocol")
-    fixed = [port for port in options.port if port]
-    if len(set(fixed)) != len(fixed) and not options.external:
-        raise ConfigError(f"port names one twice: {', '.join(map(str, fixed))}; every protocol needs its own")
+    if not any(map(is_network, options.host)) and any(options.port):
+        raise ConfigError(f"port {options.port[0]} was given, but host {', '.join(options.host)} has no ports; leave it out")
+    if options.unix_access not in ("owner", "group", "everyone"):
+        raise ConfigError(f"unix_access must be owner, group or everyone, got {options.unix_access!r}")
 
 
 def _check_tls(options: DeploymentOptions) -> None:
     if bool(options.ssl_certfile) != bool(options.ssl_keyfile):
         given, missing = ("ssl_certfile", "ssl_keyfile") if options.ssl_certfile else ("ssl_keyfile", "ssl_certfile")
         raise ConfigError(f"{given} was given without {missing}; TLS needs both")
+    if options.ssl_ca_certs and not options.ssl_certfile:
+        raise ConfigError("ssl_ca_certs was given without ssl_certfile and ssl_keyfile; client certificates need TLS")
 
 
 def _check_later_features(options: DeploymentOptions) -> None:

@@ -49,10 +49,17 @@ class WorkerSpec(msgspec.Struct, tag="worker"):
 
 
 class Listen(msgspec.Struct):
-    """One public socket of a front: the protocol spoken on it and the inherited file descriptor."""
+    """What one front listens on.
 
-    protocol: str
-    fd: int
+    Attributes:
+        protocols: Spoken on it: a non-empty subset of `http`, `grpc`, `websocket`.
+        fds: The inherited sockets, one for each address.
+        is_ours: Nobody but us listens on them, so that we may end that.
+    """
+
+    protocols: list[str]
+    fds: list[int]
+    is_ours: bool = True
 
 
 class FrontSpec(msgspec.Struct, tag="front"):
@@ -85,7 +92,7 @@ class AppSpec(msgspec.Struct, tag="app"):
     """What an app process needs.
 
     Attributes:
-        listen: The public HTTP socket.
+        listen: The public HTTP sockets.
         front_path: Unix socket on which the front takes its calls.
         options: As in FrontSpec, and TLS files and `uvicorn_kwargs`.
         app, hook: What the user gave, travelling; empty for none.

@@ -1,54 +1,62 @@
-"""How a client gets a connection: over TCP, over TLS, or (in tests) through memory."""
+"""How a client gets a connection: over TCP or a Unix socket, with TLS or without, or (in tests) through memory."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from jina.options.address import reachable, unix_path
+from jina.transport.tls import TlsFiles, client_context, explain
 
 Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[tuple[Any, Any]]]
 """Takes what makes a protocol, gives (transport, protocol); raises OSError if nobody listens."""
 
-_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
-_HINTS = {
-    "WRONG_VERSION_NUMBER": "; it does not speak TLS",
-    "CERTIFICATE_VERIFY_FAILED": f"; {_ROOTS} may name a file with further roots to trust",
-}
-_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
-
-def tcp(host: str, port: int, *, tls: bool = False, alpn: str = "h2") -> Connect:
-    """Give a Connect to a host and port; an address that means "all interfaces" is reached on the loopback.
+def service(host: str, port: int, *, tls: TlsFiles | None = None, alpn: Sequence[str] = ("h2",), name: str = "") -> Connect:
+    """Give a Connect to a service.
 
     Args:
-        host: Name or address.
-        port: Its port.
-        tls: Speak TLS, with the system's roots, or those in the file that `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH` names.
-        alpn: The protocol that TLS is asked for.
+        host: Name or address, or `unix:PATH`.
+        port: Its port; a Unix socket has none.
+        tls: Speak TLS, with these files; empty ones mean the system's roots and no client certificate.
+        alpn: The protocols that TLS is asked for, best first.
+        name: What the service's certificate must name, where that is not `host`.
     """
     made: list[ssl.SSLContext] = []
+    path, host = unix_path(host), reachable(host)
+    name = name or (host if path is None else "localhost")
 
     async def connect(make_protocol: Callable[[], asyncio.Protocol]) -> tuple[Any, Any]:
         loop = asyncio.get_running_loop()
-        if tls and not made:
-            made.append(_tls_context(alpn))
+        if tls is not None and not made:
+            made.append(client_context(tls, alpn))
+        security: dict[str, Any] = {"ssl": made[0], "server_hostname": name} if made else {}
         try:
-            return await loop.create_connection(make_protocol, _REACHABLE.get(host, host), port, ssl=made[0] if made else None)
+            if path is not None:
+                return await loop.create_unix_connection(make_protocol, sock=await _connected(path), **security)
+            return await loop.create_connection(make_protocol, host, port, **security)
         except ssl.SSLError as error:
-            raise ConnectionError(f"{error}{_HINTS.get(error.reason, '')}") from error
+            raise ConnectionError(explain(error)) from error
+        except (ConnectionResetError, ConnectionAbortedError) as error:
+            if not made:
+                raise
+            raise ConnectionError(f"the connection was closed while TLS began ({error}); does it speak TLS?") from error
         except UnicodeError as error:
             raise ConnectionError(f"{host!r} is no host name: {error}") from error
 
     return connect
 
 
-def _tls_context(alpn: str) -> ssl.SSLContext:
-    roots = os.environ.get(_ROOTS) or None
+async def _connected(path: str) -> socket.socket:
+    """Connect to a Unix socket, also to an abstract one, whose name event loops do not all take."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.setblocking(False)
     try:
-        context = ssl.create_default_context(cafile=roots)
-    except OSError as error:
-        raise ConnectionError(f"the roots in {roots!r}, which {_ROOTS} names, cannot be read: {error}") from error
-    context.set_alpn_protocols([alpn])
-    return context
+        await asyncio.get_running_loop().sock_connect(sock, path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
