@@ -8,7 +8,6 @@ has agreed on it in TLS, is handed to `http2_connection`; one that changes to We
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from jina.fronts import http_replies
@@ -51,7 +50,7 @@ class Http1Connection(asyncio.Protocol):
     def __init__(self, front: Front) -> None:
         self._front = front
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[Request | Refusal] = deque()
+        self._queue: list[Request | Refusal] = []
         self._exchange = Exchange(front, self, self._loop)
         self._writable: asyncio.Future[None] | None = None
         self._is_paused = self._is_closing = self._is_serving = False
@@ -191,7 +190,7 @@ class Http1Connection(asyncio.Protocol):
     def _serve_queue(self) -> None:
         queue, exchange = self._queue, self._exchange
         while queue and exchange.request is None and self._writable is None and not self._is_closing:
-            event = queue.popleft()
+            event = queue.pop(0)
             if event.__class__ is Refusal:
                 self._refuse(event)
                 return
