@@ -27,6 +27,8 @@ from jina.fronts.asgi_replies import EventResponse, json_response, unless_gone
 from jina.fronts.front import FrontOptions
 from jina.fronts.http_site import DEFAULT_TITLE, default_routes
 from jina.runtime.guards import Guard
+from jina.wire.buffered import Buffered
+from jina.wire.content_coding import CodingError
 from jina.wire.envelope import EnvelopeError
 from jina.wire.http_requests import Head
 from jina.wire.ids import RequestIds
@@ -110,7 +112,8 @@ class DefaultRoutes:
         request_id = note.request_id or self._ids.request_id()
         problem = head.problem or note.problem
         if problem:
-            return json_response(400, http_replies.detail_body(problem), request_id)
+            status = head.problem_status if head.problem else note.problem_status
+            return json_response(status, http_replies.detail_body(problem), request_id, http_replies.lines_for(status))
         try:
             body = await self._body(request)
         except ClientDisconnect:
@@ -120,7 +123,11 @@ class DefaultRoutes:
             return json_response(413, http_replies.detail_body(text), request_id, b"connection: close\r\n")
         query = request.scope["query_string"].decode("latin-1")
         try:
+            if note.codings:
+                body, _ = await http_calls.unfolded(body, note.codings, self._options.max_body_bytes, Buffered())
             found = http_calls.read(info, body, query, is_get=request.method == "GET")
+        except CodingError as error:
+            return json_response(error.status, http_replies.detail_body(str(error)), request_id)
         except EnvelopeError as error:
             return json_response(*http_replies.envelope_failure(error), request_id)
         request_id = found.request_id or request_id

@@ -38,7 +38,7 @@ class Http2Request:
         length = head.values.get("content-length", "0")
         most = self._front.options.max_body_bytes
         if request.head.problem:
-            self._refuse(Status(Code.INVALID_INPUT, request.head.problem, http_status=400))
+            self._refuse(Status(Code.INVALID_INPUT, request.head.problem, http_status=request.head.problem_status))
         elif most is not None and int(length) > most:
             self._refuse(_too_large(most))
         elif len(request.target) > self._front.options.max_target_bytes:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from jina.call import Call, EndpointInfo, Payload
-from jina.wire import envelope
+from jina.wire import content_coding, envelope
+from jina.wire.buffered import Buffered
+from jina.wire.content_coding import CodingError
 from jina.wire.envelope import Envelope, EnvelopeError
 from jina.wire.http_requests import Head
 
@@ -19,12 +23,18 @@ _decode = msgspec.json.decode
 
 
 class Note:
-    """What the front makes of headers, once for all requests that bring the same."""
+    """What the front makes of headers, once for all requests that bring the same.
 
-    __slots__ = ("is_json", "priority", "problem", "request_id", "timeout_s")
+    Attributes:
+        codings: What the body is folded in.
+        problem: Why requests with these headers are refused, or an empty string.
+        problem_status: The HTTP status that goes with it.
+    """
+
+    __slots__ = ("codings", "priority", "problem", "problem_status", "request_id", "timeout_s")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        self.problem, self.timeout_s, self.priority = "", None, 5
+        self.problem, self.problem_status, self.timeout_s, self.priority = "", 400, None, 5
         self.request_id = headers.get("x-request-id", "")
         if self.request_id and not envelope.is_request_id(self.request_id):
             self.problem, self.request_id = "X-Request-ID must have 1 to 128 visible ASCII characters", ""
@@ -35,9 +45,12 @@ class Note:
             self.priority = int(priority)
         else:
             self.problem = f"X-Request-Priority must be 0 to 9, got {priority!r}"
-        coding = headers.get("content-encoding", "identity").lower()
-        if coding != "identity":
-            self.problem = f"content-encoding {coding!r} is not understood; send the body as it is"
+        self.codings: tuple[str, ...] = ()
+        if "content-encoding" in headers:
+            try:
+                self.codings = content_coding.codings_of(headers["content-encoding"])
+            except CodingError as error:
+                self.problem, self.problem_status = str(error), error.status
 
     timeout_s: float | None
 
@@ -58,6 +71,22 @@ def note_of(head: Head) -> Note:
     if note is None:
         note = head.note = Note(head.headers)
     return note  # type: ignore[return-value]
+
+
+async def unfolded(body: bytes, codings: Sequence[str], max_bytes: int | None, buffered: Buffered) -> tuple[bytes, int]:
+    """Undo the codings of a body, in steps between which the loop goes on; gives how many bytes of `buffered` it holds, too.
+
+    Raises:
+        CodingError: It cannot be unfolded, or not within the limits.
+    """
+    with closing(content_coding.unfold(body, codings, max_bytes, buffered)) as steps:
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: tuple[bytes, int] = end.value
+                return found
+            await asyncio.sleep(0)
 
 
 def read(info: EndpointInfo, body: bytes, query: str, *, is_get: bool) -> Envelope:

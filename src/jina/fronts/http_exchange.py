@@ -19,6 +19,7 @@ from jina.fronts.http_replies import JSON
 from jina.fronts.http_stream import EventStream, close_items
 from jina.transport.run import Run
 from jina.wire.buffered import FULL, SMALL
+from jina.wire.content_coding import CodingError
 from jina.wire.envelope import Envelope, EnvelopeError
 from jina.wire.http_requests import Request
 
@@ -206,6 +207,23 @@ class Exchange:
             self.answer(*found)
 
     def _begin_call(self, request: Request, info: EndpointInfo, note: Note, query: str) -> None:
+        if note.codings and request.body:
+            self.start(partial(self._unfold, request, info, note, query))
+        else:
+            self._make_call(request, info, note, query)
+
+    async def _unfold(self, request: Request, info: EndpointInfo, note: Note, query: str) -> None:
+        front = self._front
+        try:
+            body, n_counted = await http_calls.unfolded(request.body, note.codings, front.options.max_body_bytes, front.buffered)
+        except CodingError as error:
+            self.answer(error.status, http_replies.detail_body(str(error)), http_replies.lines_for(error.status))
+            return
+        self.release(request)
+        request.body, request.n_counted = body, n_counted
+        self._make_call(request, info, note, query)
+
+    def _make_call(self, request: Request, info: EndpointInfo, note: Note, query: str) -> None:
         ids = self._front.ids
         try:
             found = http_calls.read(info, request.body, query, is_get=request.method == b"GET")

@@ -11,6 +11,7 @@ import msgspec
 
 from jina.call import Reply, Status
 from jina.errors import Code
+from jina.wire.content_coding import ACCEPTED
 from jina.wire.envelope import EnvelopeError
 from jina.wire.http_requests import Request
 from jina.wire.status import HTTP_STATUS
@@ -52,14 +53,20 @@ def failure(status: Status, prefix: tuple[str, ...] = ("body", "data")) -> tuple
     detail: Any = status.description or status.code.value
     if status.code is Code.INVALID_INPUT and status.details and status.http_status is None:
         detail = [_located(finding, prefix) for finding in status.details]
-    lines = b""
     if status.retry_after_s is not None and math.isfinite(status.retry_after_s):
         lines = b"retry-after: %d\r\n" % max(1, math.ceil(status.retry_after_s))
-    elif number in (429, 503):
-        lines = b"retry-after: 1\r\n"
+    else:
+        lines = lines_for(number)
     if number == 401:
         lines += b"www-authenticate: Bearer\r\n"
     return number, detail_body(detail), lines
+
+
+def lines_for(status: int) -> bytes:
+    """Header lines that a status asks for by itself: when to come again, or what may be sent instead."""
+    if status in (429, 503):
+        return b"retry-after: 1\r\n"
+    return b"accept-encoding: %b\r\n" % ACCEPTED.encode() if status == 415 else b""
 
 
 def envelope_failure(error: EnvelopeError) -> tuple[int, bytes]:

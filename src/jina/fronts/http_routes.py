@@ -26,19 +26,21 @@ def find(front: Front, request: Request, note: Note, raw_path: bytes) -> Endpoin
     if front.options.cors and _is_preflight(request):
         return _preflight(request)
     if note.problem:
-        return 400, http_replies.detail_body(note.problem), b"", JSON
+        return note.problem_status, http_replies.detail_body(note.problem), http_replies.lines_for(note.problem_status), JSON
+    if raw_path == b"*":
+        return _options(b"GET, HEAD, OPTIONS, POST")
     path = _path(raw_path)
     if path == "/":
         return _health(method, is_ready=front.is_ready)
     page = front.site.page(path)
     if page is not None:
-        return (200, page[2], page[1], page[0]) if method in (b"GET", b"HEAD") else _not_allowed(b"GET, HEAD")
+        return (200, page[2], page[1], page[0]) if method in (b"GET", b"HEAD") else _not_allowed(method, b"GET, HEAD")
     info = front.site.routes.get(path) or front.site.routes.get(path.rstrip("/"))
     if info is None:
         return 404, http_replies.encode(front.site.not_found(path)), b"", JSON
     if method == b"POST" or (method == b"GET" and info.kind == "stream"):
         return info
-    return _not_allowed(b"GET, POST" if info.kind == "stream" else b"POST")
+    return _not_allowed(method, b"GET, POST" if info.kind == "stream" else b"POST")
 
 
 def is_open(request: Request, has_cors: bool) -> bool:
@@ -60,14 +62,20 @@ def _preflight(request: Request) -> Answer:
 
 def _health(method: bytes, *, is_ready: Callable[[], bool]) -> Answer:
     if method not in (b"GET", b"HEAD"):
-        return _not_allowed(b"GET, HEAD")
+        return _not_allowed(method, b"GET, HEAD")
     if is_ready():
         return 200, b"{}", b"", JSON
     return 503, http_replies.detail_body("not ready"), b"retry-after: 1\r\n", JSON
 
 
-def _not_allowed(allowed: bytes) -> Answer:
+def _not_allowed(method: bytes, allowed: bytes) -> Answer:
+    if method == b"OPTIONS":
+        return _options(allowed + b", OPTIONS")
     return 405, http_replies.detail_body("Method Not Allowed"), b"allow: %b\r\n" % allowed, JSON
+
+
+def _options(allowed: bytes) -> Answer:
+    return 200, b"", b"allow: %b\r\n" % allowed, JSON
 
 
 def _path(raw: bytes) -> str:
