@@ -224,3 +224,14 @@ def test_classes_that_cannot_be_told_apart_by_their_fields_are_tried_once_a_leve
     assert codec_for(Dog).decode_proto(codec_for(Dog).encode_proto([dog])) == [dog]
     with pytest.raises(InvalidInputError, match="kind"):
         codec_for(Dog).decode_proto(codec_for(Unfit).encode_proto([cow]))
+
+
+@pytest.mark.parametrize("cls", [str, int, bytes, np.ndarray])
+def test_bytes_that_are_no_entry_are_refused(cls: type) -> None:
+    """No field's ready-made header is FF, whatever length stands behind it: not that of a text, nor a tensor's of a form not yet seen."""
+    codec = ProtoCodec(schema_of(type("One", (BaseModel,), {"__annotations__": {"a": cls}, "model_config": Doc.model_config})))
+    for size in range(256):
+        document = bytes((0xFF, size)) + b"\x0a" * size
+
+        with pytest.raises(MalformedError):
+            codec.decode(b"\n" + varint(len(document)) + document)

@@ -42,10 +42,14 @@ def straight(at: int, field: Field, schema: Schema, names: dict[str, Any]) -> tu
 
 
 def _headers(key: bytes, tag: bytes, suffix: bytes) -> tuple[bytes, ...]:
-    """Length of an entry (one byte) -> its header, where the content is length-delimited; what cannot be is a header that never matches."""
+    """Length of an entry (one byte) -> its header, where the content is length-delimited."""
     heads = w.EntryHeaders(key, tag, suffix)
-    made = {len(heads[n]) + n + len(suffix) - 2: heads[n] for n in range(128)}
-    return tuple(made.get(n, b"\xff") if n < 128 else b"\xff" for n in range(256))
+    return _by_length({len(heads[n]) + n + len(suffix) - 2: heads[n] for n in range(128)})
+
+
+def _by_length(heads: dict[int, bytes]) -> tuple[bytes, ...]:
+    """The header for each byte that may say an entry's length; one that does not match that very byte where there is none."""
+    return tuple(heads[n] if n in heads and n < 128 else bytes((0xFF, n ^ 1)) for n in range(256))
 
 
 def _text(at: int, key: bytes, field: Field, names: dict[str, Any]) -> list[str]:
@@ -76,7 +80,7 @@ def _blob(at: int, key: bytes, field: Field, names: dict[str, Any]) -> list[str]
 
 def _integer(at: int, key: bytes, field: Field, names: dict[str, Any]) -> list[str]:
     heads = {n + len(key) + 5: w.entry_header(key, n + 1) + b"\x10" for n in range(1, 11)}
-    names[f"h{at}"] = tuple(heads.get(n, b"\xff") if n < 128 else b"\xff" for n in range(256))
+    names[f"h{at}"] = _by_length(heads)
     lines = ["n = buf[p + 1]", f"if starts(h{at}[n], p):", f" v{at} = buf[p + {len(key) + 7}]"]
     lines += [
         f" if v{at} > 127:",
@@ -105,7 +109,7 @@ def _tensor(at: int, key: bytes, field: Field, names: dict[str, Any]) -> list[st
     names["array"] = np.ndarray.__new__
     lines = [f"head, n_head, n, tail, n_tail, cls, shape, dtype = f{at}(buf[p : p + 4]) or unseen", "q = p + n_head", "x = q + n"]
     lines += ["if starts(head, p) and starts(tail, x):"]
-    names["unseen"] = (b"\xff\xff", 0, 0, b"", 0, None, (), None)
+    names["unseen"] = (b"\xff", 0, 0, b"\0", 0, None, (), None)  # no byte is both: it never matches
     copied = f"bytearray(buf[q:x] if n < {_LARGE} else memoryview(buf)[q:x])"
     return [*lines, f" v{at} = array(cls, shape, dtype, {copied})", " p = x + n_tail"]
 
