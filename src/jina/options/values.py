@@ -112,7 +112,7 @@ def strings(value: Any) -> tuple[str, ...]:
 
 def hosts(value: Any) -> tuple[str, ...]:
     """Host names: one, several, or separated by commas."""
-    return tuple(each.strip().rstrip("/") for each in _split(value))
+    return tuple(text(each).strip().rstrip("/") for each in _split(value))
 
 
 def ports(value: Any) -> tuple[int, ...]:

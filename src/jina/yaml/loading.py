@@ -70,10 +70,14 @@ def load_yaml(text: str) -> Any:
         raise ConfigError(f"YAML of {len(text)} characters is over the limit of {MAX_CHARACTERS}")
     try:
         return yaml.load(text, Loader=_Loader)
+    except ConfigError:
+        raise
     except RecursionError:
         raise ConfigError(f"YAML is nested deeper than {MAX_DEPTH}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"not valid YAML: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # a date of 31 February, `!!int x`, ...
+        raise ConfigError(f"not valid YAML: a value cannot be read: {error}") from error
 
 
 def dump_yaml(data: Any) -> str:
