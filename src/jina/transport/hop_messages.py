@@ -25,6 +25,7 @@ CALL = "/openjina.Hop/call"
 STREAM = "/openjina.Hop/stream"
 
 _LENGTH = struct.Struct("<I")
+_BROKEN = (struct.error, msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class _CallEnvelope(msgspec.Struct, array_like=True, gc=False):
@@ -146,7 +147,7 @@ def read_items(message: bytes) -> list[Item]:
             end = start + 4 + _LENGTH.unpack_from(message, start)[0]
             items.append(_read_item(message, start + 4, end))
             start = end
-    except (struct.error, msgspec.MsgspecError) as error:
+    except _BROKEN as error:
         raise MalformedError(f"not items of the hop: {error}") from error
     return items
 
@@ -182,5 +183,5 @@ def _split(message: bytes, decode: Any) -> tuple[bytes, Any]:
     try:
         end = 4 + _LENGTH.unpack_from(message)[0]
         return message[end:], decode(memoryview(message)[4:end])
-    except (struct.error, msgspec.MsgspecError) as error:
+    except _BROKEN as error:
         raise MalformedError(f"not a message of the hop: {error}") from error
