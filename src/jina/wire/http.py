@@ -163,8 +163,9 @@ class ServerConnection:
         if self._state != _IDLE:
             return False
         waited, limit = now - self._since, self._limits.idle_timeout_s
-        if waited > _UNUSED_PARSER_S:
-            self._parser = None
+        if waited > _UNUSED_PARSER_S and self._parser is not None:
+            self._parser, self._url, self._content_length = None, b"", None
+            self._headers, self._events = [], []
         return limit is not None and waited > limit
 
     @property
