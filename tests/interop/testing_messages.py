@@ -76,7 +76,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
 
 _FILE = _file()
 _POOL = descriptor_pool.DescriptorPool()
-_POOL.Add(_FILE)  # type: ignore[no-untyped-call]
+_POOL.Add(_FILE)
 
 
 def _class(name: str) -> Any:
