@@ -97,10 +97,13 @@ class Front:
         self._all_gone: asyncio.Event | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.set_endpoints(endpoints)
+        if self.has_websocket:
+            import jina.fronts.websocket  # noqa: F401 - now, and not while the first caller waits
 
     def set_endpoints(self, endpoints: Sequence[EndpointInfo]) -> None:
         """Tell other endpoints from now on; calls that are under way are not touched."""
         self.endpoints = list(endpoints)
+        self.by_path = {"/" + info.path.strip("/"): info for info in endpoints}
         self.site.set_endpoints(endpoints if self.has_http else ())
 
     def make_protocol(self) -> asyncio.Protocol:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jina.fronts.http2_connection import Http2Connection
 
 _NOT_FOUND, _INTERNAL, _UNAVAILABLE = 5, 13, 14
-_DRY_RUN = "_jina_dry_run_"
+DRY_RUN = "_jina_dry_run_"
 
 ADVERTISED = (
     "jina.JinaRPC",
@@ -58,7 +58,7 @@ async def dry_run(connection: Http2Connection, stream: int, head: RequestHead, d
     """Tell whether every part answers: an empty status, or the failure."""
     if await is_refused(connection, stream, head):
         return
-    reply = await connection.front.handler(Call(_DRY_RUN, Payload(b"", "strict"), ids.request_id(), wants="strict"))
+    reply = await connection.front.handler(Call(DRY_RUN, Payload(b"", "strict"), ids.request_id(), wants="strict"))
     connection.wire.reply(stream, b"" if reply.status is None else status_parts(reply.status))
 
 

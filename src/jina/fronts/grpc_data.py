@@ -66,7 +66,7 @@ async def stream_doc(connection: Http2Connection, stream: int, head: RequestHead
             if item.status is not None and ends_with_status(item.status):
                 send_refusal(connection, stream, item.status, call.request_id)
                 return
-            message = _item_message(call, envelope, reply, item.status, item.payload, started_s)
+            message = item_message(call, envelope, reply, item.status, item.payload, started_s)
             if len(message) > SMALL and not connection.admits(len(message)):
                 send_refusal(connection, stream, FULL, call.request_id)
                 return
@@ -85,11 +85,12 @@ def _end_unstreamed(connection: Http2Connection, stream: int, call: Call, envelo
     if status is not None and ends_with_status(status):
         send_refusal(connection, stream, status, call.request_id)
     else:
-        message = _item_message(call, envelope, reply, status, reply.payload, started_s)
+        message = item_message(call, envelope, reply, status, reply.payload, started_s)
         send_reply(connection, stream, call, message, () if status is None else IS_ERROR)
 
 
-def _item_message(call: Call, envelope: Envelope, reply: Reply, status: Status | None, payload: Payload | None, started_s: float) -> bytes:
+def item_message(call: Call, envelope: Envelope, reply: Reply, status: Status | None, payload: Payload | None, started_s: float) -> bytes:
+    """One SingleDocumentRequestProto of a stream."""
     parts = b"" if status is None else status_parts(status)
     document = payload.data if payload is not None else None
     routes = reply_routes(started_s, reply.routes, parts)

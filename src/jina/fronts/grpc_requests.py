@@ -20,6 +20,7 @@ from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.errors import CallerError, Code, MalformedError
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import Metadata, RequestHead, retry_metadata
+from jina.wire.http_requests import Head
 from jina.wire.ids import RequestIds
 from jina.wire.status import GRPC_STATUS
 
@@ -42,7 +43,7 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}").fullmatch
 ids = RequestIds()
 
 
-def call_of(envelope: Envelope, head: RequestHead, deadline: float | None, *, is_stream: bool) -> Call:
+def call_of(envelope: Envelope, head: RequestHead | Head, deadline: float | None, *, is_stream: bool) -> Call:
     """Make a Call of a request; the documents stay bytes.
 
     Raises:
@@ -73,7 +74,7 @@ def call_of(envelope: Envelope, head: RequestHead, deadline: float | None, *, is
     )
 
 
-def reads_ours(head: RequestHead) -> bool:
+def reads_ours(head: RequestHead | Head) -> bool:
     """Whether the caller says that it reads and may write our dialect."""
     return head.headers.get(_DIALECT_NAME) == DIALECT[1]
 

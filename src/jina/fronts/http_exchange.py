@@ -22,9 +22,11 @@ from jina.wire.buffered import FULL, SMALL
 from jina.wire.content_coding import CodingError
 from jina.wire.envelope import Envelope, EnvelopeError
 from jina.wire.http_requests import Request
+from jina.wire.websocket_handshake import Refused
 
 if TYPE_CHECKING:
     from jina.fronts.front import Front
+    from jina.fronts.http1_connection import Session
 
 _log = logging.getLogger("jina.http")
 
@@ -48,7 +50,19 @@ class Responder(Protocol):
         """Give what to wait for while the caller takes no more."""
 
     def abort(self) -> None:
-        """End a response that cannot be finished."""
+        """End a response that cannot be finished; of a channel, close at once."""
+
+    def upgrade(self, lines: bytes, session: Session) -> None:
+        """Change to another protocol: from now on this is the channel of `session`; `lines` are header fields."""
+
+    def close(self) -> None:
+        """Of a channel: close when everything has left."""
+
+    def pause_reading(self) -> None:
+        """Of a channel: give no more bytes until `resume_reading`."""
+
+    def resume_reading(self) -> None:
+        """Of a channel: give bytes again."""
 
     def finished(self, request: Request) -> None:
         """The response is written."""
@@ -199,12 +213,24 @@ class Exchange:
             self.answer(*http_replies.failure(status))
 
     def _route(self, request: Request, note: Note) -> None:
+        if request.is_upgrade and self._front.has_websocket:
+            self._upgrade(request, note)
+            return
         raw_path, _, query = request.target.partition(b"?")
         found = http_routes.find(self._front, request, note, raw_path)
         if isinstance(found, EndpointInfo):
             self._begin_call(request, found, note, query.decode("latin-1"))
         else:
             self.answer(*found)
+
+    def _upgrade(self, request: Request, note: Note) -> None:
+        from jina.fronts.websocket import open_session
+
+        found = open_session(self._front, request, note, self._responder)
+        if isinstance(found, Refused):
+            self.answer(found.status, http_replies.detail_body(found.detail), found.lines)
+        else:
+            self._responder.upgrade(*found)
 
     def _begin_call(self, request: Request, info: EndpointInfo, note: Note, query: str) -> None:
         if note.codings and request.body:

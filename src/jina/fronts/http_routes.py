@@ -45,7 +45,7 @@ def find(front: Front, request: Request, note: Note, raw_path: bytes) -> Endpoin
 
 def is_open(request: Request, has_cors: bool) -> bool:
     """Whether a request needs no key: health, and the question of a browser that may not send one yet."""
-    if request.target == b"/" and request.method in (b"GET", b"HEAD"):
+    if request.target == b"/" and request.method in (b"GET", b"HEAD") and not request.is_upgrade:
         return True
     return has_cors and _is_preflight(request)
 

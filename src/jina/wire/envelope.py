@@ -7,10 +7,11 @@ is walked over its top level, value by value, with the lengths that are already 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from array import array
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from itertools import accumulate
 from typing import Any, Final
 
@@ -37,7 +38,10 @@ class EnvelopeError(Exception):
     Attributes:
         status: HTTP status, 422 or 400.
         detail: FastAPI's list of findings, or a text.
+        request_id: Of a message whose header can be read.
     """
+
+    request_id = ""
 
     def __init__(self, detail: list[dict[str, Any]] | str, status: int = 422) -> None:
         super().__init__(detail)
@@ -51,6 +55,8 @@ class Envelope(msgspec.Struct, gc=False):
         data: A JSON array of documents, or one document where that was asked for.
         parameters: Numbers are floats, as in protobuf's Struct.
         is_bare: The body is the document itself.
+        endpoint: Of a message that names one.
+        timeout_s: Of a message that brings one.
     """
 
     data: bytes
@@ -58,6 +64,8 @@ class Envelope(msgspec.Struct, gc=False):
     request_id: str = ""
     target_executor: str = ""
     is_bare: bool = False
+    endpoint: str = ""
+    timeout_s: float | None = None
 
 
 def read_batch(body: bytes) -> Envelope:
@@ -66,7 +74,10 @@ def read_batch(body: bytes) -> Envelope:
     Raises:
         EnvelopeError: Not JSON, not an object, a key twice, or a part of the wrong type.
     """
-    top = _read_object(body)
+    return _batch(_read_object(body))
+
+
+def _batch(top: dict[str, msgspec.Raw]) -> Envelope:
     raw = top.get("data")
     if raw is None:
         raise _finding(("body", "data"), "Field required", "missing")
@@ -90,10 +101,57 @@ def read_one(body: bytes, properties: Container[str] = ()) -> Envelope:
     is_envelope = "data" in top and top.keys() <= _ENVELOPE_KEYS and not all(key in properties for key in top)
     if not is_envelope:
         return Envelope(body.strip(_SPACE), is_bare=True)
-    data = bytes(top["data"])
+    return _one(top)
+
+
+def _one(top: dict[str, msgspec.Raw]) -> Envelope:
+    data = bytes(top.get("data", b""))
     if data[:1] != b"{":
         raise _finding(("body", "data"), "Input should be one document", "model_type")
     return _fill(Envelope(data), top)
+
+
+def read_message(body: bytes, is_stream: Callable[[str], bool]) -> Envelope | None:
+    """Read a JSON message of a WebSocket, which names its endpoint; None for `{}`, which says that no more come.
+
+    Args:
+        body: JSON.
+        is_stream: Whether an endpoint takes one document, and not a list.
+
+    Raises:
+        EnvelopeError: As `read_batch`.
+    """
+    top = _read_object(body)
+    if not top:
+        return None
+    try:
+        endpoint = _endpoint(top)
+        found = _one(top) if is_stream(endpoint) else _batch(top)
+        found.endpoint = endpoint
+        if "timeout" in top:
+            found.timeout_s = _read_timeout(top["timeout"])
+        return found
+    except EnvelopeError as error:
+        with contextlib.suppress(EnvelopeError):
+            error.request_id = _fill(Envelope(b""), {name: raw for name, raw in top.items() if name == "header"}).request_id
+        raise
+
+
+def _endpoint(top: dict[str, msgspec.Raw]) -> str:
+    raw = top.get("execEndpoint", top.get("exec_endpoint"))
+    name = None if raw is None else _decode(raw, ("body", "execEndpoint"))
+    if not isinstance(name, str | None):
+        raise _finding(("body", "execEndpoint"), "Input should be a valid string", "string_type")
+    return "/" + (name or "default").strip("/")
+
+
+def _read_timeout(raw: msgspec.Raw) -> float | None:
+    seconds = _decode(raw, ("body", "timeout"))
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e9:
+        raise _finding(("body", "timeout"), "Input should be seconds above 0", "float_type")
+    return float(seconds)
 
 
 def read_parameters(raw: bytes | msgspec.Raw, loc: Sequence[str] = ("body", "parameters")) -> dict[str, Any]:
