@@ -2,24 +2,26 @@
 #
 #   make demo    serve a real model over HTTP and gRPC, and call it        make check   what CI runs: format, lint, types, docs, coverage, tests
 #   make test    run the tests                                            make bench   compare with other servers (benchmarks/README.md)
+#   make fuzz    look for inputs that break a parser, FUZZ="--seconds 600 http2_server" for a longer look at one (docs/design/fuzzing.md)
 #
 # `make PYTHON=python3.12 test` picks another interpreter; TESTS="tests/docs -x" picks tests.
 
 PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
+FUZZ_VENV ?= .venv-fuzz
 TESTS ?=
 
 bin := $(VENV)/bin
 demo_bin := $(DEMO_VENV)/bin
-code := src tests examples benchmarks
+code := src tests examples benchmarks fuzz
 sources := pyproject.toml README.md $(shell find src -name '*.py' -o -name '*.pyi' -o -path '*/static/*' 2>/dev/null)
 python_is_new = 'import sys; sys.version_info >= (3, 11) or sys.exit("openjina needs Python 3.11 or newer, this is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2])'
 
-.PHONY: help demo test coverage test-torch interop check format format-check lint types docs bench bench-quick constraints clean
+.PHONY: help demo test coverage test-torch interop fuzz check format format-check lint types docs bench bench-quick constraints clean
 
 help:
-	@sed -n '3,6s/^# *//p' Makefile
+	@sed -n '3,7s/^# *//p' Makefile
 
 # --- environments: one for the tools and tests, a small one that only the demo uses ---------------------------------------------------
 
@@ -42,6 +44,12 @@ $(DEMO_VENV)/.installed: $(DEMO_VENV)/.model $(sources)
 	$(demo_bin)/python -m pip install -qq --no-deps --force-reinstall .
 	@touch $@
 
+# For a Python that atheris has wheels for (3.11 to 3.13), which need not be the one of the tests: make FUZZ_PYTHON=python3.12 fuzz
+$(FUZZ_VENV)/.installed: PYTHON := $(or $(FUZZ_PYTHON),$(PYTHON))
+$(FUZZ_VENV)/.installed: $(FUZZ_VENV)/.made pyproject.toml constraints.txt
+	$(FUZZ_VENV)/bin/python -m pip install -qq --constraint constraints.txt --editable '.[test]' atheris==3.0.0
+	@touch $@
+
 # --- what people run ------------------------------------------------------------------------------------------------------------------
 
 demo: $(DEMO_VENV)/.installed
@@ -62,6 +70,9 @@ test-torch: $(DEMO_VENV)/.installed
 # With the real Jina 3 beside us, in an environment of its own under .build/peers.
 interop: $(VENV)/.installed
 	OPENJINA_INTEROP=1 $(bin)/python -m pytest -q tests/interop
+
+fuzz: $(FUZZ_VENV)/.installed
+	$(FUZZ_VENV)/bin/python -m fuzz $(FUZZ)
 
 check: format-check lint types docs coverage test
 
