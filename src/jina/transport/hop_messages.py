@@ -25,7 +25,7 @@ CALL = "/openjina.Hop/call"
 STREAM = "/openjina.Hop/stream"
 
 _LENGTH = struct.Struct("<I")
-_BROKEN = (struct.error, msgspec.MsgspecError, UnicodeDecodeError)
+_BROKEN = (struct.error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _CallEnvelope(msgspec.Struct, array_like=True, gc=False):
