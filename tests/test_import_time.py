@@ -66,7 +66,7 @@ def test_light_commands_do_not_load_documents(words: list[str]) -> None:
 
 def test_front_process_knows_no_documents() -> None:
     """The process that owns the ports passes documents on as bytes; without pydantic and numpy it starts fast and stays small."""
-    names = modules_after("import jina.main.front, jina.fronts.grpc, jina.fronts.http")
+    names = modules_after("import jina.main.front, jina.fronts.http1_connection, jina.fronts.http2_request")
 
     assert heavy(names) & {"cloudpickle", "docarray", "fastapi", "grpc", "numpy", "pydantic", "torch"} == set()
     assert not any(name.startswith("jina.docs") for name in names)

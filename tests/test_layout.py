@@ -15,6 +15,7 @@ ROOT = Path(jina.__file__).parent
 LAYERS = """
 jina
 errors enums constants
+limits
 options
 codec
 docs

@@ -12,8 +12,8 @@ import pytest
 from jina.call import Call, EndpointInfo, Payload, Reply
 from jina.errors import ConfigError
 from jina.fronts.front import Front, FrontOptions
+from jina.limits import Limits
 from jina.transport.memory import MemoryTransport, join
-from jina.wire.limits import Limits
 from tests.fronts.http2_peer import Client
 
 INFOS = [EndpointInfo("/echo", "batch", {}, {}, "Text", "Text"), EndpointInfo("/default", "batch", {}, {}, "Text", "Text")]
@@ -194,7 +194,7 @@ async def test_fields_grpc() -> None:
 @limit("max_header_bytes", on="http/1.1")
 async def test_header_bytes_http1() -> None:
     """431 for one byte more."""
-    port, fixed = Port(max_header_bytes=500), len("host") + 1 + len("content-length") + 1 + len("big")
+    port, fixed = Port(max_header_bytes=500), sum(32 + n for n in (len("hostx"), len("content-length1"), len("big")))
     assert await port.http1().ask(post(b"{", b"big: %b\r\n" % (b"x" * (500 - fixed)))) == 422
     assert await port.http1().ask(post(b"{", b"big: %b\r\n" % (b"x" * (501 - fixed)))) == 431
 

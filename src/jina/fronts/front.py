@@ -11,19 +11,19 @@ from typing import Protocol
 
 from jina.call import EndpointInfo, Handler
 from jina.fronts.http_site import Site
+from jina.limits import Limits
 from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
 from jina.wire.http2_limits import Limits as Http2Limits
 from jina.wire.http_requests import Head
 from jina.wire.ids import RequestIds
-from jina.wire.limits import Limits
 
 _TICK_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrontOptions(Limits):
-    """What can be set of a front: its limits (see `wire.limits`), and what its API page says.
+    """What can be set of a front: its limits (see `jina.limits`), and what its API page says.
 
     Attributes:
         title, description, version: Of the API page.

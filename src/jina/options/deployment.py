@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, ProtocolType, ProviderType
 from jina.errors import ConfigError, NotSupportedError
+from jina.limits import Limits
 from jina.options import values
 from jina.options.address import is_network
 from jina.options.table import argument, changed, check_minimum, inactive, plain, read, warn_of_inactive
@@ -194,25 +195,38 @@ class DeploymentOptions:
         60.0, values.seconds, "seconds of silence after which a worker is started anew", group=_TIME, none_is_value=True, minimum=0
     )
     header_timeout_s: float | None = argument(
-        10.0, values.seconds, "seconds a caller has to send its headers", group=_TIME, none_is_value=True, minimum=0
+        Limits.header_timeout_s, values.seconds, "seconds a caller has to send its headers", group=_TIME, none_is_value=True, minimum=0
     )
     idle_timeout_s: float | None = argument(
-        60.0, values.seconds, "seconds a connection may do nothing", group=_TIME, none_is_value=True, minimum=0
+        Limits.idle_timeout_s, values.seconds, "seconds a connection may do nothing", group=_TIME, none_is_value=True, minimum=0
+    )
+    write_timeout_s: float | None = argument(
+        Limits.write_timeout_s, values.seconds, "seconds a caller may take nothing of its reply", group=_TIME, none_is_value=True, minimum=0
     )
 
     # --- limits
     max_body_bytes: int | None = argument(
-        100 << 20, values.size, "largest HTTP body, e.g. '100 MiB'", group=_LIMITS, none_is_value=True, minimum=1
+        Limits.max_body_bytes, values.size, "largest HTTP body, e.g. '100 MiB'", group=_LIMITS, none_is_value=True, minimum=1
     )
     max_message_bytes: int | None = argument(
-        1 << 30, values.size, "largest gRPC message, e.g. '1 GiB'", group=_LIMITS, none_is_value=True, minimum=1
+        Limits.max_message_bytes, values.size, "largest gRPC message, e.g. '1 GiB'", group=_LIMITS, none_is_value=True, minimum=1
     )
     max_buffered_bytes: int | None = argument(
         None, values.size, "most bytes held at once in a process; by default a quarter of its memory", group=_LIMITS, minimum=1
     )
-    max_header_bytes: int = argument(64 << 10, values.size, "largest block of headers", group=_LIMITS, minimum=1)
-    max_header_fields: int = argument(100, values.integer, "most header fields of a call", group=_LIMITS, minimum=1)
-    max_streams: int = argument(1000, values.integer, "most calls at once on one HTTP/2 connection", group=_LIMITS, minimum=1)
+    max_header_bytes: int = argument(Limits.max_header_bytes, values.size, "largest block of headers", group=_LIMITS, minimum=1)
+    max_header_fields: int = argument(Limits.max_header_fields, values.integer, "most header fields of a call", group=_LIMITS, minimum=1)
+    max_target_bytes: int = argument(Limits.max_target_bytes, values.size, "longest path and query of a request", group=_LIMITS, minimum=1)
+    max_streams: int = argument(Limits.max_streams, values.integer, "most calls at once on one HTTP/2 connection", group=_LIMITS, minimum=1)
+    max_pipelined: int = argument(
+        Limits.max_pipelined, values.integer, "most requests held of one HTTP/1.1 connection", group=_LIMITS, minimum=1
+    )
+    prefetch: int = argument(
+        Limits.prefetch, values.integer, "requests of one stream worked on at once; 0 is no limit", group=_LIMITS, minimum=0
+    )
+    min_body_bytes_per_s: int | None = argument(
+        Limits.min_body_bytes_per_s, values.size, "slowest HTTP body, after its first 5 s", group=_LIMITS, none_is_value=True, minimum=1
+    )
 
     # --- logs, metrics, traces
     log_config: str = argument("default", values.text, "default, plain, json, docker, quiet, or a YAML file", group=_OBSERVE)
@@ -328,8 +342,8 @@ class DeploymentOptions:
 
 _FRONT = (
     *("title", "description", "cors", "ssl_certfile", "ssl_keyfile", "ssl_ca_certs"),
-    *("max_body_bytes", "max_message_bytes", "max_buffered_bytes", "max_header_bytes", "max_header_fields", "max_streams"),
-    *("header_timeout_s", "idle_timeout_s", "timeout_send_s", "max_wait_for_replica_s", "hang_timeout_s"),
+    *(each.name for each in fields(Limits)),
+    *("max_buffered_bytes", "timeout_send_s", "max_wait_for_replica_s", "hang_timeout_s"),
 )
 
 _IMAGES = ("docker://", "jinaai+docker://", "jinahub+docker://")

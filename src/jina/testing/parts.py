@@ -40,7 +40,7 @@ class Parts:
         self._node = Node(node.graph_name, self._run, aliases=(node.name,), timeout_s=self._plan.front.get("timeout_send_s"))
         self._n_threads = node.n_threads
         assert isinstance(node.executor, type)
-        self.protocol: str = self._plan.listeners[0].protocol
+        self.protocol: str = self._plan.listeners[0].protocols[0]
         self.executor: BaseExecutor = create_executor(node.executor, **node.config)
         self._endpoints = endpoint_infos(self.executor)
         self._handler: InProcess | None = None

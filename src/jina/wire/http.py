@@ -13,12 +13,12 @@ from typing import Final, NoReturn
 
 import httptools
 
+from jina.limits import Limits as Limits
 from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.http_requests import Fields, split_absolute, with_host
 from jina.wire.http_requests import Head as Head
 from jina.wire.http_requests import Refusal as Refusal
 from jina.wire.http_requests import Request as Request
-from jina.wire.limits import Limits as Limits
 
 _MAX_HEADS: Final = 256
 _MAX_HEAD_KEY_BYTES: Final = 4096
@@ -237,7 +237,7 @@ class ServerConnection:
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         value = value or b""
-        self._field_bytes = n_bytes = self._field_bytes + len(name) + len(value)
+        self._field_bytes = n_bytes = self._field_bytes + len(name) + len(value) + 32
         headers, limits = self._headers, self._limits
         if self._state == _BODY:
             self._n_more_fields += 1  # a trailer: counted, not kept

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 
 from jina.errors import ConfigError
 
+_MAY_BE_ZERO = ("prefetch", "header_timeout_s", "idle_timeout_s", "write_timeout_s", "min_body_bytes_per_s")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -14,7 +16,7 @@ class Limits:
     Attributes:
         max_body_bytes: Of one HTTP request, after every coding is undone.
         max_message_bytes: Of one message over gRPC, gRPC-Web or WebSocket, unfolded.
-        max_header_bytes: Names and values of one request's fields together.
+        max_header_bytes: Names and values of one request's fields together, and 32 bytes a field (RFC 9113, 6.5.2).
         max_header_fields: Fields of one request, trailers included.
         max_target_bytes: Of a request's path and query.
         max_streams: Calls at once on one HTTP/2 connection.
@@ -43,5 +45,6 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(Limits):
             value = getattr(self, field.name)
-            if value is not None and value <= 0 and not (field.name == "prefetch" and value == 0):
-                raise ConfigError(f"{field.name} must be above 0, got {value}")
+            least = 0 if field.name in _MAY_BE_ZERO else 1
+            if value is not None and value < least:
+                raise ConfigError(f"{field.name} must be >= {least}, got {value}")
