@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jina.codec.pieces import Pieces
 from jina.wire.grpc_messages import MessageReader, framed
 
-MESSAGES = st.lists(st.sampled_from([b"", b"a", b"ab" * 300, bytes(2000)]), max_size=6)
+MESSAGES = st.lists(st.sampled_from([b"", b"a", b"ab" * 300, bytes(2000), bytes(range(256)) * 1000]), max_size=6)
 
 
-@given(MESSAGES, st.lists(st.integers(0, 12_000), max_size=12))
+@given(MESSAGES, st.lists(st.integers(0, 800_000), max_size=12))
 def test_messages_come_out_as_they_were_whatever_the_cuts(messages: list[bytes], cuts: list[int]) -> None:
     """Parts of any size, empty ones too, give the same messages, as bytes, and what is left is counted."""
     data = b"".join(b"".join(framed(message)) for message in messages)
@@ -26,6 +28,19 @@ def test_messages_come_out_as_they_were_whatever_the_cuts(messages: list[bytes],
     assert reader.n_bytes == 0
     assert reader.feed(rest) == []
     assert reader.n_bytes == len(rest)
+
+
+def test_a_prefix_that_promises_much_takes_no_memory() -> None:
+    """What is held is at most about twice what has come, however large the message says it is."""
+    reader = MessageReader("identity", None)
+    tracemalloc.start()
+    reader.feed(b"\0\x3f\xff\xff\xff" + bytes(1000))
+    reader.feed(bytes(100_000))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 300_000
+    assert reader.n_bytes == 101_005
 
 
 def test_a_message_in_pieces_is_framed_like_one() -> None:

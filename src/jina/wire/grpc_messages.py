@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from io import BytesIO
 from struct import Struct
 from typing import Final
 
-from jina.codec.pieces import Bytes, Message, Pieces
+from jina.codec.pieces import LARGE, Bytes, Message, Pieces
 from jina.wire.status import GrpcStatus
 
 _SMALL = 512
@@ -59,18 +60,46 @@ def decompress(data: bytes, encoding: str, max_bytes: int | None) -> bytes:
     return out
 
 
+class _Body:
+    """Memory for a large message, filled as its parts come: fresh memory is what costs most, so the parts are not kept beside it.
+
+    It grows with what has come, to at most twice that: a prefix that promises much costs nothing.
+    """
+
+    __slots__ = ("_buffer", "_room", "_size", "n_bytes")
+
+    def __init__(self, size: int) -> None:
+        self._buffer, self._size = BytesIO(), size
+        self._room = self.n_bytes = 0
+
+    def write(self, data: Bytes) -> None:
+        n_bytes = self.n_bytes + len(data)
+        if n_bytes > self._room:
+            self._room = min(self._size, max(2 * n_bytes, LARGE))
+            self._buffer.seek(self._room - 1)
+            self._buffer.write(b"\0")
+            self._buffer.seek(self.n_bytes)
+        self._buffer.write(data)
+        self.n_bytes = n_bytes
+
+    def value(self) -> bytes:
+        """Give the message without a copy, once it is complete."""
+        return self._buffer.getvalue()
+
+
 class MessageReader:
-    """Cuts one direction of one call into messages. One that comes in many parts is copied once, when all of them are there.
+    """Cuts one direction of one call into messages.
 
     Attributes:
         n_bytes: Held of a message that is not complete, its prefix included.
     """
 
-    __slots__ = ("_encoding", "_flag", "_max_bytes", "_need", "_parts", "n_bytes")
+    __slots__ = ("_body", "_encoding", "_flag", "_max_bytes", "_need", "_parts", "n_bytes")
 
     def __init__(self, encoding: str, max_bytes: int | None) -> None:
         self._encoding, self._max_bytes = encoding, max_bytes
         self._parts: list[Bytes | bytearray] = []
+        self._body: _Body | None = None
         self.n_bytes, self._need, self._flag = 0, 5, -1  # no flag: the prefix is not complete
 
     def feed(self, data: Bytes) -> list[bytes]:
@@ -83,8 +112,13 @@ class MessageReader:
         found: list[bytes] = []
         parts, self._parts = self._parts, []
         if self._flag >= 0:
-            parts.append(memoryview(data)[:left])
-            found.append(self._message(self._flag, b"".join(parts)))
+            end = memoryview(data)[:left]
+            if self._body is not None:
+                self._body.write(end)
+                message, self._body = self._body.value(), None
+            else:
+                message = b"".join((*parts, end))
+            found.append(self._message(self._flag, message))
             data = memoryview(data)[left:]
         elif parts:
             data = b"".join((*parts, data))
@@ -94,7 +128,9 @@ class MessageReader:
     def _add(self, data: Bytes) -> None:
         """Keep a part; small ones in one buffer, so that a message in frames of a byte costs no more than its bytes."""
         parts = self._parts
-        if len(data) >= _SMALL:
+        if self._body is not None:
+            self._body.write(data)
+        elif len(data) >= _SMALL:
             parts.append(data)
         elif parts and isinstance(parts[-1], bytearray):
             parts[-1] += data
@@ -110,11 +146,12 @@ class MessageReader:
             at += 5
             if end - at < size:
                 self._need, self._flag, self.n_bytes = size + 5, flag, 5
+                self._body = _Body(size) if size >= LARGE else None
                 break
             found.append(self._message(flag, bytes(data[at : at + size])))
             at += size
         if at < end:
-            self._parts = [memoryview(data)[at:] if end - at >= _SMALL else bytes(data[at:])]
+            self._add(memoryview(data)[at:])
             self.n_bytes += end - at
 
     def _message(self, flag: int, data: bytes) -> bytes:
