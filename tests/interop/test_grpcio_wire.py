@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import suppress
@@ -11,6 +12,10 @@ from contextlib import suppress
 import grpc as grpcio
 import pytest
 
+from jina.transport import connect
+from jina.transport.grpc_calls import CallEnd, UnaryCall
+from jina.transport.grpc_channel import GrpcChannel
+from jina.transport.grpc_connection import ChannelOptions
 from jina.wire import grpc
 from tests.wire.echo_server import EchoProtocol
 
@@ -146,15 +151,32 @@ def test_draining_loses_no_call(channel: grpcio.Channel, served: Served) -> None
         assert method(b"%d" % n, timeout=20, wait_for_ready=True) == b"%d" % n
 
 
+def test_pings_at_jinas_rate_and_faster_are_answered(served: Served) -> None:
+    """A grpcio channel that is kept alive far more often than Jina's stays on its connection, with a call under way and without."""
+    options = [("grpc.keepalive_time_ms", 100), ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0)]
+    with grpcio.insecure_channel(f"127.0.0.1:{served.port}", options=options) as channel:
+        with pytest.raises(grpcio.RpcError) as caught:
+            channel.unary_unary("/test.Echo/Wait")(b"x", timeout=1.5)
+        assert caught.value.code() == grpcio.StatusCode.DEADLINE_EXCEEDED
+        assert channel.unary_unary("/test.Echo/Unary")(b"x", timeout=20) == b"x"
+    assert len(served.connections) == 1
+
+
 class Handlers(grpcio.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
     """grpcio's server: what our client talks to."""
 
     def service(self, details: grpcio.HandlerCallDetails) -> grpcio.RpcMethodHandler | None:
         if details.method == "/t/Unary":
             return grpcio.unary_unary_rpc_method_handler(self.unary)
+        if details.method == "/t/Slow":
+            return grpcio.unary_unary_rpc_method_handler(self.slow)
         if details.method == "/t/Bidi":
             return grpcio.stream_stream_rpc_method_handler(lambda messages, context: messages)
         return None
+
+    def slow(self, message: bytes, context: grpcio.ServicerContext) -> bytes:
+        time.sleep(1.5)
+        return message
 
     def unary(self, message: bytes, context: grpcio.ServicerContext) -> bytes:
         context.send_initial_metadata((("x-i", "1"),))
@@ -232,3 +254,17 @@ def test_our_client_against_grpcios_server(grpcio_port: int) -> None:
     """Unary (empty, small, 10 MB), failing, unknown and bidirectional calls on one connection."""
     with suppress(asyncio.CancelledError):
         asyncio.run(_talk(grpcio_port))
+
+
+def test_our_channel_does_not_ask_grpcios_server_too_often(grpcio_port: int) -> None:
+    """Its rule is two early PINGs: a silent call that takes many times as long as we would wait between two of ours is answered."""
+
+    async def main() -> None:
+        options = ChannelOptions(keepalive_time_s=0.05, keepalive_timeout_s=0.05)
+        channel = GrpcChannel(connect.service("127.0.0.1", grpcio_port), "grpcio", options)
+        ended: asyncio.Future[tuple[bytes | None, CallEnd]] = asyncio.get_running_loop().create_future()
+        channel.start(UnaryCall(grpc.request_block("/t/Slow"), b"x", lambda data, end: ended.set_result((data, end)), timeout_s=20))
+        assert await ended == (b"x", CallEnd(0))
+        channel.close()
+
+    asyncio.run(main())

@@ -1,0 +1,32 @@
+"""Tables of clauses name tests: each is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+@pytest.mark.parametrize("name", ["grpc-clauses.md"])
+def test_tests_that_a_table_of_clauses_names_exist(name: str) -> None:
+    """Each row names one, and no name is wrong."""
+    text = (ROOT / "docs/design" / name).read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|") and not line.startswith(("|---", "| clause"))]
+    assert len(rows) > 30
+    for row in rows:
+        assert _NAMED.search(row), row
+    for file, test in _NAMED.findall(text):
+        found = {each.name for each in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(each, ast.FunctionDef)}
+        assert test in found, f"{file}::{test}"
+
+
+def test_places_that_a_table_of_clauses_names_exist() -> None:
+    """Each file of its second column."""
+    text = (ROOT / "docs/design/grpc-clauses.md").read_text()
+    for place in set(re.findall(r"`((?:wire|transport|fronts)/\w+\.py)`", text)):
+        assert (ROOT / "src/jina" / place).exists(), place
