@@ -209,8 +209,20 @@ class Deployment:
 
             first = self._bind()[0]
             where = {"host": reachable(first.hosts[0]), "port": first.port, "protocol": first.protocols[0], "tls": self.tls_enabled}
-            self._client = Client(**where, api_key=_own_key(self.options.api_key))
+            self._client = Client(**where, api_key=_own_key(self.options.api_key), open_connection=self._own_way(first))
         return self._client
+
+    def _own_way(self, first: Listener) -> Any:
+        """With TLS: trust the very certificate of ours, whatever it names, and show it to a service that asks for one."""
+        if not self.tls_enabled:
+            return None
+        from jina.transport import connect
+        from jina.transport.tls import TlsFiles
+
+        options = self.options
+        files = TlsFiles(options.ssl_certfile or "", options.ssl_keyfile or "", options.ssl_certfile or "")
+        alpn = ("h2",) if first.protocols[0] == "grpc" else ("http/1.1",)
+        return connect.service(first.hosts[0], first.port, tls=files, alpn=alpn, is_pinned=True)
 
     def post(self, *args: Any, **kwargs: Any) -> Any:
         """Call an endpoint of the running deployment; see `Client.post`."""

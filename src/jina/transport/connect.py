@@ -15,7 +15,9 @@ Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[tuple[Any, Any]]]
 """Takes what makes a protocol, gives (transport, protocol); raises OSError if nobody listens."""
 
 
-def service(host: str, port: int, *, tls: TlsFiles | None = None, alpn: Sequence[str] = ("h2",), name: str = "") -> Connect:
+def service(
+    host: str, port: int, *, tls: TlsFiles | None = None, alpn: Sequence[str] = ("h2",), name: str = "", is_pinned: bool = False
+) -> Connect:
     """Give a Connect to a service.
 
     Args:
@@ -24,6 +26,7 @@ def service(host: str, port: int, *, tls: TlsFiles | None = None, alpn: Sequence
         tls: Speak TLS, with these files; empty ones mean the system's roots and no client certificate.
         alpn: The protocols that TLS is asked for, best first.
         name: What the service's certificate must name, where that is not `host`.
+        is_pinned: The service has the very certificate in `tls.ca_certs`, as that file is whenever a connection is opened.
     """
     made: list[ssl.SSLContext] = []
     path, host = unix_path(host), reachable(host)
@@ -31,8 +34,8 @@ def service(host: str, port: int, *, tls: TlsFiles | None = None, alpn: Sequence
 
     async def connect(make_protocol: Callable[[], asyncio.Protocol]) -> tuple[Any, Any]:
         loop = asyncio.get_running_loop()
-        if tls is not None and not made:
-            made.append(client_context(tls, alpn))
+        if tls is not None and (is_pinned or not made):
+            made[:] = [client_context(tls, alpn, is_pinned=is_pinned)]
         security: dict[str, Any] = {"ssl": made[0], "server_hostname": name} if made else {}
         try:
             if path is not None:

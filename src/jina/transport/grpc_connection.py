@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from jina.transport.grpc_calls import CallEnd, ClientCall, StreamCall, UnaryCall
+from jina.transport.tls import explain
 from jina.transport.writing import write_pieces
 from jina.wire import grpc
 from jina.wire.grpc import ClientConnection, GrpcStatus
@@ -143,9 +144,8 @@ class GrpcConnection(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
         if not self.ready.done():
-            self.ready.set_exception(
-                ConnectionResetError("the server closed the connection at once; does it speak gRPC? (tls=True, where it speaks TLS)")
-            )
+            reason = "the server closed the connection at once; does it speak gRPC? (tls=True, where it speaks TLS)"
+            self.ready.set_exception(ConnectionResetError(explain(error) or reason))
             self.ready.exception()
         self._leave()
         self._handle(self.wire.eof())
