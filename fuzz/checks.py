@@ -20,7 +20,7 @@ MAX_SECONDS = 1.0
 """Of process time, for one input of up to 64 KiB with all that the target does with it."""
 MAX_AMPLIFIED = 64 << 10
 _FREE_BYTES = 4 << 20
-_ONE_IN = 64
+_ONE_IN = 500
 
 
 class TooSlowError(AssertionError):

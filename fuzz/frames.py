@@ -41,12 +41,13 @@ BLOCKS = tuple(hpack.encode(_FIELDS[index] for index in indices) for indices in 
 
 def written(choices: Choices) -> bytes:
     """Frames as a peer might write them, most of them well-formed; about 64 KiB at most."""
-    out: list[bytes] = []
-    while not choices.is_empty and sum(map(len, out)) < _MOST:
+    out, size = list[bytes](), 0
+    while not choices.is_empty and size < _MOST:
         kind, stream = choices.pick(_KINDS), choices.pick((1, 1, 1, 3, 3, 5, 7, 9, 11, 13, 15, 0, 0, 2, 0x7FFFFFFF))
         flags = choices.pick((0, 1, 4, 5, 4, 5, 8, 13, 0x20, 0xFF))
         payload = _payload(choices, kind, flags)
         out.append((len(payload) << 8 | kind).to_bytes(4, "big") + bytes((flags,)) + stream.to_bytes(4, "big") + payload)
+        size += len(out[-1])
     return b"".join(out)
 
 

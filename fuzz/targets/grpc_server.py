@@ -15,7 +15,7 @@ from jina.wire import grpc
 from jina.wire.buffered import Buffered
 from jina.wire.http2_frames import PREFACE, settings
 
-MAX_BYTES = 512
+MAX_BYTES = 192
 HELLO = PREFACE + settings({})
 
 
@@ -28,7 +28,8 @@ def check(data: bytes) -> None:
     if echoes:
         return
     whole, output = _feed([sent], is_unary, echoes)
-    if {frame[0] for frame in frames.read(output)} <= {4, 6, 8}:
+    has_reset = any(frame[0] == 3 for frame in frames.read(sent[24:]))  # of a call that is reset in the same read nobody hears
+    if not has_reset and {frame[0] for frame in frames.read(output)} <= {4, 6, 8}:
         assert {frame[0] for frame in frames.read(cut_output)} <= {4, 6, 8}
         assert _plain(whole) == _plain(pieces)
 

@@ -28,8 +28,7 @@ WORDS = (
 
 def check(data: bytes) -> None:
     whole, pieces = _feed([data]), _feed(cuts(data))
-    assert whole[0] == pieces[0], (whole, pieces)
-    assert whole[1] == pieces[1], (whole, pieces)
+    assert whole == pieces, (whole, pieces)
 
 
 def _feed(pieces: Iterable[bytes]) -> tuple[list[Any], bool]:
@@ -40,7 +39,8 @@ def _feed(pieces: Iterable[bytes]) -> tuple[list[Any], bool]:
         for event in connection.receive(piece, 0.0):
             assert not isinstance(found[-1] if found else None, int), "an event after the refusal"
             if isinstance(event, Refusal):
-                found.append(event.status)
+                assert event.status in (400, 408, 413, 414, 417, 431, 501, 503, 505), event.status
+                found.append(0)  # of several faults, which one is seen first depends on the cuts
                 continue
             assert len(event.body) <= 40_000
             found.append((event.method, event.target, dict(event.head.headers), event.body, event.keep_alive, event.is_http_10))

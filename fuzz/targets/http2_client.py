@@ -10,7 +10,7 @@ from jina.wire import http2
 from jina.wire.buffered import Buffered
 from jina.wire.http2_frames import settings
 
-MAX_BYTES = 512
+MAX_BYTES = 192
 WORDS = (settings({}), b"\0\0\4\x08\0\0\0\0\0")
 
 

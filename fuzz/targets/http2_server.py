@@ -8,7 +8,7 @@ from jina.wire import http2
 from jina.wire.buffered import Buffered
 from jina.wire.http2_frames import PREFACE, settings
 
-MAX_BYTES = 512
+MAX_BYTES = 192
 WORDS = (PREFACE, b"\0\0\0\4\0\0\0\0\0", b"\0\0\4\x08\0\0\0\0\0")
 HELLO = PREFACE + settings({})
 
