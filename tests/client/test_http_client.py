@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from jina.client import Client
 from jina.client.sse import EventReader
 from jina.docs import DocList
 from jina.errors import BadClient, InvalidInputError
+from jina.wire.content_coding import ACCEPTED
 from jina.wire.http_client import BODY, END, HEAD, BadResponseError, ResponseReader, request_bytes
 from tests.client.executors import Text
 from tests.client.fakes import FakeHttpServer
@@ -187,9 +190,97 @@ def test_events_may_be_cut_anywhere(sizes: list[int], line_end: bytes) -> None:
     for size in (*sizes, len(raw)):
         part, raw = raw[:size], raw[size:]
         found += reader.feed(part)
-    found += reader.feed(b"x\n")  # what ends with CR waits for its LF
 
     assert found == [("update", b'{"a":\n1}'), ("end", b"")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"\xef\xbb\xbfdata: a\n\n", [("message", b"a")]),
+        (b"data: a\r\rdata: b\r\r", [("message", b"a"), ("message", b"b")]),
+        (b"data\n\ndata\ndata\n\n", [("message", b""), ("message", b"\n")]),
+        (b"data:a\ndata:  b\n\n", [("message", b"a\n b")]),
+        (b": comment\nid: 1\nretry: 10\nother: x\ndata: a\n\n", [("message", b"a")]),
+        (b"event: x\nevent: y\ndata: a\n\n", [("y", b"a")]),
+        (b"Data: a\n data: b\n\n", []),
+        (b"data: a\xe2\x80\xa8b\x0bc\n\n", [("message", b"a\xe2\x80\xa8b\x0bc")]),
+        (b"data: a\n", []),
+        (b"event: \xff\ndata: a\n\n", [("\ufffd", b"a")]),
+        (b"\n\n\n", []),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 2, 100])
+def test_every_legal_form_of_an_event_is_read(raw: bytes, expected: list[tuple[str, bytes]], step: int) -> None:
+    """A byte order mark, any line end, fields without a colon or a space; nothing waits for a byte that need not come."""
+    reader = EventReader()
+    assert [event for at in range(0, len(raw), step) for event in reader.feed(raw[at : at + step])] == expected
+
+
+def test_event_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    """One line or many, and however it is cut; comments do not count, and each event begins anew."""
+    for _ in range(3):
+        reader = EventReader(max_event_bytes=100)
+        for _ in range(5):
+            assert reader.feed(b": a comment of some length" + b"\n" + b"data: " + b"x" * 94 + b"\n\n") == [("message", b"x" * 94)]
+    for raw in (b"data: " + b"x" * 95, b"data: x\n" * 15, b": " + b"x" * 99):
+        with pytest.raises(BadResponseError, match="larger than 100 bytes"):
+            EventReader(max_event_bytes=100).feed(raw)
+
+
+def test_events_of_many_mebibytes_take_time_that_grows_with_their_bytes() -> None:
+    """A line is not looked through again with every piece that comes of it."""
+    reader, begun = EventReader(), time.process_time()
+    assert reader.feed(b"data: ") == []
+    for _ in range(2000):
+        assert reader.feed(b"x" * 16_000) == []
+    assert time.process_time() - begun < 2.0
+    assert len(reader.feed(b"\n\n")[0][1]) == 32_000_000
+
+
+def test_clients_ask_for_folded_replies_but_not_for_folded_streams() -> None:
+    """Behind a proxy that compresses, replies are smaller; a stream's events would wait in its buffer."""
+    seen: list[bytes] = []
+
+    class Noting(FakeHttpServer):
+        def make(self) -> Any:
+            connection = super().make()
+            take = connection.data_received
+
+            def received(data: bytes) -> None:
+                seen.append(data)
+                take(data)
+
+            connection.data_received = received  # type: ignore[method-assign]
+            return connection
+
+    folded = gzip.compress(REPLY)
+    whole = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n%b" % (len(folded), folded)
+    events = b'event: update\r\ndata: {"text":"c"}\r\n\r\nevent: end\r\n\r\n'
+    stream = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n%b" % (len(events), events)
+    server = Noting(lambda method, *_: whole if method == "POST" else stream)
+    with Client(protocol="http", open_connection=server.connect) as client:
+        assert client.post("/x", Text(), return_type=Text).text == "b"
+        assert [doc.text for doc in client.stream_doc("/x", inputs=Text(), return_type=Text)] == ["c"]
+    assert b"accept-encoding: %b\r\n" % ACCEPTED.encode() in seen[0]
+    assert b"accept-encoding: identity\r\n" in seen[1]
+
+
+def test_event_over_the_limit_fails_the_stream_while_a_long_stream_of_small_ones_does_not() -> None:
+    """`max_message_bytes` is a message's limit, not a stream's."""
+    events = b'event: update\r\ndata: {"text":"c"}\r\n\r\n' * 100
+
+    def stream(last: bytes) -> Any:
+        raw = events + last + b"event: end\r\n\r\n"
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(raw)
+        return FakeHttpServer(lambda *_: head + raw)
+
+    with Client(protocol="http", open_connection=stream(b"").connect, max_message_bytes=1000) as client:
+        assert len(list(client.stream_doc("/x", inputs=Text(), return_type=Text))) == 100
+    large = b'event: update\r\ndata: {"text":"%b"}\r\n\r\n' % (b"d" * 1000)
+    client = Client(protocol="http", open_connection=stream(large).connect, max_message_bytes=1000)
+    with client, pytest.raises(ConnectionError, match="larger than 1000 bytes"):
+        list(client.stream_doc("/x", inputs=Text(), return_type=Text))
 
 
 def test_request_whose_kept_connection_breaks_late_is_not_run_twice(monkeypatch: pytest.MonkeyPatch) -> None:

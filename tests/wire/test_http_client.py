@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from itertools import pairwise
 
 import pytest
@@ -87,3 +89,125 @@ def test_what_would_break_the_framing_is_refused(target: str, headers: dict[str,
     """No path, name or value of a caller writes a line of its own."""
     with pytest.raises(InvalidInputError):
         request_bytes("GET", target, headers)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+BODYLESS = b"Content-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        OK + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        OK + b"Content-Length: 3, 3\r\n\r\nabc",
+        OK + b"Content-Length: -3\r\n\r\nabc",
+        OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: gzip\r\n\r\nabc",
+        OK + b"X: a\r\n b\r\n" + BODYLESS,
+        OK + b"X : a\r\n" + BODYLESS,
+        OK + b"X: a\0b\r\n" + BODYLESS,
+        b"HTTP/1.1 200 OK\n" + BODYLESS,
+        b"HTTP/1.1 99 \r\n" + BODYLESS,
+        b"HTTP/1.1 2000 \r\n" + BODYLESS,
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nabc",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\nabc",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 2000,
+    ],
+)
+def test_responses_whose_end_could_be_doubted_are_refused(sent: bytes) -> None:
+    """And changes of protocol that were not asked for, and interim responses without end."""
+    with pytest.raises(BadResponseError):
+        ResponseReader().feed(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "body", "is_kept"),
+    [
+        (b"HTTP/1.1 200\r\nContent-Length: 1\r\n\r\na", b"a", True),
+        (b"HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\na", b"a", True),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", b"", True),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", b"", True),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK + b"Content-Length: 1\r\n\r\na", b"a", True),
+        (OK + b'Transfer-Encoding: chunked\r\n\r\n1;x="y;z"\r\na\r\n0\r\n\r\n', b"a", True),
+        (OK + b"Connection: x, Close\r\nContent-Length: 1\r\n\r\na", b"a", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", b"a", False),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\na", b"a", True),
+    ],
+)
+def test_responses_of_every_legal_form_are_read(sent: bytes, body: bytes, is_kept: bool) -> None:
+    """No reason, no body whatever the length says, interim responses, extensions of chunks, and whether the connection stays."""
+    head, *rest = ResponseReader().feed(sent)
+    assert head[0] == HEAD
+    assert rest == ([(BODY, body)] if body else []) + [(END, is_kept)]
+
+
+def test_trailers_are_not_taken_for_headers() -> None:
+    """RFC 9110, 6.5.1: what comes behind the body must not change what stood before it."""
+    head, *_ = ResponseReader().feed(OK + b"X: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: b\r\nY: c\r\n\r\n")
+    assert head[2] == {"x": "a", "transfer-encoding": "chunked"}
+    with pytest.raises(BadResponseError, match="headers are larger"):
+        ResponseReader().feed(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"b" * 70_000 + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 ", OK + b"X: ", OK + b"Transfer-Encoding: chunked\r\n\r\n1;x=", OK + b"X"])
+def test_a_head_or_a_chunk_without_an_end_is_refused(start: bytes) -> None:
+    """A reason, a field, its name, or an extension that never ends."""
+    reader = ResponseReader()
+    reader.feed(start)
+
+    def feed_megabytes(n: int) -> None:
+        for _ in range(n * 100):
+            reader.feed(b"x" * 10_000)
+
+    with pytest.raises(BadResponseError):
+        feed_megabytes(2)
+
+
+def test_small_chunks_that_come_together_are_one_event() -> None:
+    """An object for each byte would cost a hundred times what is held."""
+    events = ResponseReader().feed(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 1000)
+    assert events[1:] == [(BODY, b"a" * 1000)]
+
+
+@given(st.sampled_from(["gzip", "deflate", "deflate, gzip"]), st.booleans(), st.lists(st.integers(0, 300), max_size=5))
+def test_folded_responses_are_unfolded_however_they_are_cut(coding: str, is_chunked: bool, cuts: list[int]) -> None:
+    """Proxies fold what our server sends as it is."""
+    body = b'{"data":[]}' * 20
+    folded = {"gzip": gzip.compress(body), "deflate": zlib.compress(body), "deflate, gzip": gzip.compress(zlib.compress(body))}[coding]
+    framing, content = (
+        (b"Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(folded), folded)) if is_chunked else (b"X: y", folded)
+    )
+    sent = OK + b"Content-Encoding: %b\r\n%b\r\n\r\n%b" % (coding.encode(), framing, content)
+    reader, events = ResponseReader(), list[Event]()
+    for begin, end in pairwise([0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]):
+        events += reader.feed(sent[begin:end]) if end > begin else []
+    events += [] if is_chunked else reader.eof()
+    assert joined(events)[1:] == [(BODY, body), (END, is_chunked)]
+
+
+@pytest.mark.parametrize(
+    ("folded", "coding", "text"),
+    [
+        (b"abc", b"gzip", "not gzip"),
+        (gzip.compress(b"abc")[:-1], b"gzip", "ends before"),
+        (b"abc", b"br", "not asked for"),
+        (gzip.compress(bytes(1001)), b"gzip", "larger than 1000 bytes"),
+    ],
+)
+def test_folded_responses_that_cannot_be_unfolded_are_refused(folded: bytes, coding: bytes, text: str) -> None:
+    """The limit is on what comes of them."""
+    sent = OK + b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b" % (coding, len(folded), folded)
+    with pytest.raises(BadResponseError, match=text):
+        ResponseReader(max_body_bytes=1000).feed(sent)
+    if b"gzip" in coding:
+        reader = ResponseReader(max_body_bytes=1000)
+        with pytest.raises(BadResponseError, match=text):
+            (reader.feed(OK + b"Content-Encoding: gzip\r\n\r\n" + folded), reader.eof())
+
+
+def test_a_folded_response_of_zeros_is_read_whatever_its_ratio() -> None:
+    """A tensor of zeros behind a proxy that compresses is no attack; 64 MiB are free."""
+    folded = gzip.compress(bytes(8 << 20))
+    events = ResponseReader().feed(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(folded), folded))
+    assert len(joined(events)[1][1]) == 8 << 20

@@ -28,12 +28,14 @@ from jina.codec.pieces import Message
 from jina.errors import BadClientInput, InvalidInputError, TransportError
 from jina.transport.http_client import HttpPool, HttpResponse
 from jina.wire import http_client as wire
+from jina.wire.content_coding import ACCEPTED
 from jina.wire.grpc import Metadata
 from jina.wire.status import GrpcStatus
 
 _ABSENT = frozenset((404, 405))
 _RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
 _LONGEST_TIMEOUT_S = 1e9
+_MAX_FAILURE_BYTES = 1 << 20
 _RESERVED = frozenset(("content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"))
 
 
@@ -132,7 +134,7 @@ class HttpCore:
 
     def headers(self, metadata: tuple[tuple[str, str | bytes], ...], *, is_json: bool = False) -> dict[str, str]:
         """Give the header fields of a request."""
-        found = {"host": self._authority, "accept": "application/json"}
+        found = {"host": self._authority, "accept": "application/json", "accept-encoding": ACCEPTED}
         if is_json:
             found["content-type"] = "application/json"
         for name, value in metadata:
@@ -200,22 +202,29 @@ class HttpCore:
             RpcError: The service does not stream.
             TransportError: The connection broke.
         """
-        headers = self.headers(post.metadata, is_json=True) | {"accept": "text/event-stream"}
+        headers = {**self.headers(post.metadata, is_json=True), "accept": "text/event-stream", "accept-encoding": "identity"}
         headers.setdefault("x-request-id", request_id)
         path = "/" + quote(post.on.strip("/"), safe="/!$&'()*+,;=:@%")
-        reader, status, content = EventReader(), 0, b""
+        reader, status, content = EventReader(self.pool.max_body_bytes), 0, b""
         is_events = False
         async for event in self.pool.stream("POST" if post.parameters else "GET", path, headers, body):
             if event[0] == wire.HEAD:
                 status = event[1]
                 is_events = status == 200 and event[2].get("content-type", "").startswith("text/event-stream")
             elif event[0] == wire.BODY and is_events:
-                for found in reader.feed(event[1]):
+                for found in _events_of(reader, event[1]):
                     yield found
-            elif event[0] == wire.BODY:
+            elif event[0] == wire.BODY and len(content) < _MAX_FAILURE_BYTES:
                 content += event[1]
         if status in (200, 405) and not is_events:
             text = f"endpoint {path!r} does not stream; call it with post"
             raise failure(HttpError, text, details=text)
         if not is_events:
             raise http_failure(status, content, path)
+
+
+def _events_of(reader: EventReader, data: bytes) -> list[tuple[str, bytes]]:
+    try:
+        return reader.feed(data)
+    except wire.BadResponseError as error:
+        raise TransportError(str(error)) from None

@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 
 from jina.errors import TransportError
 from jina.transport.connect import Connect
+from jina.transport.tls import explain
 from jina.wire import http_client as wire
 from jina.wire.http_client import BadResponseError, ResponseReader, request_bytes
 
@@ -41,17 +42,18 @@ class HttpConnection(asyncio.Protocol):
         is_open: It can carry a request.
     """
 
-    def __init__(self, max_body_bytes: int | None) -> None:
-        self._reader = ResponseReader(max_body_bytes)
+    def __init__(self) -> None:
+        self._reader = ResponseReader()
         self._events: deque[wire.Event] = deque()
         self._n_held = 0
         self._wake: asyncio.Future[None] | None = None
         self._error: Exception | None = None
         self._is_asked = self._is_paused = self.is_open = False
 
-    def send(self, request: bytes) -> None:
-        """Send a request; `receive` gives what is answered."""
+    def send(self, request: bytes, max_body_bytes: int | None) -> None:
+        """Send a request; `receive` gives what is answered, and fails if its body is larger."""
         self._is_asked = True
+        self._reader.max_body_bytes = max_body_bytes
         self._asked_s = asyncio.get_running_loop().time()
         self._transport.write(request)
 
@@ -106,7 +108,8 @@ class HttpConnection(asyncio.Protocol):
         if not self._reader.has_begun:
             is_stale = asyncio.get_running_loop().time() - self._asked_s < _STALE_S
             kind = StaleConnectionError if is_stale else TransportError
-            self._break(kind("the server closed the connection without an answer; does it speak HTTP? (https, where it speaks TLS)"))
+            reason = "the server closed the connection without an answer; does it speak HTTP? (https, where it speaks TLS)"
+            self._break(kind(explain(error) or reason))
             return
         try:
             self._take(self._reader.eof())
@@ -148,9 +151,9 @@ class HttpPool:
             connect: Opens a connection.
             target: What errors call the service.
             max_connections: Requests at once; further ones wait.
-            max_body_bytes: Larger responses fail.
+            max_body_bytes: Larger responses fail; those of `stream` may have any size.
         """
-        self._connect, self._target, self._max_body_bytes = connect, target, max_body_bytes
+        self._connect, self._target, self.max_body_bytes = connect, target, max_body_bytes
         self._idle: deque[HttpConnection] = deque()
         self._all: set[HttpConnection] = set()
         self._free = asyncio.Semaphore(max_connections)
@@ -166,7 +169,7 @@ class HttpPool:
         data = request_bytes(method, target, headers, body)
         status, found, parts = 0, dict[str, str](), list[bytes]()
         async with self._free:
-            connection, event = await self._begin(data)
+            connection, event = await self._begin(data, self.max_body_bytes)
             try:
                 while event[0] != wire.END:
                     if event[0] == wire.HEAD:
@@ -189,7 +192,7 @@ class HttpPool:
         """
         data = request_bytes(method, target, headers, body)
         async with self._free:
-            connection, event = await self._begin(data)
+            connection, event = await self._begin(data, None)
             is_whole = False
             try:
                 while not is_whole:
@@ -203,11 +206,11 @@ class HttpPool:
                     self._drop(connection)
         yield event
 
-    async def _begin(self, data: bytes) -> tuple[HttpConnection, wire.Event]:
+    async def _begin(self, data: bytes, max_body_bytes: int | None) -> tuple[HttpConnection, wire.Event]:
         """Send a request; gives its connection and the first event of the response."""
         while True:
             connection, is_kept = await self._take()
-            connection.send(data)
+            connection.send(data, max_body_bytes)
             try:
                 return connection, await connection.receive()
             except StaleConnectionError:
@@ -236,7 +239,7 @@ class HttpPool:
             self._all.discard(connection)
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                _, made = await self._connect(lambda: HttpConnection(self._max_body_bytes))
+                _, made = await self._connect(HttpConnection)
         except TimeoutError:
             raise TransportError(f"failed to connect to {self._target}: no answer within {_CONNECT_TIMEOUT_S:g} s") from None
         except OSError as error:

@@ -1,4 +1,7 @@
-"""HTTP/1.1 in the client's role, sans-IO, over llhttp: requests to bytes, bytes to responses. One request at a time; no pipelining."""
+"""HTTP/1.1 in the client's role, sans-IO, over llhttp: requests to bytes, bytes to responses. One request at a time; no pipelining.
+
+The requests are those whose responses have a body (no HEAD, no CONNECT). Content codings are undone; trailers are passed over.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any, Final
 import httptools
 
 from jina.errors import InvalidInputError
+from jina.wire.content_coding import CodingError, Unfolding, codings_of
 
 HEAD: Final = 1
 """(HEAD, status, headers): names in lower case; of equal names the values are joined with a comma."""
@@ -18,6 +22,11 @@ END: Final = 3
 """(END, keep_alive): the response is complete; another request may follow if `keep_alive`."""
 
 MAX_HEADER_BYTES: Final = 65536
+_FREE_BYTES: Final = 64 << 20
+"""A folded response may unfold to this size whatever the ratio: tensors of zeros are common, and hostile servers rare."""
+_INTERIM_BYTES: Final = 64
+_MAX_FRAMING_BYTES: Final = 1 << 20
+_MAX_FRAMING_RATIO: Final = 16
 Event = tuple[Any, ...]
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
@@ -61,18 +70,21 @@ class ResponseReader:
 
     Attributes:
         has_begun: Some of the present response has come.
+        max_body_bytes: A body that is larger, unfolded, is refused.
     """
 
     def __init__(self, max_body_bytes: int | None = None) -> None:
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
         self._begin()
 
     def _begin(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._events: list[Event] = []
-        self._n_header, self._n_body = 0, 0
-        self._is_until_eof = self.has_begun = self._is_over = False
+        self._pieces: list[bytes] = []
+        self._unfolding: Unfolding | None = None
+        self._n_read = self._n_header = self._n_body = 0
+        self._is_until_eof = self.has_begun = False
 
     def feed(self, data: bytes) -> list[Event]:
         """Take what was read.
@@ -89,6 +101,12 @@ class ResponseReader:
             if data[:1] == b"\x00" and data[3:4] == b"\x04":  # SETTINGS, the first frame of every HTTP/2 server (RFC 9113, 3.4)
                 raise BadResponseError("the server's answer is not HTTP/1.1: this is a gRPC port; use protocol='grpc'") from None
             raise BadResponseError(f"the server's answer is not HTTP: {error}") from None
+        except httptools.HttpParserUpgrade:
+            raise BadResponseError("the server changed to another protocol, which it was not asked for") from None
+        self._n_read += len(data)
+        if self._n_read > _MAX_FRAMING_BYTES + _MAX_FRAMING_RATIO * self._n_body:  # the parser keeps a field that has no end
+            raise BadResponseError("the server's answer has hardly a body for its headers, or for the framing of its chunks")
+        self._flush()
         return self._take()
 
     def eof(self) -> list[Event]:
@@ -99,7 +117,28 @@ class ResponseReader:
         """
         if not self._is_until_eof:
             raise BadResponseError("the server closed the connection before its answer was complete")
+        self._end_coding()
         return [(END, False)]
+
+    def _flush(self) -> None:
+        """Make one event of the pieces of a body that came together, unfolded."""
+        if not self._pieces:
+            return
+        data, self._pieces = b"".join(self._pieces), []
+        if self._unfolding is not None:
+            try:
+                data = b"".join(self._unfolding.feed(data))
+            except CodingError as error:
+                raise BadResponseError(f"the server's answer: {error}") from None
+        if data:
+            self._events.append((BODY, data))
+
+    def _end_coding(self) -> None:
+        if self._unfolding is not None:
+            try:
+                self._unfolding.end()
+            except CodingError as error:
+                raise BadResponseError(f"the server's answer: {error}") from None
 
     def _take(self) -> list[Event]:
         events, self._events = self._events, []
@@ -113,29 +152,51 @@ class ResponseReader:
         if self._events and self._events[-1][0] == END:
             raise BadResponseError("the server sent more than it was asked for")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self._n_header += len(key) + len(text)
-        if self._n_header > MAX_HEADER_BYTES:
-            raise BadResponseError(f"the server's headers are larger than {MAX_HEADER_BYTES} bytes")
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        key, text = name.decode("latin-1").lower(), (value or b"").decode("latin-1").strip(" \t")
+        self._count(len(key) + len(text))
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        headers, self._headers = self._headers, {}  # what follows are trailers, or the next head's
         if status < 200:
-            self._headers = {}
+            self._count(_INTERIM_BYTES)
             return
-        headers = self._headers
         has_body = status not in (204, 304)
-        self._is_until_eof = has_body and "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "")
+        coding = headers.get("transfer-encoding", "chunked")
+        if coding.lower() != "chunked":
+            raise BadResponseError(f"the server's answer is in the transfer coding {coding[:80]!r}; only 'chunked' is understood")
+        self._is_until_eof = has_body and "content-length" not in headers and "transfer-encoding" not in headers
+        if has_body and "content-encoding" in headers:
+            self._unfolding = self._unfolding_of(headers["content-encoding"])
         self._events.append((HEAD, status, headers))
+
+    def _count(self, n_bytes: int) -> None:
+        self._n_header += n_bytes
+        if self._n_header > MAX_HEADER_BYTES:
+            raise BadResponseError(f"the server's headers are larger than {MAX_HEADER_BYTES} bytes")
+
+    def _unfolding_of(self, field: str) -> Unfolding | None:
+        try:
+            codings = codings_of(field)
+        except CodingError:
+            raise BadResponseError(f"the server's answer is in a coding that was not asked for: {field[:80]!r}") from None
+        text = _too_large(self.max_body_bytes)
+        return Unfolding(codings, max_bytes=self.max_body_bytes, too_large=text, free_bytes=_FREE_BYTES) if codings else None
 
     def on_body(self, data: bytes) -> None:
         self._n_body += len(data)
-        if self._max_body_bytes is not None and self._n_body > self._max_body_bytes:
-            raise BadResponseError(f"the server's answer is larger than {self._max_body_bytes} bytes; max_message_bytes moves the limit")
-        self._events.append((BODY, data))
+        if self.max_body_bytes is not None and self._n_body > self.max_body_bytes:
+            raise BadResponseError(f"the server's answer: {_too_large(self.max_body_bytes)}")
+        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() >= 200:
+            self._flush()
+            self._end_coding()
             self._events.append((END, self._parser.should_keep_alive()))
+
+
+def _too_large(limit: int | None) -> str:
+    return f"it is larger than {limit} bytes; max_message_bytes moves the limit"
