@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
+import shutil
 import socket
 import ssl
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
+import httpx
 import pytest
 import trustme
 
@@ -54,10 +58,151 @@ def test_our_client_calls_over_tls(running: Deployment, roots: Path, scheme: str
     assert client.post("/echo", Text(text="safe"), return_type=DocList[Text]).text == ["safe!"]
 
 
+def _files(roots: Path) -> dict[str, str]:
+    return {"ssl_certfile": str(roots / "cert.pem"), "ssl_keyfile": str(roots / "key.pem")}
+
+
+def _echo(where: Any) -> list[str]:
+    found: list[str] = where.post("/echo", Text(text="safe"), return_type=DocList[Text]).text
+    return found
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_client_may_bring_its_own_roots(running: Deployment, roots: Path, index: int) -> None:
+    """`ssl_ca_certs` goes before what the environment says."""
+    client = Client(
+        host="localhost", port=running.ports[index], protocol=["http", "grpc"][index], tls=True, ssl_ca_certs=roots / "root.pem"
+    )
+    assert _echo(client) == ["safe!"]
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_ssl_cert_file_is_heard(running: Deployment, roots: Path, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL's variable for the roots of the system."""
+    monkeypatch.delenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots / "root.pem"))
+    assert _echo(Client(host=f"{scheme}://localhost:{running.ports[['https', 'grpcs'].index(scheme)]}")) == ["safe!"]
+
+
+def test_a_deployment_calls_itself(running: Deployment) -> None:
+    """It knows its own certificate."""
+    assert _echo(running) == ["safe!"]
+    assert running.is_ready
+
+
 def test_a_caller_that_does_not_know_the_root_is_not_served(running: Deployment) -> None:
     """The client refuses a certificate that it cannot verify."""
     with pytest.raises(ConnectionError):
         Client(host=f"grpcs://localhost:{running.ports[1]}").post("/echo", Text(text="x"), return_type=DocList[Text])
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_host_that_the_certificate_does_not_name_is_refused(roots: Path, index: int) -> None:
+    """Whoever has a certificate of the authority must have it for this host."""
+    with Deployment(uses=Echo, protocol=["http", "grpc"], host="127.0.0.2", quiet=True, **_files(roots)) as deployment:
+        port, protocol = deployment.ports[index], ["http", "grpc"][index]
+        client = Client(host="127.0.0.2", port=port, protocol=protocol, tls=True, ssl_ca_certs=roots / "root.pem")
+        with pytest.raises(ConnectionError, match=r"IP address mismatch.*call it by a name that its certificate holds"):
+            _echo(client)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_tls_client_of_a_plain_service_is_told(protocol: str) -> None:
+    """And at once."""
+    expected = r"it does not speak TLS: leave out tls=True"
+    with Deployment(uses=Echo, protocol=protocol, quiet=True) as deployment, pytest.raises(ConnectionError, match=expected):
+        _echo(Client(port=deployment.port, protocol=protocol, tls=True))
+
+
+def test_a_plain_client_of_a_tls_service_is_told(running: Deployment) -> None:
+    """Over HTTP by the service itself, over gRPC by our client."""
+    answer = httpx.get(f"http://127.0.0.1:{running.ports[0]}/")
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "this port speaks TLS; write https:// in the place of http://"}
+    with pytest.raises(ValueError, match="this port speaks TLS"):
+        _echo(Client(port=running.ports[0], protocol="http"))
+    with pytest.raises(ConnectionError, match=r"tls=True, where it speaks TLS"):
+        _echo(Client(port=running.ports[1]))
+
+
+# --- client certificates -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def guarded(roots: Path) -> Iterator[Deployment]:
+    files = {**_files(roots), "ssl_ca_certs": str(roots / "root.pem")}
+    with Deployment(uses=Echo, protocol=["http", "grpc"], quiet=True, **files) as deployment:
+        yield deployment
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_callers_show_a_certificate_where_one_is_asked_for(guarded: Deployment, roots: Path, index: int) -> None:
+    """Whoever has none is told what is missing."""
+    where: dict[str, Any] = {"host": "localhost", "port": guarded.ports[index], "protocol": ["http", "grpc"][index], "tls": True}
+    where["ssl_ca_certs"] = str(roots / "root.pem")
+    assert _echo(Client(**where, **_files(roots))) == ["safe!"]
+    with pytest.raises(ConnectionError, match=r"it asks for a client certificate: give ssl_certfile and ssl_keyfile"):
+        _echo(Client(**where))
+
+
+def test_a_certificate_of_a_stranger_is_refused(guarded: Deployment, roots: Path, tmp_path: Path) -> None:
+    """Its authority is not the one that the service trusts."""
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
+    where: dict[str, Any] = {"port": guarded.ports[1], "tls": True, "ssl_ca_certs": str(roots / "root.pem")}
+    with pytest.raises(ConnectionError, match=r"it does not trust the authority of our client certificate"):
+        _echo(Client(host="localhost", **where, ssl_certfile=str(tmp_path / "own.pem")))
+
+
+def test_grpcio_shows_its_certificate(guarded: Deployment, roots: Path) -> None:
+    """As to any server that asks for one."""
+    parts = [(roots / name).read_bytes() for name in ("root.pem", "key.pem", "cert.pem")]
+    with grpc.secure_channel(f"localhost:{guarded.ports[1]}", grpc.ssl_channel_credentials(*parts)) as channel:
+        call = channel.unary_unary("/jina.JinaSingleDataRequestRPC/process_single_data")
+        assert b"safe!" in call(request("/echo", [Text(text="safe")]), timeout=20)
+
+
+def test_a_guarded_deployment_calls_itself(guarded: Deployment) -> None:
+    """With its own certificate, which its authority has signed."""
+    assert _echo(guarded) == ["safe!"]
+
+
+# --- what is agreed on -------------------------------------------------------------------------------------------------------------------
+
+
+def _connect(roots: Path, port: int, alpn: list[str]) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=str(roots / "root.pem"))
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20), server_hostname="localhost")
+
+
+@pytest.mark.parametrize(
+    ("index", "asked", "agreed"),
+    [
+        (0, ["h2", "http/1.1"], "h2"),
+        (0, ["http/1.1"], "http/1.1"),
+        (0, [], None),
+        (1, ["h2"], "h2"),
+        (1, ["http/1.1", "h2"], "h2"),
+        (1, [], None),
+    ],
+)
+def test_the_port_offers_what_it_speaks(running: Deployment, roots: Path, index: int, asked: list[str], agreed: str | None) -> None:
+    """HTTP ports both versions, gRPC ports HTTP/2; a caller without ALPN is served all the same."""
+    with _connect(roots, running.ports[index], asked) as sock:
+        assert sock.selected_alpn_protocol() == agreed
+        is_http2 = index == 1 or agreed == "h2"
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0" if is_http2 else b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert sock.recv(9)[3 if is_http2 else 0 :][:1] == (b"\x04" if is_http2 else b"H")
+
+
+@pytest.mark.parametrize("is_http2", [False, True])
+def test_httpx_calls_over_tls(running: Deployment, roots: Path, is_http2: bool) -> None:
+    """It takes HTTP/2 where it may."""
+    context = ssl.create_default_context(cafile=str(roots / "root.pem"))
+    with httpx.Client(verify=context, http2=is_http2) as client:
+        answer = client.get(f"https://localhost:{running.ports[0]}/", timeout=20)
+        assert (answer.status_code, answer.http_version) == (200, "HTTP/2" if is_http2 else "HTTP/1.1")
 
 
 def test_grpcio_calls_over_tls(running: Deployment, roots: Path) -> None:
@@ -68,14 +213,34 @@ def test_grpcio_calls_over_tls(running: Deployment, roots: Path) -> None:
         assert b"safe!" in call(request("/echo", [Text(text="safe")]), timeout=20)
 
 
-def test_old_tls_versions_are_refused(running: Deployment, roots: Path) -> None:
-    """TLS 1.2 or newer."""
-    context = ssl.create_default_context(cafile=str(roots / "root.pem"))
-    connection = http.client.HTTPSConnection("localhost", running.ports[0], context=context)
-    connection.request("GET", "/")
-    assert connection.getresponse().status == 200
-    assert connection.sock.version() in ("TLSv1.2", "TLSv1.3")
-    connection.close()
+def test_old_tls_versions_are_refused(running: Deployment) -> None:
+    """TLS 1.2 or newer, also for a caller that would take anything."""
+    for index in (0, 1):
+        context = ssl._create_unverified_context()
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with pytest.warns(DeprecationWarning, match="TLSv1"):
+            context.minimum_version = ssl.TLSVersion.TLSv1
+        with pytest.warns(DeprecationWarning, match="TLSv1"):
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with (
+            socket.create_connection(("127.0.0.1", running.ports[index]), timeout=20) as plain,
+            pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"),
+        ):
+            context.wrap_socket(plain)
+
+
+def test_slow_handshakes_hold_nobody_else(running: Deployment, roots: Path) -> None:
+    """A hundred callers that begin TLS and do not go on, and one that calls."""
+    with ExitStack() as stack:
+        for _ in range(50):
+            for port in running.ports:
+                sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+                sock.sendall(b"\x16\x03\x01\x02\x00\x01")
+        began = time.monotonic()
+        for index, protocol in enumerate(("http", "grpc")):
+            client = Client(host="localhost", port=running.ports[index], protocol=protocol, tls=True, ssl_ca_certs=roots / "root.pem")
+            assert _echo(client) == ["safe!"]
+        assert time.monotonic() - began < 5.0
 
 
 def test_a_caller_that_never_says_hello_is_let_go(roots: Path) -> None:
@@ -92,3 +257,65 @@ def test_a_certificate_that_cannot_be_read_is_found_before_anything_starts(tmp_p
     (tmp_path / "cert.pem").write_text("nonsense")
     with pytest.raises(ConfigError, match=r"cert\.pem"):
         Deployment(uses=Echo, port=0, ssl_certfile=str(tmp_path / "cert.pem"), ssl_keyfile=str(tmp_path / "cert.pem")).start()
+
+
+# --- files that change -------------------------------------------------------------------------------------------------------------------
+
+
+def _renew(folder: Path, authority: trustme.CA) -> None:
+    """Put a new certificate and key in the place of the old, as `mv` does."""
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    issued.private_key_pem.write_to_path(str(folder / "new.key"))
+    issued.cert_chain_pems[0].write_to_path(str(folder / "new.cert"))
+    (folder / "new.key").replace(folder / "key.pem")
+    (folder / "new.cert").replace(folder / "cert.pem")
+
+
+def _serial(roots: Path, port: int) -> str:
+    with _connect(roots, port, []) as sock:
+        found = sock.getpeercert()
+        assert found is not None
+        return str(found["serialNumber"])
+
+
+def _wait_for_another(roots: Path, port: int, serial: str) -> None:
+    deadline = time.monotonic() + 20
+    while _serial(roots, port) == serial:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("app", [None, "tests.process.web_apps:own"])
+def test_a_renewed_certificate_needs_no_restart(tmp_path: Path, app: str | None) -> None:
+    """New connections get it, also from a web app's process; those that were open go on."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "root.pem"))
+    _renew(tmp_path, authority)
+    with Deployment(uses=Echo, protocol="http", quiet=True, app=app, **_files(tmp_path)) as deployment:
+        port, before = deployment.port, _serial(tmp_path, deployment.port)
+        with _connect(tmp_path, port, ["http/1.1"]) as kept:
+            _renew(tmp_path, authority)
+            _wait_for_another(tmp_path, port, before)
+            kept.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert kept.recv(8) == b"HTTP/1.1"
+        if app is None:
+            assert _echo(deployment) == ["safe!"]
+
+
+def test_a_broken_pair_is_not_used_and_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The old certificate serves on; the log says why, and then that the mended one is used."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "root.pem"))
+    _renew(tmp_path, authority)
+    with Deployment(uses=Echo, quiet=True, **_files(tmp_path)) as deployment:
+        port, before = deployment.port, _serial(tmp_path, deployment.port)
+        shutil.copy(tmp_path / "key.pem", tmp_path / "cert.pem")
+        text, deadline = "", time.monotonic() + 20
+        while "the changed TLS files are not used" not in text:
+            assert _serial(tmp_path, port) == before
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            text += capfd.readouterr().err
+        assert "cert.pem" in text
+        _renew(tmp_path, authority)
+        _wait_for_another(tmp_path, port, before)
