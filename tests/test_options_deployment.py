@@ -124,7 +124,6 @@ def test_wrong_values_are_refused_with_the_name_and_the_value(given: dict[str, A
         ({"uses": "jinaai://jina-ai/Encoder"}, "Hub is no longer available"),
         ({"uses": "jinahub+docker://Encoder"}, "container image"),
         ({"external": True}, "Flow"),
-        ({"protocol": "websocket"}, "websocket"),
         ({"provider": "sagemaker"}, "provider=SAGEMAKER"),
     ],
 )

@@ -191,12 +191,6 @@ def test_options_of_grpcio_without_meaning_are_named_once() -> None:
     client.close()
 
 
-def test_websocket_comes_later() -> None:
-    """The error says what to use."""
-    with pytest.raises(NotSupportedError, match="a later release brings WebSocket"):
-        Client(protocol="websocket")
-
-
 def test_graphql_is_gone() -> None:
     """`mutate` says so."""
     with pytest.raises(NotSupportedError, match="use post"):

@@ -8,7 +8,6 @@ from jina.client.async_client import AsyncClient
 from jina.client.base import read_options
 from jina.client.sync_client import SyncClient
 from jina.enums import ProtocolType
-from jina.errors import NotSupportedError
 
 
 class GRPCClient(SyncClient):
@@ -31,15 +30,16 @@ class AsyncHTTPClient(AsyncClient):
     protocol: ClassVar[ProtocolType] = ProtocolType.HTTP
 
 
-class WebSocketClient:
-    """WebSocket comes with a later release."""
+class WebSocketClient(SyncClient):
+    """Calls a service over WebSocket."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotSupportedError("a later release brings WebSocket; use protocol='grpc' or protocol='http'")
+    protocol: ClassVar[ProtocolType] = ProtocolType.WEBSOCKET
 
 
-class AsyncWebSocketClient(WebSocketClient):
-    """WebSocket comes with a later release."""
+class AsyncWebSocketClient(AsyncClient):
+    """Calls a service over WebSocket from coroutines."""
+
+    protocol: ClassVar[ProtocolType] = ProtocolType.WEBSOCKET
 
 
 _CLASSES: dict[tuple[ProtocolType, bool], type[Any]] = {
@@ -60,8 +60,8 @@ def Client(args: Any = None, **kwargs: Any) -> Any:
 
     Args:
         args: A namespace of arguments, instead of keywords.
-        **kwargs: `host` (may hold scheme and port), `port`, `protocol` (`grpc` or `http`), `tls`, `asyncio` (give coroutines and async
-            iterators), `prefetch`; all of them in `jina.options.ClientOptions`.
+        **kwargs: `host` (may hold scheme and port), `port`, `protocol` (`grpc`, `http` or `websocket`), `tls`, `asyncio` (give coroutines
+            and async iterators), `prefetch`; all of them in `jina.options.ClientOptions`.
 
     Raises:
         ConfigError: A value that cannot work, or one that is said twice.

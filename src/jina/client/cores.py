@@ -49,6 +49,10 @@ def make_core(options: ClientOptions, open_connection: Connect | None = None) ->
         from jina.transport.http_client import HttpPool
 
         return HttpCore(HttpPool(way, target, max_body_bytes=options.max_message_bytes), address)
+    if options.protocol == ProtocolType.WEBSOCKET:
+        from jina.client.websocket import WebSocketCore
+
+        return WebSocketCore(way, target, address, max_message_bytes=options.max_message_bytes)
     from jina.client.channel_options import read_channel_options
     from jina.client.grpc import GrpcCore
     from jina.transport.grpc_channel import GrpcChannel

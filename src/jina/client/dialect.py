@@ -10,11 +10,13 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from jina.client.exchange import FAILED, Deliver, Exchange
 from jina.codec.pieces import Message
 from jina.errors import BadClientInput
+
+T = TypeVar("T")
 
 
 class OursOnly(bytes):
@@ -27,7 +29,7 @@ class OursOnly(bytes):
     refused: BadClientInput
 
 
-def in_either(write: Callable[[str], bytes | None]) -> tuple[bytes | None, BadClientInput | None]:
+def in_either(write: Callable[[str], T]) -> tuple[T, BadClientInput | None]:
     """Write in docarray's dialect, else in ours; then also give why.
 
     Raises:
@@ -49,6 +51,12 @@ def ours_only(message: Message, refused: BadClientInput | None) -> Message:
     marked = OursOnly(bytes(message))
     marked.refused = refused
     return marked
+
+
+def foreign(refused: BadClientInput) -> BadClientInput:
+    """Make the error for documents that docarray's bytes cannot carry, to a service that reads no others."""
+    why = "the service does not say that it reads more than docarray's bytes"
+    return BadClientInput(f"{refused}; {why}: call it with protocol='http', or send a BaseDoc, text or float in its place")
 
 
 class AgreeingExchange(Exchange):
@@ -93,8 +101,7 @@ class AgreeingExchange(Exchange):
     async def _ask(self, refused: BadClientInput) -> None:
         try:
             if not await self._agree():
-                why = "the service does not say that it reads more than docarray's bytes"
-                raise BadClientInput(f"{refused}; {why}: call it with protocol='http', or send a BaseDoc, text or float in its place")
+                raise foreign(refused)
         except Exception as error:
             self._inner.cancel()
             self._deliver((FAILED, error))

@@ -1,4 +1,4 @@
-"""Old import path of the WebSocket clients, which a later release brings: making one says so."""
+"""Old import path of the WebSocket clients."""
 
 from __future__ import annotations
 

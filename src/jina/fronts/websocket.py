@@ -24,7 +24,7 @@ from jina.wire.websocket_handshake import BYTES, JSON, Refused
 if TYPE_CHECKING:
     from jina.fronts.front import Front
 
-_SPEAKERS: dict[tuple[bytes, str], Callable[[Session, Note], Speaker]] = {
+SPEAKERS: dict[tuple[bytes, str], Callable[[Session, Note], Speaker]] = {
     (b"/", BYTES): BytesSpeaker,
     (b"/", JSON): JsonSpeaker,
     (b"/stream_doc", BYTES): StreamSpeaker,
@@ -32,6 +32,7 @@ _SPEAKERS: dict[tuple[bytes, str], Callable[[Session, Note], Speaker]] = {
     (b"/dry_run", BYTES): DryRunSpeaker,
     (b"/dry_run", JSON): DryRunSpeaker,
 }
+"""Who speaks, by path and sub-protocol."""
 _DIALECT_LINE = f"{DIALECT[0]}: {DIALECT[1]}\r\n".encode()
 _ORIGIN = "pages of another origin may not call this service, which asks for no key; cors=True lets them"
 
@@ -43,7 +44,7 @@ def open_session(front: Front, request: Request, note: Note, channel: Channel) -
     on the loopback: where there is no key to protect it, it is asked for.
     """
     head = request.head
-    speaker = _SPEAKERS.get((request.target.partition(b"?")[0], websocket_handshake.protocol_of(head.headers)))
+    speaker = SPEAKERS.get((request.target.partition(b"?")[0], websocket_handshake.protocol_of(head.headers)))
     if note.problem:
         return Refused(400, note.problem)
     if speaker is None:

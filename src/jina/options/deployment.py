@@ -77,7 +77,7 @@ class DeploymentOptions:
         minimum=None,
     )
     protocol: tuple[ProtocolType, ...] = argument(
-        (ProtocolType.GRPC,), values.protocols, "what to speak: grpc, http, or both", group=_SERVICE, aliases=("protocols",)
+        (ProtocolType.GRPC,), values.protocols, "what to speak: some of grpc, http, websocket", group=_SERVICE, aliases=("protocols",)
     )
     reuse_port: bool = argument(False, values.flag, "let other services listen on the same port (SO_REUSEPORT)", group=_SERVICE)
     unix_access: str = argument(
@@ -209,7 +209,12 @@ class DeploymentOptions:
         Limits.max_body_bytes, values.size, "largest HTTP body, e.g. '100 MiB'", group=_LIMITS, none_is_value=True, minimum=1
     )
     max_message_bytes: int | None = argument(
-        Limits.max_message_bytes, values.size, "largest gRPC message, e.g. '1 GiB'", group=_LIMITS, none_is_value=True, minimum=1
+        Limits.max_message_bytes,
+        values.size,
+        "largest gRPC or WebSocket message, e.g. '1 GiB'",
+        group=_LIMITS,
+        none_is_value=True,
+        minimum=1,
     )
     max_buffered_bytes: int | None = argument(
         None, values.size, "most bytes held at once in a process; by default a quarter of its memory", group=_LIMITS, minimum=1
@@ -370,7 +375,7 @@ def _check_key(options: DeploymentOptions) -> None:
 
 def _check_ports(options: DeploymentOptions) -> None:
     if not options.protocol:
-        raise ConfigError("protocol is empty; give at least one of grpc, http")
+        raise ConfigError("protocol is empty; give at least one of grpc, http, websocket")
     if len(set(options.protocol)) != len(options.protocol):
         raise ConfigError(f"protocol names one twice: {', '.join(map(str, options.protocol))}")
     if not options.host:
@@ -409,10 +414,6 @@ def _later_features(options: DeploymentOptions) -> tuple[tuple[bool, str], ...]:
         (options.shards > 1, f"shards={options.shards} is not supported yet, a later release brings it; use shards=1"),
         (options.replicas > 1, f"replicas={options.replicas} is not supported yet, a later release brings it; use replicas=1"),
         (options.external, "external=True belongs to a Flow, which a later release brings; call the service with a Client"),
-        (
-            ProtocolType.WEBSOCKET in options.protocol,
-            "protocol websocket is not supported yet, a later release brings it; use grpc or http",
-        ),
         (options.provider != ProviderType.NONE, f"provider={options.provider} is not supported yet, a later release brings it"),
         (options.pod_role == PodRoleType.HEAD, "a head of shards is not supported yet, a later release brings it"),
     )

@@ -61,7 +61,7 @@ class Parts:
             options=self._plan.front,
             buffered=Buffered(self._plan.front.get("max_buffered_bytes")),
         )
-        self._fronts = {protocol: make_front(service, [protocol]) for protocol in ("grpc", "http")}
+        self._fronts = {protocol: make_front(service, [protocol]) for protocol in ("grpc", "http", "websocket")}
         self.connectors: dict[str, Connect] = {name: memory.connector(front.make_protocol) for name, front in self._fronts.items()}
 
     async def stop(self) -> None:

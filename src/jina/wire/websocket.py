@@ -232,6 +232,11 @@ class Connection:
         if self.is_open:
             self._write(Opcode.PING, b"")
 
+    def pong(self) -> None:
+        """Give a sign of life that nobody asked for."""
+        if self.is_open:
+            self._write(Opcode.PONG, b"")
+
     def close(self, code: int, reason: str = "") -> None:
         """Send no more; what the peer still sends can be read until it has answered. The reason is cut to what fits."""
         if self.is_open:

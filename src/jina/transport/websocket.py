@@ -1,0 +1,255 @@
+"""A client's WebSocket connections to one service: the handshake over HTTP/1.1, then messages. Everything here belongs to one loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from jina.call import DIALECT
+from jina.errors import TransportError
+from jina.transport.connect import Connect
+from jina.wire import websocket, websocket_handshake
+from jina.wire.http_client import BODY, END, HEAD, MAX_HEADER_BYTES, BadResponseError, ResponseReader, request_bytes
+
+LOST = 1006
+"""The code of a connection that ended without one (RFC 6455, 7.1.5)."""
+_OPEN_TIMEOUT_S = 20.0
+_CLOSE_TIMEOUT_S = 2.0
+_MAX_REFUSAL_BYTES = 1 << 20
+_SIGN_S = 10.0
+_END_OF_HEAD = b"\r\n\r\n"
+_SWITCHING = b"HTTP/1.1 101"
+
+
+class RefusedHandshakeError(TransportError):
+    """The service answered with another status than 101."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"the service refused the WebSocket with HTTP status {status}")
+        self.status, self.body = status, body
+
+
+class Owner(Protocol):
+    """Who uses a connection."""
+
+    def message(self, data: bytes) -> None:
+        """Take one message of the server's."""
+
+    def closed(self, code: int, reason: str) -> None:
+        """The connection has ended; LOST stands for an end without a code."""
+
+
+class WebSocketConnection(asyncio.Protocol):
+    """One connection; whoever opens it gives it an owner.
+
+    Attributes:
+        owner: Hears what comes.
+        is_open: Messages may be sent.
+        is_ours: The service says that it reads our dialect.
+    """
+
+    owner: Owner | None = None
+
+    def __init__(self, request: bytes, key: str, max_message_bytes: int | None) -> None:
+        self._request, self._key, self._max_message_bytes = request, key, max_message_bytes
+        self._head = b""
+        self._refusal: ResponseReader | None = None
+        self._status, self._body = 0, b""
+        self._wire: websocket.Connection | None = None
+        self._is_flush_due = self._is_paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.is_open = self.is_ours = False
+
+    # --- for the owner ---------------------------------------------------------------------------------------------------------------
+
+    def send(self, data: bytes, *, is_text: bool = False) -> None:
+        """Send a message; those of one turn of the loop leave together."""
+        if self._wire is not None:
+            self._wire.send(data, is_text=is_text)
+            if not self._is_flush_due:
+                self._is_flush_due = True
+                self._loop.call_soon(self._flush)
+
+    def pause(self) -> None:
+        """Read no further until `resume`; meanwhile the server, whose pings are not read, is given signs of life."""
+        if not self._is_paused and self.is_open:
+            self._is_paused = True
+            self._transport.pause_reading()
+            self._timer = self._loop.call_later(_SIGN_S, self._give_sign)
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._is_paused:
+            self._is_paused = False
+            self._stop_timer()
+            self._transport.resume_reading()
+
+    def close(self, code: int = websocket.OK) -> None:
+        """Close, without hearing of the end; work that is under way for us is given up."""
+        self.owner = None
+        if self._wire is not None and self.is_open:
+            self.resume()
+            self._wire.close(code)
+            self._flush()
+            self._wait_for_end()
+        else:
+            self._transport.abort()
+        self.is_open = False
+
+    def _give_sign(self) -> None:
+        if self._wire is not None:
+            self._wire.pong()
+            self._flush()
+        self._timer = self._loop.call_later(_SIGN_S, self._give_sign)
+
+    def _wait_for_end(self) -> None:
+        """The server ends the connection (RFC 6455, 7.1.1), but not for ever."""
+        self._stop_timer()
+        self._timer = self._loop.call_later(_CLOSE_TIMEOUT_S, self._transport.abort)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        out = b"" if self._wire is None else self._wire.take_output()
+        if out and not self._transport.is_closing():
+            self._transport.write(out)
+
+    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
+        self.opened: asyncio.Future[None] = self._loop.create_future()
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        if self._wire is None:
+            try:
+                data = self._read_handshake(data)
+            except (BadResponseError, ValueError) as error:
+                self._fail(TransportError(str(error)))
+        if self._wire is None or not data:
+            return
+        self._wire.receive(data)
+        while (event := self._wire.next_event(self._loop.time())) is not None:
+            if event[0] == websocket.MESSAGE:
+                if self.owner is not None:
+                    self.owner.message(event[1])
+            else:
+                self._end(event[1], event[2])
+        self._flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._stop_timer()
+        self._fail(
+            TransportError("the server closed the connection without an answer; does it speak WebSocket? (wss, where it speaks TLS)")
+        )
+        self._end(LOST, "the connection was lost")
+
+    def _end(self, code: int, reason: str) -> None:
+        was_open, self.is_open = self.is_open, False
+        owner, self.owner = self.owner, None
+        if was_open and not self._transport.is_closing():
+            self._wait_for_end()
+        if owner is not None:
+            owner.closed(code, reason)
+
+    # --- the handshake ---------------------------------------------------------------------------------------------------------------
+
+    def _read_handshake(self, data: bytes) -> bytes:
+        """Take bytes of the response; gives what follows a 101."""
+        if self._refusal is None:
+            self._head += data
+            if not self._head.startswith(_SWITCHING[: len(self._head)]):
+                self._refusal, data, self._head = ResponseReader(_MAX_REFUSAL_BYTES), self._head, b""
+        if self._refusal is not None:
+            self._read_refusal(self._refusal, data)
+            return b""
+        head, end, rest = self._head.partition(_END_OF_HEAD)
+        if not end:
+            if len(head) > MAX_HEADER_BYTES:
+                raise BadResponseError(f"the server's headers are larger than {MAX_HEADER_BYTES} bytes")
+            return b""
+        self._begin(_fields(head))
+        return rest
+
+    def _begin(self, headers: Mapping[str, str]) -> None:
+        fault = websocket_handshake.fault_of(self._key, headers)
+        if fault:
+            raise BadResponseError(fault)
+        chosen = headers.get("sec-websocket-extensions", "")
+        deflate = websocket.read_answer(chosen) if chosen else None
+        self._wire = websocket.Connection(is_client=True, max_message_bytes=self._max_message_bytes, deflate=deflate)
+        self._head = b""
+        self.is_ours = headers.get(DIALECT[0]) == DIALECT[1]
+        self.is_open = True
+        if not self.opened.done():
+            self.opened.set_result(None)
+
+    def _read_refusal(self, reader: ResponseReader, data: bytes) -> None:
+        for event in reader.feed(data):
+            if event[0] == HEAD:
+                self._status = event[1]
+            elif event[0] == BODY:
+                self._body += event[1]
+            elif event[0] == END:
+                self._fail(RefusedHandshakeError(self._status, self._body))
+
+    def _fail(self, error: Exception) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(error)
+            self.opened.exception()
+            self._transport.abort()
+
+
+def _fields(head: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in head.decode("latin-1").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip():
+            raise BadResponseError(f"the server's answer is not HTTP: {line[:80]!r} is no header field")
+        name, value = name.lower(), value.strip(" \t")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+async def open_websocket(
+    connect: Connect, target: str, path: str, headers: Mapping[str, str], *, max_message_bytes: int | None, deflate: bool = False
+) -> WebSocketConnection:
+    """Open a connection; gives it once the handshake is done.
+
+    Args:
+        connect: Opens the connection below.
+        target: What errors call the service.
+        path: Of the request.
+        headers: Its fields, `host` among them.
+        max_message_bytes: Larger messages close the connection.
+        deflate: Offer to compress messages.
+
+    Raises:
+        RefusedHandshakeError: The service answered with another status.
+        TransportError: It cannot be reached, or does not speak WebSocket.
+        InvalidInputError: A field cannot be written.
+    """
+    key = websocket_handshake.new_key()
+    fields = websocket_handshake.ask(key, headers, offer=websocket.make_offer() if deflate else "")
+    request = request_bytes("GET", path, fields)
+    try:
+        async with asyncio.timeout(_OPEN_TIMEOUT_S):
+            _, connection = await connect(lambda: WebSocketConnection(request, key, max_message_bytes))
+            try:
+                await connection.opened
+            except BaseException:
+                connection.close()
+                raise
+    except TimeoutError:
+        raise TransportError(f"failed to connect to {target}: no answer within {_OPEN_TIMEOUT_S:g} s") from None
+    except OSError as error:
+        raise TransportError(f"failed to connect to {target}: {error}") from error
+    made: WebSocketConnection = connection
+    return made

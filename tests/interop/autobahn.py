@@ -1,0 +1,79 @@
+"""The Autobahn cases (through kosoku) against our front and our client, both as echoes: `make autobahn`, or `python -m tests.interop.autobahn`.
+
+Exits with 1 if a case failed. `CASES` on the command line (`1.*`, `9.1.6`) run alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import sys
+import time
+from functools import partial
+from typing import Any
+
+import kosoku
+from kosoku import FailureError, run_fuzzingclient
+
+from jina.fronts import websocket
+from jina.fronts.front import Front
+from jina.fronts.http_calls import Note
+from jina.fronts.websocket_session import Answer, Session
+from jina.wire.websocket_handshake import JSON
+
+
+class Echo:
+    """A speaker that gives every message back."""
+
+    def __init__(self, session: Session, note: Note) -> None:
+        self._session = session
+
+    def opened(self) -> Answer | None:
+        return None
+
+    def message(self, data: bytes, is_text: bool) -> Answer | None:
+        return partial(self._session.send, data, is_text=is_text)
+
+
+class _Handler:
+    needs_task = False
+
+    async def __call__(self, call: Any) -> Any:
+        raise AssertionError("nothing is called")
+
+
+async def of_server(cases: list[str]) -> list[Any]:
+    """What became of each case with our front as the server."""
+    websocket.SPEAKERS[b"/", JSON] = Echo
+    front = Front(_Handler(), [], protocols=["websocket"])
+    server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        return list(await run_fuzzingclient(f"127.0.0.1:{port}", cases or None, None, concurrency=8))
+    except FailureError as failure:
+        return list(failure.results)
+    finally:
+        server.close()
+
+
+def tell(name: str, results: list[Any], took_s: float) -> int:
+    """Print a summary and what is not OK; gives the number of failed cases."""
+    print(f"{name}: {len(results)} cases in {took_s:.0f} s (kosoku {getattr(kosoku, '__version__', '0.1.0')})")
+    for what in ("behavior", "behavior_close"):
+        counts = collections.Counter(getattr(each, what).value for each in results)
+        print(f"  {what}: {', '.join(f'{count} {value}' for value, count in counts.most_common())}")
+    for each in results:
+        if each.behavior.value not in ("OK", "INFORMATIONAL") or each.behavior_close.value not in ("OK", "INFORMATIONAL"):
+            print(f"  {each.case_id}: {each.behavior.value}, close {each.behavior_close.value}: {each.result} {each.result_close}")
+    bad = {"FAILED", "ERROR", "WRONG CODE", "UNCLEAN", "FAILED BY CLIENT"}
+    return sum(each.behavior.value in bad or each.behavior_close.value in bad for each in results)
+
+
+async def main(cases: list[str]) -> int:
+    started_s = time.monotonic()
+    results = await of_server(cases)
+    return tell("our server", results, time.monotonic() - started_s)
+
+
+if __name__ == "__main__":
+    sys.exit(1 if asyncio.run(main(sys.argv[1:])) else 0)
