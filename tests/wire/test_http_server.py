@@ -116,6 +116,15 @@ def test_a_body_that_comes_with_an_upgrade_is_no_request(cut: int, framing: byte
     assert events[0].head.headers["x-a"] == "1"
 
 
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_a_bad_request_behind_one_that_asks_for_an_upgrade_is_refused(body: bytes) -> None:
+    """Whether the parser finds the fault or we do."""
+    first = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    for bad in (b"junk\r\n\r\n", b"GET http://h/ HTTP/1.1\r\n\r\n"):
+        assert seen(connection().receive(first + bad, 0.0)) == [(b"POST", b"/", body), 400]
+        assert seen(connection().receive(first + first + bad, 0.0)) == [(b"POST", b"/", body)] * 2 + [400]
+
+
 def test_connect_has_no_body() -> None:
     """What follows it would be a tunnel's."""
     core = connection()

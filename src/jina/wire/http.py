@@ -125,11 +125,14 @@ class ServerConnection:
         parser = self._parser
         if parser is None:
             parser = self._parser = httptools.HttpRequestParser(self)
+        rest: bytes | None = None
         try:
             try:
                 parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                self._go_on(data[upgrade.args[0] :])
+                rest = data[upgrade.args[0] :]
+            if rest is not None:
+                self._go_on(rest)
         except _StopReading:
             pass
         except httptools.HttpParserCallbackError as error:
