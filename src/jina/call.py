@@ -23,7 +23,7 @@ class Payload(msgspec.Struct, gc=False):
     Attributes:
         data: The documents. `json`: a JSON array (or one JSON object if `is_single`). `strict` and `ours`: a serialised
             `DocListProto` (or one `DocProto` if `is_single`) in docarray's dialect or in ours.
-            Large ones in a binary encoding may be a memoryview in a front, where they are only passed on.
+            Large ones in a binary encoding may be `codec.pieces`: for passing on, or for `placed`.
         encoding: `"json"`, `"strict"` or `"ours"`.
         is_single: One document rather than a list: what streaming endpoints take and give.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina.codec.pieces import LARGE, Bytes, Pieces, gathered, message_of
+from jina.codec.pieces import LARGE, Bytes, Pieces, gathered, message_of, placed, tail
 
 
 def test_a_small_message_is_plain_bytes() -> None:
@@ -33,3 +33,14 @@ def test_gathering_keeps_the_bytes_and_their_order(parts: list[Bytes]) -> None:
     if len(b"".join(parts)) >= LARGE:
         kept = [part for part in parts if len(part) >= LARGE // 4]
         assert [id(part) for part in out if len(part) >= LARGE // 4 and any(part is one for one in kept)] == [id(part) for part in kept]
+
+
+def test_the_tail_of_a_large_message_is_found_in_it_again() -> None:
+    """Its reader gets the whole message and a place, so that nothing is copied."""
+    message = bytes(10) + bytes(range(256)) * 1000
+    rest = tail(message, 10)
+
+    assert bytes(rest) == message[10:]
+    assert placed(rest)[0] is message
+    assert placed(rest)[1] == 10
+    assert placed(tail(b"0123", 2)) == (b"23", 0)

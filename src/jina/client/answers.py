@@ -51,7 +51,7 @@ class GrpcAnswer(Answer):
         envelope = self._envelope
         if self._response is not None or envelope.docs_bytes is not None:
             return list(self.response(wanted).docs)
-        return wanted.read("decode_proto", bytes(envelope.docs)) if envelope.docs else []
+        return wanted.read("decode_proto", envelope.docs) if envelope.docs else []
 
     def response(self, wanted: ReturnType) -> Any:
         if self._response is None:

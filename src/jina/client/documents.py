@@ -6,19 +6,21 @@ from functools import lru_cache
 from typing import Any
 
 from jina.client.inputs import Batch, checked
+from jina.codec.pieces import Message, placed
 from jina.errors import BadClientInput, ConfigError, InvalidInputError, JinaError
 from jina.hints import is_document_class, list_of
 
 
-def encode_proto(batch: Batch, dialect: str = "strict") -> bytes | None:
-    """Give a batch as a serialised DocListProto; None for no documents at all.
+def encode_proto(batch: Batch, dialect: str = "strict") -> Message | None:
+    """Give a batch as a serialised DocListProto, large ones in pieces; None for no documents at all.
 
     Raises:
         BadClientInput: A value that the dialect cannot carry.
     """
     if batch is None:
         return None
-    return b"".join(_encoded(batch, "encode_proto", dialect=dialect))
+    parts = _encoded(batch, "encode_pieces", dialect=dialect)
+    return parts[0] if len(parts) == 1 else b"".join(map(bytes, parts))
 
 
 def encode_json(batch: Batch) -> bytes:
@@ -27,11 +29,11 @@ def encode_json(batch: Batch) -> bytes:
     Raises:
         BadClientInput: A value that JSON cannot carry.
     """
-    parts = [part[1:-1] for part in _encoded(batch, "encode_json")] if batch is not None else []
+    parts = [bytes(part)[1:-1] for part in _encoded(batch, "encode_json")] if batch is not None else []
     return b"[" + b",".join(part for part in parts if part) + b"]"
 
 
-def _encoded(batch: Batch, method: str, **given: str) -> list[bytes]:
+def _encoded(batch: Batch, method: str, **given: str) -> list[Message]:
     from jina.codec import codec_for
 
     kind: Any = getattr(batch, "doc_type", None)
@@ -41,8 +43,8 @@ def _encoded(batch: Batch, method: str, **given: str) -> list[bytes]:
     kinds: set[Any] = {kind} if is_typed else set(map(type, batch))
     try:
         if len(kinds) == 1:
-            return [bytes(getattr(codec_for(kinds.pop()), method)(batch, **given))]
-        return [bytes(getattr(codec_for(type(doc)), method)([doc], **given)) for doc in batch]
+            return [getattr(codec_for(kinds.pop()), method)(batch, **given)]
+        return [getattr(codec_for(type(doc)), method)([doc], **given) for doc in batch]
     except JinaError as error:
         raise BadClientInput(str(error)) from error
 
@@ -130,7 +132,8 @@ class ReturnType:
             InvalidInputError: They are not of the class that was asked for.
         """
         try:
-            return getattr(self.codec, method)(data)
+            whole, start = placed(data)
+            return getattr(self.codec, method)(whole, **({"start": start} if start else {}))
         except InvalidInputError as error:
             text = f"the answer's documents do not fit return_type {self.item.__name__!r}: {error}"
             raise InvalidInputError(text, details=error.details) from error

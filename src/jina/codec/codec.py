@@ -29,7 +29,7 @@ class Codec:
         self.encode_json, self.encode_json_one = json.encode, json.encode_one
         self.json_schema = json.json_schema
         self.decode_proto, self.decode_proto_one = proto.decode, proto.decode_one
-        self.encode_proto, self.encode_proto_one = proto.encode, proto.encode_one
+        self.encode_proto, self.encode_proto_one, self.encode_pieces = proto.encode, proto.encode_one, proto.encode_pieces
 
     def json_schema_v1(self) -> dict[str, Any]:
         """The JSON schema of one document in pydantic v1's dialect, as Jina's endpoint discovery gives it."""

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from jina.codec.fields import collect, last_text, skip_field, string_field, string_fields, text, truncated
-from jina.codec.pieces import LARGE, Message, Pieces, view
+from jina.codec.pieces import Message, message_of, tail
 from jina.codec.routes import read_route as read_route
 from jina.codec.routes import reply_routes as reply_routes
 from jina.codec.routes import route_bytes as route_bytes
@@ -38,7 +38,7 @@ class Envelope(msgspec.Struct, gc=False):
         endpoint, target_executor: None where the sender did not set them.
         status: A serialised StatusProto; empty if there is none (`read_status` reads it).
         parameters: A serialised Struct.
-        docs: A serialised DocListProto (of a SingleDocumentRequestProto: DocProto); None if there is none. A large one is a view.
+        docs: A serialised DocListProto (of a SingleDocumentRequestProto: DocProto); None if there is none. May be a `tail`.
         docs_bytes: docarray's own binary form, the alternative to `docs`.
         routes: Serialised RouteProtos.
         header: The serialised HeaderProto.
@@ -145,7 +145,7 @@ def _read_content(data: bytes, pos: int, end: int) -> tuple[bytes | None, bytes 
             if tag == 0x12:
                 docs, docs_bytes = [], data[start:pos]
             else:
-                docs.append(data[start:pos] if size < LARGE else view(data, start, pos))
+                docs.append(tail(data, start) if pos == len(data) else data[start:pos])
                 docs_bytes = None
     except IndexError:
         raise truncated() from None
@@ -309,15 +309,13 @@ def write_request(header: bytes, parameters: bytes = b"", routes: bytes = b"", d
     return bytes(request_message(header, parameters, routes, docs))
 
 
-def request_message(header: bytes, parameters: bytes, routes: bytes, docs: bytes | None) -> Message:
+def request_message(header: bytes, parameters: bytes, routes: bytes, docs: Message | None) -> Message:
     """The same; large documents are not copied."""
     if docs is None:
         return _front_part(header, parameters) + routes
     size = varint(len(docs))
     content = b'"' + varint(1 + len(size) + len(docs)) + b"\n" + size
-    if len(docs) >= LARGE:
-        return Pieces(_front_part(header, parameters) + routes + content, docs)
-    return b"".join((_front_part(header, parameters), routes, content, docs))
+    return message_of(b"".join((_front_part(header, parameters), routes, content)), docs)
 
 
 def write_document_request(header: bytes, parameters: bytes = b"", routes: bytes = b"", document: bytes | None = None) -> bytes:

@@ -28,14 +28,24 @@ class Pieces:
 Message = bytes | Pieces
 
 
-def message_of(head: bytes, body: Bytes) -> Message:
+def message_of(head: bytes, body: Bytes | Pieces) -> Message:
     """Put one thing before another, without a copy where that is large."""
+    if isinstance(body, Pieces):
+        return Pieces(head, *body.parts)
     return b"".join((head, body)) if len(body) < LARGE else Pieces(head, body)
 
 
-def view(data: bytes, start: int, end: int | None = None) -> bytes:
-    """Give a part of a large message without a copy. What it is given to must only pass it on: it has no methods of `bytes`."""
-    return cast("bytes", memoryview(data)[start:end])
+def tail(data: bytes, start: int) -> bytes:
+    """Give the rest of a message; of a large one without a copy, which has no methods of `bytes`: it is passed on, or `placed`."""
+    return data[start:] if len(data) - start < LARGE else cast("bytes", memoryview(data)[start:])
+
+
+def placed(data: bytes) -> tuple[bytes, int]:
+    """Give the bytes that a `tail` is the end of, and where it begins in them."""
+    if isinstance(data, memoryview):
+        whole: bytes = data.obj
+        return whole, len(whole) - len(data)
+    return bytes(data), 0
 
 
 def gathered(parts: list[Bytes]) -> list[Bytes]:

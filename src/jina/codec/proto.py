@@ -11,6 +11,7 @@ from struct import error as struct_error
 from typing import Any, NoReturn
 
 from jina.codec.locate import locate
+from jina.codec.pieces import LARGE, Message, Pieces
 from jina.codec.proto_encode import encoders_of
 from jina.codec.proto_read import ROOT, Reading, decoders_of
 from jina.codec.schema import Schema
@@ -43,7 +44,15 @@ class ProtoCodec:
         except (UnencodableError, UnicodeEncodeError) as error:
             _say_where(error, doc, dialect == "ours", ())
 
-    def decode(self, data: bytes, call_id: bytes = b"", *, dialect: str = "strict", trusted: bool = False) -> list[Any]:
+    def encode_pieces(self, docs: Iterable[Any], *, dialect: str = "strict") -> Message:
+        """The same for a message to send: large documents are not copied together."""
+        try:
+            parts = self._encoders[dialect][2](docs, 0)
+        except (UnencodableError, UnicodeEncodeError) as error:
+            _say_where(error, docs, dialect == "ours", ())
+        return b"".join(parts) if sum(map(len, parts)) < LARGE else Pieces(*parts)
+
+    def decode(self, data: bytes, call_id: bytes = b"", *, dialect: str = "strict", trusted: bool = False, start: int = 0) -> list[Any]:
         """The documents of a DocListProto.
 
         Args:
@@ -51,22 +60,23 @@ class ProtoCodec:
             call_id: Makes ids of documents that come without one.
             dialect: Of no consequence: what our dialect adds is marked in the bytes.
             trusted: The bytes come from one of our own processes, where these documents were already checked.
+            start: Where they begin in `data`.
         """
         try:
-            return self._decode(bytes(data), 0, len(data), ROOT, Reading(call_id, trusted))  # type: ignore[no-any-return]
+            return self._decode(bytes(data), start, len(data), ROOT, Reading(call_id, trusted))  # type: ignore[no-any-return]
         except (IndexError, struct_error):
-            raise _truncated(data) from None
+            raise _truncated(len(data) - start) from None
 
-    def decode_one(self, data: bytes, call_id: bytes = b"", *, dialect: str = "strict", trusted: bool = False) -> Any:
+    def decode_one(self, data: bytes, call_id: bytes = b"", *, dialect: str = "strict", trusted: bool = False, start: int = 0) -> Any:
         """The document of a DocProto."""
         try:
-            return self._decode_one(bytes(data), 0, len(data), ROOT, Reading(call_id, trusted, (0,)))
+            return self._decode_one(bytes(data), start, len(data), ROOT, Reading(call_id, trusted, (0,)))
         except (IndexError, struct_error):
-            raise _truncated(data) from None
+            raise _truncated(len(data) - start) from None
 
 
-def _truncated(data: bytes) -> MalformedError:
-    return MalformedError(f"not a protobuf message of documents: it ends within a field, after {len(data)} bytes")
+def _truncated(n_bytes: int) -> MalformedError:
+    return MalformedError(f"not a protobuf message of documents: it ends within a field, after {n_bytes} bytes")
 
 
 def _say_where(error: Exception, value: Any, is_ours: bool, path: tuple[str | int, ...]) -> NoReturn:

@@ -24,16 +24,18 @@ from jina.errors import UnencodableError
 
 EncodeOne = Callable[[Any, int], bytes]
 EncodeList = Callable[[Iterable[Any], int], bytes]
+EncodeParts = Callable[[Iterable[Any], int], list[bytes]]
+Encoders = tuple[EncodeOne, EncodeList, EncodeParts]
 # An array up to this size is copied into its place by way of `bytes`; a larger one is read where it is.
 _SMALL_ARRAY: Final = 16384
 
-_ENCODERS: Final[dict[tuple[type, bool], tuple[EncodeOne, EncodeList]]] = {}
+_ENCODERS: Final[dict[tuple[type, bool], Encoders]] = {}
 
 
-def encoders_of(cls: type, is_ours: bool) -> tuple[EncodeOne, EncodeList]:
-    """Functions that encode one document and a sequence of documents of a class; both take the depth at which it stands.
+def encoders_of(cls: type, is_ours: bool) -> Encoders:
+    """Functions that encode one document and a sequence of documents of a class, the last as parts that are to be joined.
 
-    Documents of other classes than `cls` are encoded as what they are.
+    All take the depth at which it stands. Documents of other classes than `cls` are encoded as what they are.
     """
     found = _ENCODERS.get((cls, is_ours))
     if found is None:
@@ -65,7 +67,7 @@ def items_of(doc: Any, schema: Schema) -> list[tuple[str, Any]]:
     return [*((k, v) for k, v in doc.__dict__.items() if not k.startswith("_")), *(doc.__pydantic_extra__ or {}).items()]
 
 
-def _compile(schema: Schema, is_ours: bool) -> tuple[EncodeOne, EncodeList]:
+def _compile(schema: Schema, is_ours: bool) -> Encoders:
     names: dict[str, Any] = {
         "C": schema.cls,
         "E": b"",
@@ -87,7 +89,7 @@ def _compile(schema: Schema, is_ours: bool) -> tuple[EncodeOne, EncodeList]:
         pieces += made
     source = _SLOW if schema.extra == "allow" else _source(_fetch(fields, schema), body, pieces)
     exec(compile(source, f"<encoder of {schema.name}>", "exec"), names)
-    return names["one"], names["many"]
+    return names["one"], lambda docs, depth: b"".join(names["parts"](docs, depth)), names["parts"]
 
 
 _SLOW: Final = """
@@ -95,12 +97,12 @@ def one(d, depth):
     if depth > 64: deep()
     return slow(d, depth) if type(d) is C else other(d, depth)
 
-def many(docs, depth):
+def parts(docs, depth):
     out = []
     for d in docs:
         b = one(d, depth)
         out += (L[len(b)], b)
-    return J(out)
+    return out
 """
 
 
@@ -113,8 +115,8 @@ def _source(fetch: list[str], body: list[str], pieces: list[str]) -> str:
         many += ["except KeyError:", " b = slow(d, depth)", " out += (L[len(b)], b)", " continue"]
     many += [*body, f"b = {joined}", "out += (L[len(b)], b)"]
     lines = ["def one(d, depth):", *(" " + line for line in one)]
-    lines += ["def many(docs, depth):", " if depth > 64: deep()", " out = []", " for d in docs:"]
-    return "\n".join([*lines, *("  " + line for line in many), " return J(out)"])
+    lines += ["def parts(docs, depth):", " if depth > 64: deep()", " out = []", " for d in docs:"]
+    return "\n".join([*lines, *("  " + line for line in many), " return out"])
 
 
 def _fetch(fields: Sequence[Field], schema: Schema) -> list[str]:
@@ -232,7 +234,8 @@ def _lazily(cls: type, is_ours: bool, which: int) -> Callable[[Any, int], bytes]
 
     def encode(value: Any, depth: int) -> bytes:
         if not made:
-            made.append(encoders_of(cls, is_ours)[which])
+            one, many, _ = encoders_of(cls, is_ours)
+            made.append(many if which else one)
         return made[0](value, depth)
 
     return encode

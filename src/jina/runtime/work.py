@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from jina.call import Call, Item, Payload, Status
 from jina.codec import Codec, codec_for
+from jina.codec.pieces import placed
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.endpoint import Endpoint
 from jina.errors import Code, InvalidInputError, MalformedError
@@ -145,7 +146,8 @@ def decode(codec: Codec, call: Call) -> list[Any]:
             return codec.decode_json(data, call.call_id)
         except MalformedError as error:
             raise _as_finding(error) from None
-    return codec.decode_proto(bytes(data), call.call_id, dialect=payload.encoding)
+    whole, start = placed(data)
+    return codec.decode_proto(whole, call.call_id, dialect=payload.encoding, start=start)
 
 
 def decode_one(codec: Codec, call: Call) -> Any:
@@ -160,7 +162,8 @@ def decode_one(codec: Codec, call: Call) -> Any:
             return codec.decode_json_one(payload.data, call.call_id)
         except MalformedError as error:
             raise _as_finding(error) from None
-    return codec.decode_proto_one(bytes(payload.data), call.call_id, dialect=payload.encoding)
+    whole, start = placed(payload.data)
+    return codec.decode_proto_one(whole, call.call_id, dialect=payload.encoding, start=start)
 
 
 def _as_finding(error: MalformedError) -> InvalidInputError:
@@ -170,7 +173,9 @@ def _as_finding(error: MalformedError) -> InvalidInputError:
 
 def encode(endpoint: Endpoint, docs: Any, wants: str) -> Payload:
     codec = codec_for(invoke.encoded_class(endpoint, docs))
-    return Payload(codec.encode_json(docs) if wants == "json" else codec.encode_proto(docs, dialect=wants), wants)
+    if wants == "json":
+        return Payload(codec.encode_json(docs), wants)
+    return Payload(cast("bytes", codec.encode_pieces(docs, dialect=wants)), wants)
 
 
 def plain(results: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from jina.call import Call, Item, Payload, Reply, Status
-from jina.codec.pieces import LARGE, Message, message_of, view
+from jina.codec.pieces import Message, message_of, tail
 from jina.errors import MalformedError
 
 CALL = "/openjina.Hop/call"
@@ -83,7 +83,8 @@ def read_call(message: bytes) -> Call:
     Raises:
         MalformedError: Not what `write_call` makes.
     """
-    body, envelope = _split(message, _decode_call)
+    end, envelope = _split(message, _decode_call)
+    body = message[end:] if envelope.encoding == "json" else tail(message, end)
     left = envelope.time_left_s
     return Call(
         envelope.endpoint,
@@ -172,16 +173,17 @@ def read_reply(message: bytes) -> tuple[Reply, dict[str, Any] | None]:
     end = 4 + _LENGTH.unpack_from(message)[0] if len(message) >= 4 else 4
     plain = _PLAIN_ENVELOPES.get(message[4:end])
     if plain is not None:
-        body = message[end:] if len(message) < LARGE or plain[0] == "json" else view(message, end)
+        body = message[end:] if plain[0] == "json" else tail(message, end)
         return Reply(None, Payload(body, plain[0], plain[1])), None
-    body, envelope = _split(message, _decode_reply)
-    payload = Payload(body, envelope.encoding, envelope.is_single) if envelope.has_payload else None
+    end, envelope = _split(message, _decode_reply)
+    payload = Payload(message[end:], envelope.encoding, envelope.is_single) if envelope.has_payload else None
     return Reply(envelope.status, payload, headers=envelope.headers), envelope.results
 
 
-def _split(message: bytes, decode: Any) -> tuple[bytes, Any]:
+def _split(message: bytes, decode: Any) -> tuple[int, Any]:
+    """Give where the envelope ends, and the envelope."""
     try:
         end = 4 + _LENGTH.unpack_from(message)[0]
-        return message[end:], decode(memoryview(message)[4:end])
+        return end, decode(memoryview(message)[4:end])
     except _BROKEN as error:
         raise MalformedError(f"not a message of the hop: {error}") from error
