@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jina.errors import ConfigError
 from jina.yaml import BrokenReferenceError, substitute
 
 ENVIRON = {"A": "1", "HOME_DIR": "/home/x", "SECRET": "pa$A${A}ss", "LIST": "[1, b]"}
@@ -114,3 +115,15 @@ def test_the_input_is_left_alone() -> None:
     data = {"a": ["${{ ENV.A }}"]}
     assert substitute(data, environ=ENVIRON) == {"a": [1]}
     assert data == {"a": ["${{ ENV.A }}"]}
+
+
+@pytest.mark.parametrize("kind", ["texts", "lists"])
+def test_references_to_references_do_not_fill_the_memory(kind: str) -> None:
+    """Ten levels that name the one below ten times would be 10 GB: the configuration is refused instead."""
+    data: dict[str, object] = {"l0": "x" * 10 if kind == "texts" else ["x" * 10]}
+    for level in range(1, 11):
+        reference = f"${{{{root.l{level - 1}}}}}"
+        data[f"l{level}"] = reference * 10 if kind == "texts" else [reference] * 10
+
+    with pytest.raises(ConfigError, match="grow it by more than 10485760 characters"):
+        substitute(data)

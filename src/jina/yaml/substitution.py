@@ -6,6 +6,7 @@
     ${{root.a.b[0]}}, ${{this.key}}       another value: from the top, or beside this one; no spaces inside
 
 Each text is read once: what a variable holds is never read for variables again, so that a secret with a `$` in it stays whole.
+What references bring in is bounded together: ten references to ten references to ten, and so on, would fill any memory.
 Afterwards texts that look like numbers, true, false, `[a, b]` or nothing become that.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 
 from jina.errors import ConfigError
 from jina.options.values import scalar
+from jina.yaml.loading import MAX_CHARACTERS
 
 _VARIABLE = re.compile(
     r"\$\{\{\s(?:ENV|env)\.(?P<env>[a-zA-Z0-9_]+)\s\}\}"
@@ -28,6 +30,8 @@ _VARIABLE = re.compile(
     r"|\$(?P<bare>[a-zA-Z_][a-zA-Z0-9_]*)"
 )
 _REFERENCE = re.compile(r"\$\{\{([\w\[\].]+)\}\}")
+_ITEM = 100
+"""What is no text counts as so many characters."""
 _STEP = re.compile(r"(?:^|\.)([\w]+)|\[(\w+)\]")
 
 
@@ -39,17 +43,32 @@ class _Pending(str):
     """A text that holds references; its variables are replaced already."""
 
 
+class _Growth:
+    """Counts what references bring into a document, in characters and items."""
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def add(self, value: Any) -> Any:
+        """Count a value, and give it."""
+        self._n += _size(value)
+        if self._n > MAX_CHARACTERS:
+            raise ConfigError(f"references within the configuration grow it by more than {MAX_CHARACTERS} characters")
+        return value
+
+
 def substitute(data: Any, *, context: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Any:
     """A copy of `data` with all variables replaced and texts turned into what they look like.
 
     Raises:
         BrokenReferenceError: A reference within the document leads nowhere.
+        ConfigError: References bring in more than 10 Mi characters.
     """
     environ = os.environ if environ is None else environ
     data = _map_texts(data, lambda text, here: _replace_variables(text, context or {}, environ))
-    before = None
+    before, growth = None, _Growth()
     while data != before:
-        before, data = data, _resolve(data, environ)
+        before, data = data, _resolve(data, environ, growth)
     return _map_texts(data, lambda text, here: str(text))
 
 
@@ -82,18 +101,24 @@ def _value_of(match: re.Match[str], context: Mapping[str, Any], environ: Mapping
     return environ[name]
 
 
-def _resolve(root: Any, environ: Mapping[str, str]) -> Any:
+def _resolve(root: Any, environ: Mapping[str, str], growth: _Growth) -> Any:
     def replace(text: str, here: Any) -> Any:
         if not isinstance(text, _Pending):
             return text
         whole = _REFERENCE.fullmatch(text)
         if whole:
-            value = _look_up(whole, root, here, environ)
+            value = growth.add(_look_up(whole, root, here, environ))
             return scalar(value) if whole[1].startswith("ENV.") and not isinstance(value, _Pending) else _copy(value)
-        replaced = _REFERENCE.sub(lambda match: str(_look_up(match, root, here, environ)), text)
+        replaced = _REFERENCE.sub(lambda match: growth.add(str(_look_up(match, root, here, environ))), text)
         return _Pending(replaced) if _REFERENCE.search(replaced) else scalar(replaced)
 
     return _map_texts(root, replace)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, list):
+        return _ITEM + sum(map(_size, value))
+    return len(value) if isinstance(value, str) else _ITEM
 
 
 def _copy(value: Any) -> Any:
