@@ -208,3 +208,10 @@ def test_a_client_says_which_socket_nobody_listens_on(own_folder: Path) -> None:
     for protocol in ("grpc", "http"):
         with pytest.raises(ConnectionError, match=r"failed to connect to unix:.*a\.sock: .*No such file"):
             _echo(Client(host=f"unix:{own_folder / 'a.sock'}", protocol=protocol))
+
+
+def test_a_web_app_is_served_on_a_unix_socket(own_folder: Path) -> None:
+    """uvicorn takes the socket as it takes a port."""
+    path = own_folder / "a.sock"
+    with Deployment(uses=Echo, protocol="http", host=f"unix:{path}", app="tests.process.web_apps:own", quiet=True):
+        assert _status(str(path)) in (200, 401)
