@@ -27,7 +27,7 @@ def _read(reader: pipe.Reader, pieces: list[bytes]) -> tuple[list[Any], bool]:
     try:
         for piece in pieces:
             found += reader.feed(piece)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return found, True
     return found, False
 
