@@ -15,7 +15,7 @@ from jina.observe.info import environment, versions
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.http2_connection import Http2Connection
+    from jina.fronts.grpc_carrier import Carrier
 
 _NOT_FOUND, _INTERNAL, _UNAVAILABLE = 5, 13, 14
 DRY_RUN = "_jina_dry_run_"
@@ -33,7 +33,7 @@ ADVERTISED = (
 """What reflection lists: exactly Jina's list, since Jina's gateways use only what is listed."""
 
 
-async def discover(connection: Http2Connection, stream: int, head: RequestHead, data: bytes) -> None:
+async def discover(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:
     """Tell the endpoints and their schemas."""
     if await is_refused(connection, stream, head):
         return
@@ -54,7 +54,7 @@ def _description(discovery: dict[str, Any]) -> dict[str, Any]:
     return {**discovery, **{side: {**discovery[side]["model"], **discovery[side]} for side in ("input", "output")}}
 
 
-async def dry_run(connection: Http2Connection, stream: int, head: RequestHead, data: bytes) -> None:
+async def dry_run(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:
     """Tell whether every part answers: an empty status, or the failure."""
     if await is_refused(connection, stream, head):
         return
@@ -62,7 +62,7 @@ async def dry_run(connection: Http2Connection, stream: int, head: RequestHead, d
     connection.wire.reply(stream, b"" if reply.status is None else status_parts(reply.status))
 
 
-async def status(connection: Http2Connection, stream: int, head: RequestHead, data: bytes) -> None:
+async def status(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:
     """Tell versions and environment."""
     if await is_refused(connection, stream, head):
         return
@@ -70,7 +70,7 @@ async def status(connection: Http2Connection, stream: int, head: RequestHead, da
     connection.wire.reply(stream, services.write_info(versions(), environment(os.environ)), metadata)
 
 
-def _health(connection: Http2Connection, service: str) -> int:
+def _health(connection: Carrier, service: str) -> int:
     front = connection.front
     if service in ("", "grpc.health.v1.Health", *ADVERTISED):
         return services.SERVING if front.is_ready() and not front.is_draining else services.NOT_SERVING
@@ -79,7 +79,7 @@ def _health(connection: Http2Connection, service: str) -> int:
     return services.SERVICE_UNKNOWN
 
 
-async def check_health(connection: Http2Connection, stream: int, head: RequestHead, data: bytes) -> None:
+async def check_health(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:
     """Tell the state of a service once."""
     try:
         service = services.read_health_request(data)
@@ -93,7 +93,7 @@ async def check_health(connection: Http2Connection, stream: int, head: RequestHe
         connection.wire.reply(stream, services.write_health_reply(state))
 
 
-async def watch_health(connection: Http2Connection, stream: int, head: RequestHead, data: bytes) -> None:
+async def watch_health(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:
     """Tell the state now and whenever it changes."""
     try:
         service = services.read_health_request(data)
@@ -121,7 +121,7 @@ async def watch_health(connection: Http2Connection, stream: int, head: RequestHe
 class Reflection:
     """`ServerReflectionInfo`: one answer for each question. Those of a caller that does not read its answers wait."""
 
-    def __init__(self, connection: Http2Connection, stream: int, head: RequestHead) -> None:
+    def __init__(self, connection: Carrier, stream: int, head: RequestHead) -> None:
         self._connection, self._stream, self._head = connection, stream, head
         self._waiting: deque[bytes] = deque()
         self._task: asyncio.Task[None] | None = None

@@ -22,12 +22,12 @@ from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.http2_connection import Http2Connection
+    from jina.fronts.grpc_carrier import Carrier
 
 _OK = 0
 
 
-async def process_single_data(connection: Http2Connection, stream: int, head: RequestHead, data: bytes) -> None:
+async def process_single_data(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:
     """Answer one request with one reply."""
     started_s, deadline = time.time(), deadline_of(head)
     if connection.front.guard is not None and await is_refused(connection, stream, head):
@@ -48,7 +48,7 @@ async def process_single_data(connection: Http2Connection, stream: int, head: Re
         send_reply(connection, stream, call, reply_message(call, envelope, reply, started_s), IS_ERROR)
 
 
-async def stream_doc(connection: Http2Connection, stream: int, head: RequestHead, data: bytes) -> None:
+async def stream_doc(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:
     """Answer one document with a stream of documents."""
     started_s, deadline = time.time(), deadline_of(head)
     if await is_refused(connection, stream, head):
@@ -79,7 +79,7 @@ async def stream_doc(connection: Http2Connection, stream: int, head: RequestHead
     connection.wire.send_status(stream, _OK)
 
 
-def _end_unstreamed(connection: Http2Connection, stream: int, call: Call, envelope: Envelope, reply: Reply, started_s: float) -> None:
+def _end_unstreamed(connection: Carrier, stream: int, call: Call, envelope: Envelope, reply: Reply, started_s: float) -> None:
     """Answer a streaming request that failed, or was answered, without a stream."""
     status = reply.status
     if status is not None and ends_with_status(status):

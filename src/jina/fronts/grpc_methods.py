@@ -11,9 +11,10 @@ from jina.fronts.grpc_stream import DataStream
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.http2_connection import Http2Connection, StreamCall
+    from jina.fronts.grpc_carrier import Carrier
+    from jina.fronts.http2_connection import StreamCall
 
-Unary = Callable[["Http2Connection", int, RequestHead, bytes], Coroutine[Any, Any, None]]
+Unary = Callable[["Carrier", int, RequestHead, bytes], Coroutine[Any, Any, None]]
 UNARY: dict[str, Unary] = {
     "/jina.JinaSingleDataRequestRPC/process_single_data": process_single_data,
     "/jina.JinaSingleDocumentRequestRPC/stream_doc": stream_doc,
@@ -26,7 +27,8 @@ UNARY: dict[str, Unary] = {
 """Methods that take exactly one message."""
 UNARY_PATHS = frozenset(UNARY)
 
-STREAMS: dict[str, Callable[[Http2Connection, int, RequestHead], StreamCall]] = {
+Stream = Callable[["Carrier", int, RequestHead], "StreamCall"]
+STREAMS: dict[str, Stream] = {
     "/jina.JinaRPC/Call": DataStream,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Reflection,
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": Reflection,

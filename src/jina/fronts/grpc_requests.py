@@ -25,7 +25,7 @@ from jina.wire.ids import RequestIds
 from jina.wire.status import GRPC_STATUS
 
 if TYPE_CHECKING:
-    from jina.fronts.http2_connection import Http2Connection
+    from jina.fronts.grpc_carrier import Carrier
 
 IS_ERROR = (("is-error", "true"),)
 _INVALID_ARGUMENT, _INTERNAL = 3, 13
@@ -91,7 +91,7 @@ def id_metadata(head: RequestHead | None) -> tuple[tuple[str, str], ...]:
     return ((_ID_NAME, given if _REQUEST_ID(given) else ids.request_id()),)
 
 
-async def is_refused(connection: Http2Connection, stream: int, head: RequestHead) -> bool:
+async def is_refused(connection: Carrier, stream: int, head: RequestHead) -> bool:
     """Ask the guard; a caller that it does not let in is told so."""
     guard = connection.front.guard
     if guard is None:
@@ -113,14 +113,14 @@ def ends_with_status(status: Status) -> bool:
     return status.code in _IN_STATUS or status.grpc_status is not None
 
 
-def send_refusal(connection: Http2Connection, stream: int, status: Status, request_id: str = "") -> None:
+def send_refusal(connection: Carrier, stream: int, status: Status, request_id: str = "") -> None:
     """End a call with the status of a failure."""
     number = status.grpc_status or GRPC_STATUS[status.code]
     send_failure(connection, stream, number, status.description, request_id, retry_metadata(status.retry_after_s))
 
 
 def send_failure(
-    connection: Http2Connection, stream: int, number: int, text: str, request_id: str = "", metadata: tuple[tuple[str, str], ...] = ()
+    connection: Carrier, stream: int, number: int, text: str, request_id: str = "", metadata: tuple[tuple[str, str], ...] = ()
 ) -> None:
     """End a call with a status; like every reply it says which request it is about."""
     if request_id:
@@ -129,7 +129,7 @@ def send_failure(
         connection.wire.refuse(stream, number, text, metadata)
 
 
-def send_reply(connection: Http2Connection, stream: int, call: Call, message: Message, metadata: Metadata = ()) -> None:
+def send_reply(connection: Carrier, stream: int, call: Call, message: Message, metadata: Metadata = ()) -> None:
     """Answer an unary call, unless more is held already than may be."""
     if len(message) <= SMALL or connection.admits(len(message)):
         connection.wire.reply(stream, message, metadata)
@@ -138,7 +138,7 @@ def send_reply(connection: Http2Connection, stream: int, call: Call, message: Me
 
 
 def read_call(
-    connection: Http2Connection,
+    connection: Carrier,
     stream: int,
     head: RequestHead,
     deadline: float | None,

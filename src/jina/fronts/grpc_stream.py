@@ -19,13 +19,13 @@ from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.http2_connection import Http2Connection
+    from jina.fronts.grpc_carrier import Carrier
 
 
 class DataStream:
     """`JinaRPC/Call`: requests stream in, replies stream out as they are done, or in order if the caller asks for that."""
 
-    def __init__(self, connection: Http2Connection, stream: int, head: RequestHead) -> None:
+    def __init__(self, connection: Carrier, stream: int, head: RequestHead) -> None:
         self._connection, self._stream, self._head = connection, stream, head
         limit = _prefetch(head, connection.front.options.prefetch)
         self._limit = limit

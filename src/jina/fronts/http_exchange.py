@@ -104,6 +104,12 @@ class Exchange:
             if info is not None:
                 self._begin_call(request, info, note, "")
                 return
+        if request.method == b"POST" and request.head.headers.get("content-type", "")[:20].lower() == "application/grpc-web":
+            from jina.fronts import grpc_web
+
+            if front.has_http and grpc_web.is_grpc_web(request.head.headers["content-type"]):
+                grpc_web.serve(front, self, request)
+                return
         if front.guard is None or http_routes.is_open(request, front.options.cors):
             self._route(request, note)
         else:

@@ -202,7 +202,11 @@ def encode_metadata(metadata: Metadata) -> bytes:
     Raises:
         InvalidInputError: A name or value that gRPC does not allow.
     """
-    return b"".join(hpack.encode_field(name, _checked(name, value)) for name, value in metadata)
+    return hpack.encode(_written(metadata))
+
+
+def _written(metadata: Metadata) -> list[Field]:
+    return [(name, _checked(name, value)) for name, value in metadata]
 
 
 def _checked(name: str, value: str | bytes) -> str:
@@ -278,11 +282,16 @@ def reply_block(metadata: Metadata = (), encoding: str = "identity") -> bytes:
 
 
 def trailers_block(status: int, message: str = "", metadata: Metadata = ()) -> bytes:
-    """Encode trailers: status, percent-encoded message, metadata."""
-    block = hpack.encode_field("grpc-status", str(int(status)))
+    """Encode trailers."""
+    return hpack.encode(trailers_fields(status, message, metadata))
+
+
+def trailers_fields(status: int, message: str, metadata: Metadata) -> list[Field]:
+    """Give the fields of trailers: status, percent-encoded message, metadata."""
+    fields = [("grpc-status", str(int(status)))]
     if message:
-        block += hpack.encode_field("grpc-message", quote(message, safe=_UNQUOTED, errors="replace"))
-    return block + encode_metadata(metadata)
+        fields.append(("grpc-message", quote(message, safe=_UNQUOTED, errors="replace")))
+    return fields + _written(metadata)
 
 
 _UNQUOTED: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
