@@ -41,10 +41,23 @@ def test_our_blocks_are_read_by_another_decoder(fields: list[tuple[str, str]]) -
     assert not decoder.header_table.dynamic_entries
 
 
+def n_size_updates(block: bytes) -> int:
+    """How many a block begins with; RFC 7541, 4.2 allows two, the library any number."""
+    n, at = 0, 0
+    while at < len(block) and block[at] >> 5 == 1:
+        at += 1
+        if block[at - 1] & 0x1F == 0x1F:
+            while at < len(block) and block[at] >= 0x80:
+                at += 1
+            at += 1
+        n += 1
+    return n
+
+
 @given(st.binary(max_size=200))
 @settings(deadline=None, max_examples=500)
 def test_random_bytes_are_read_or_refused_as_by_the_oracle(block: bytes) -> None:
-    """No bytes make the decoder raise anything but its own errors, and it accepts what `hpack` accepts."""
+    """No bytes make the decoder raise anything but its own errors, and it accepts what `hpack` accepts: but for a third size update."""
     ours: list[tuple[bytes, bytes]] | None
     theirs: list[tuple[bytes, bytes]] | None
     try:
@@ -55,7 +68,7 @@ def test_random_bytes_are_read_or_refused_as_by_the_oracle(block: bytes) -> None
         theirs = [(bytes(name), bytes(value)) for name, value in oracle.Decoder().decode(block, raw=True)]
     except oracle.HPACKError:
         theirs = None
-    assert ours == theirs
+    assert ours == theirs or (ours is None and n_size_updates(block) > 2)
 
 
 @given(st.binary(max_size=300))

@@ -49,58 +49,6 @@ def outcome(sent: bytes, **limits: int) -> tuple[str, int] | None:
 
 
 END = frames.END_STREAM
-FAULTS: list[tuple[str, bytes, tuple[str, int] | None]] = [
-    ("unknown frame type is ignored", frames.frame(0x20, 0xFF, 1, b"x"), None),
-    ("DATA on stream 0", data(0, b""), ("connection", frames.PROTOCOL_ERROR)),
-    ("DATA on an idle stream", data(1, b""), ("connection", frames.PROTOCOL_ERROR)),
-    ("DATA after END_STREAM", headers(flags=5) + data(1, b"x"), ("connection", frames.STREAM_CLOSED)),
-    ("DATA padded beyond its end", headers() + data(1, b"\x02ab"[:2], 8), ("connection", frames.PROTOCOL_ERROR)),
-    ("HEADERS on an even stream", headers(2), ("connection", frames.PROTOCOL_ERROR)),
-    ("HEADERS on a lower stream", headers(3) + headers(1), ("connection", frames.STREAM_CLOSED)),
-    ("HEADERS on stream 0", headers(0), ("connection", frames.PROTOCOL_ERROR)),
-    ("second HEADERS without END_STREAM", headers() + headers(block=b""), ("stream", frames.PROTOCOL_ERROR)),
-    ("a frame within a header block", headers(flags=0) + data(1, b""), ("connection", frames.PROTOCOL_ERROR)),
-    ("CONTINUATION alone", frames.frame(frames.CONTINUATION, 4, 1), ("connection", frames.PROTOCOL_ERROR)),
-    ("RST_STREAM on an idle stream", frames.rst_stream(1, 8), ("connection", frames.PROTOCOL_ERROR)),
-    ("RST_STREAM of 3 bytes", headers() + frames.frame(frames.RST_STREAM, 0, 1, b"abc"), ("connection", frames.FRAME_SIZE_ERROR)),
-    ("SETTINGS on a stream", frames.frame(frames.SETTINGS, 0, 1), ("connection", frames.PROTOCOL_ERROR)),
-    ("SETTINGS of 5 bytes", frames.frame(frames.SETTINGS, 0, 0, b"12345"), ("connection", frames.FRAME_SIZE_ERROR)),
-    ("SETTINGS ack with a payload", frames.frame(frames.SETTINGS, 1, 0, b"123456"), ("connection", frames.FRAME_SIZE_ERROR)),
-    ("ENABLE_PUSH 2", frames.settings({2: 2}), ("connection", frames.PROTOCOL_ERROR)),
-    ("INITIAL_WINDOW_SIZE too large", frames.settings({4: 1 << 31}), ("connection", frames.FLOW_CONTROL_ERROR)),
-    ("MAX_FRAME_SIZE too small", frames.settings({5: 100}), ("connection", frames.PROTOCOL_ERROR)),
-    ("PUSH_PROMISE", frames.frame(frames.PUSH_PROMISE, 4, 1, b"\0\0\0\2"), ("connection", frames.PROTOCOL_ERROR)),
-    ("PING on a stream", frames.frame(frames.PING, 0, 1, b"12345678"), ("connection", frames.PROTOCOL_ERROR)),
-    ("PING of 7 bytes", frames.frame(frames.PING, 0, 0, b"1234567"), ("connection", frames.FRAME_SIZE_ERROR)),
-    ("GOAWAY on a stream", frames.frame(frames.GOAWAY, 0, 1, b"\0" * 8), ("connection", frames.PROTOCOL_ERROR)),
-    ("WINDOW_UPDATE by 0", headers() + frames.window_update(1, 0), ("stream", frames.PROTOCOL_ERROR)),
-    ("WINDOW_UPDATE by 0 of the connection", frames.window_update(0, 0), ("connection", frames.PROTOCOL_ERROR)),
-    ("window overflow", headers() + frames.window_update(1, frames.MAX_WINDOW), ("stream", frames.FLOW_CONTROL_ERROR)),
-    ("window overflow of the connection", frames.window_update(0, frames.MAX_WINDOW), ("connection", frames.FLOW_CONTROL_ERROR)),
-    ("WINDOW_UPDATE on an idle stream", frames.window_update(1, 1), ("connection", frames.PROTOCOL_ERROR)),
-    ("a block that cannot be decoded", headers(block=b"\x80"), ("connection", frames.COMPRESSION_ERROR)),
-    ("an upper-case name", headers(block=BLOCK + b"\0\1A\1b"), ("stream", frames.PROTOCOL_ERROR)),
-    ("a newline in a value", headers(block=BLOCK + b"\0\1a\1\n"), ("stream", frames.PROTOCOL_ERROR)),
-    ("connection header", headers(block=BLOCK + hpack.encode_field("connection", "close")), ("stream", frames.PROTOCOL_ERROR)),
-    ("te other than trailers", headers(block=BLOCK + hpack.encode_field("te", "gzip")), ("stream", frames.PROTOCOL_ERROR)),
-    ("a pseudo-field after others", headers(block=BLOCK + b"\x83"), ("stream", frames.PROTOCOL_ERROR)),
-    ("an unknown pseudo-field", headers(block=hpack.encode([(":x", "1")]) + BLOCK), ("stream", frames.PROTOCOL_ERROR)),
-    ("a missing pseudo-field", headers(block=hpack.encode(REQUEST[1:])), ("stream", frames.PROTOCOL_ERROR)),
-    ("a response", headers(block=b"\x88"), ("stream", frames.PROTOCOL_ERROR)),
-    (
-        "content-length that is not met",
-        headers(block=BLOCK + hpack.encode_field("content-length", "3")) + data(1, b"ab", END),
-        ("stream", frames.PROTOCOL_ERROR),
-    ),
-]
-
-
-@pytest.mark.parametrize(("sent", "expected"), [pytest.param(sent, expected, id=name) for name, sent, expected in FAULTS])
-def test_fault_of_the_peer_is_answered_as_the_rfc_says(sent: bytes, expected: tuple[str, int] | None) -> None:
-    """Each fault is an error of the right kind and code, and never an exception."""
-    assert outcome(sent) == expected
-
-
 FLOODS: list[tuple[str, bytes, dict[str, int]]] = [
     ("resets", b"".join(headers(n) + frames.rst_stream(n, 8) for n in range(1, 60, 2)), {"max_resets": 20}),
     ("pings", frames.frame(frames.PING, 0, 0, b"12345678") * 21, {"max_pings": 20}),
@@ -266,25 +214,15 @@ def test_equal_blocks_share_one_head_and_a_changed_table_forgets() -> None:
 
 
 def test_large_frame_in_single_bytes_costs_no_more_than_its_bytes() -> None:
-    """A padded frame of 100 kB that trickles in is joined once, not at every byte."""
+    """A padded frame of 100 kB, and a header block, that trickle in are passed on, or joined once: not looked at anew at every byte."""
     connection = server()
     payload = b"\x03" + b"x" * 100_000 + b"\0" * 3
-    connection.receive(HELLO + headers(1))
-    sent, events = data(1, payload, END | frames.PADDED), list[http2.Event]()
+    sent, events = (
+        headers(1, block=BLOCK + hpack.encode_field("x", "y" * 10_000)) + data(1, payload, END | frames.PADDED),
+        list[http2.Event](),
+    )
+    connection.receive(HELLO)
     for at in range(len(sent)):
         events += connection.receive(sent[at : at + 1])
-    assert [event[2] for event in events] == [b"x" * 100_000]
-
-
-def test_empty_end_of_stream_needs_no_window() -> None:
-    """Where the peer shrank its windows below what was sent, the end of the stream still goes out, as it has no bytes."""
-    connection = server()
-    connection.receive(HELLO + headers(1))
-    stream = connection.streams[1]
-    connection.send_headers(stream, b"\x88")
-    connection.send_data(stream, (b"x" * 1000,))
-    connection.receive(frames.settings({frames.INITIAL_WINDOW_SIZE: 10}))
-    assert stream.window < 0
-    connection.send_data(stream, (), is_end=True)
-    assert data(1, b"", END) in connection.take_output()
-    assert not connection.streams
+    assert events[0][0] == http2.HEADERS
+    assert b"".join(event[2] for event in events[1:]) == b"x" * 100_000

@@ -5,12 +5,10 @@ from __future__ import annotations
 import h2.config
 import h2.connection
 import h2.exceptions
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jina.wire import hpack, http2
-from jina.wire import http2_fields as fields
 from jina.wire import http2_frames as frames
 from jina.wire.http2_limits import Limits
 
@@ -141,91 +139,6 @@ def test_faulty_sequences_end_as_with_h2(names: list[str]) -> None:
             return
 
 
-BIG = b"x" * 5000
-FAULTS: list[tuple[str, bytes, str, int]] = [
-    ("HTTP/1", b"GET / HTTP/1.1\r\n", "connection", frames.PROTOCOL_ERROR),
-    ("no SETTINGS", frames.PREFACE + frame(frames.PING, 0, 0, b"12345678"), "connection", frames.PROTOCOL_ERROR),
-    ("no SETTINGS, cut", frames.PREFACE + frame(frames.DATA, 0, 1, BIG)[:99], "connection", frames.PROTOCOL_ERROR),
-    ("no SETTINGS but an unknown frame", frames.PREFACE + FRAMES["unknown"], "connection", frames.PROTOCOL_ERROR),
-    ("an acknowledgement first", frames.PREFACE + FRAMES["SETTINGS ack"], "connection", frames.PROTOCOL_ERROR),
-    ("an unknown frame that is too large", HELLO + frame(0x20, 0, 0, bytes(20000)), "connection", frames.FRAME_SIZE_ERROR),
-    ("a frame that is too large", HELLO + frame(frames.PING, 0, 0, bytes(20000)), "connection", frames.FRAME_SIZE_ERROR),
-    ("the beginning of one", HELLO + frame(frames.PING, 0, 0, bytes(20000))[:99], "connection", frames.FRAME_SIZE_ERROR),
-    ("65 settings", HELLO + frames.settings(dict.fromkeys(range(100, 165), 1)), "connection", frames.ENHANCE_YOUR_CALM),
-    (
-        "a window that grows too large by SETTINGS",
-        HELLO + FRAMES["HEADERS 1"] + frames.window_update(1, (1 << 31) - 70000) + frames.settings({4: 1 << 30}),
-        "connection",
-        frames.FLOW_CONTROL_ERROR,
-    ),
-    ("GOAWAY of 7 bytes", HELLO + frame(frames.GOAWAY, 0, 0, b"1234567"), "connection", frames.FRAME_SIZE_ERROR),
-    ("PRIORITY on stream 0", HELLO + frame(frames.PRIORITY, 0, 0, bytes(5)), "connection", frames.PROTOCOL_ERROR),
-    ("HEADERS of padding", HELLO + frame(frames.HEADERS, END_HEADERS | PADDED, 1, b"\x09x"), "connection", frames.PROTOCOL_ERROR),
-    ("HEADERS without its priority", HELLO + frame(frames.HEADERS, END_HEADERS | HAS_PRIORITY, 1, b"abc"), "connection", 1),
-    ("DATA on stream 0, cut", HELLO + frame(frames.DATA, 0, 0, BIG)[:99], "connection", frames.PROTOCOL_ERROR),
-    ("DATA beyond the window of the stream", HELLO + FRAMES["HEADERS 1"] + frame(frames.DATA, 0, 1, BIG), "stream", 3),
-    ("the beginning of it", HELLO + FRAMES["HEADERS 1"] + frame(frames.DATA, 0, 1, BIG)[:99], "stream", 3),
-    (
-        "more than content-length",
-        HELLO
-        + frame(frames.HEADERS, END_HEADERS, 1, BLOCK + hpack.encode_field("content-length", "3"))
-        + frame(frames.DATA, 0, 1, bytes(4100))[:99],
-        "stream",
-        1,
-    ),
-    (
-        "content-length and no body",
-        HELLO + frame(frames.HEADERS, END_HEADERS | END, 1, BLOCK + hpack.encode_field("content-length", "3")),
-        "stream",
-        1,
-    ),
-    (
-        "content-length and trailers",
-        HELLO + frame(frames.HEADERS, END_HEADERS, 1, BLOCK + hpack.encode_field("content-length", "3")) + FRAMES["trailers 1"],
-        "stream",
-        1,
-    ),
-    (
-        "a content-length of words",
-        HELLO + frame(frames.HEADERS, END_HEADERS, 1, BLOCK + hpack.encode_field("content-length", "x")),
-        "stream",
-        1,
-    ),
-    ("PRIORITY of 4 bytes on an open stream", HELLO + FRAMES["HEADERS 1"] + FRAMES["PRIORITY short 1"], "stream", 6),
-    ("HEADERS after the end", HELLO + FRAMES["HEADERS END 1"] + FRAMES["trailers 1"], "connection", frames.STREAM_CLOSED),
-    ("trailers with a pseudo-field", HELLO + FRAMES["HEADERS 1"] + FRAMES["HEADERS END 1"], "stream", 1),
-]
-
-
-@pytest.mark.parametrize(("sent", "kind", "code"), [pytest.param(*case, id=name) for name, *case in FAULTS])
-def test_fault_is_answered_as_the_rfc_says(sent: bytes, kind: str, code: int) -> None:
-    """Each is an error of the stream or of the connection, with its code."""
-    server = connection(max_frame_bytes=1 << 14, stream_window_bytes=4200)
-    events = server.receive(sent)
-    if kind == "stream":
-        assert [event[2:4] for event in events if event[0] == http2.RESET] == [(code, True)]
-        assert not server.is_closed
-    else:
-        assert events[-1][:2] == (http2.CLOSED, code)
-        assert frames.frame(frames.GOAWAY, 0, 0)[3:5] in server.take_output()
-    assert server.receive(HELLO) == [] or kind == "stream"
-
-
-def test_data_beyond_the_window_of_the_connection_end_it() -> None:
-    """Streams whose windows are open may together not send more than the connection's."""
-    server = connection(connection_window_bytes=65535, stream_window_bytes=65535)
-    server.receive(HELLO + b"".join(frame(frames.HEADERS, END_HEADERS, n, BLOCK) for n in (1, 3)))
-    events = server.receive(frame(frames.DATA, 0, 1, bytes(32000)) + frame(frames.DATA, 0, 3, bytes(65535))[: 9 + 65000])
-    assert events[-1][:2] == (http2.CLOSED, frames.FLOW_CONTROL_ERROR)
-
-
-def test_padding_and_priority_of_headers_are_passed_over() -> None:
-    """A block is what stands between them."""
-    server = connection()
-    (event,) = server.receive(HELLO + frame(frames.HEADERS, END_HEADERS | PADDED | HAS_PRIORITY, 1, b"\x02" + bytes(5) + BLOCK + b"zz"))
-    assert event[1].head == REQUEST
-
-
 def test_blocks_longer_than_a_frame_are_sent_and_read_in_parts() -> None:
     """CONTINUATION frames go out where a block is larger than the peer's frames, and are joined again."""
     client, server = connection(is_client=True), connection()
@@ -233,31 +146,6 @@ def test_blocks_longer_than_a_frame_are_sent_and_read_in_parts() -> None:
     client.send_headers(client.start(), hpack.encode(long))
     (event,) = server.receive(HELLO + client.take_output())
     assert event[1].head == long
-
-
-@pytest.mark.parametrize(
-    "pairs",
-    [
-        (("x", "1"), *REQUEST),
-        ((":method", "CONNECT"), (":scheme", "http"), (":authority", "h")),
-        ((":method", "GET"), (":scheme", "http"), (":path", "no-slash")),
-        ((":method", "GET"), (":scheme", "http"), (":path", "/"), (":protocol", "x")),
-        ((":method", "GET"), (":scheme", "http"), (":path", "/"), (":status", "200")),
-        ((":method", "GET"), (":scheme", "http"), (":path", "/"), ("x", "1"), (":status", "200")),
-        ((":method", "GET"), (":scheme", "http"), (":path", "/"), ("x", "1"), (":authority", "h")),
-        (*REQUEST, ("host", "other")),
-    ],
-)
-def test_lists_that_are_no_request_are_refused(pairs: tuple[hpack.Field, ...]) -> None:
-    """Pseudo-fields are those of a request, all of them, in front, and agree with the others."""
-    with pytest.raises(fields.MalformedError):
-        fields.check_request(list(pairs), dict(pairs))
-
-
-def test_connect_and_asterisk_are_requests() -> None:
-    """CONNECT has no path; OPTIONS may ask for `*`."""
-    for pairs in ([(":method", "CONNECT"), (":authority", "h")], [(":method", "OPTIONS"), (":scheme", "http"), (":path", "*")]):
-        fields.check_request(pairs, dict(pairs))
 
 
 def test_varying_blocks_are_read_whatever_the_memory() -> None:
@@ -285,33 +173,13 @@ def test_calls_begun_after_the_end_of_draining_are_ignored() -> None:
     assert server.is_drained
 
 
-def test_client_that_leaves_says_so_once() -> None:
-    """GOAWAY, then no new calls."""
-    client = connection(is_client=True)
-    client.receive(frames.settings({}))
-    assert client.can_start
-    client.take_output()
-    client.goaway()
-    assert client.take_output() == frames.goaway(0, frames.NO_ERROR)
-    assert not client.can_start
-
-
-def test_dynamic_table_shrinks_when_the_peer_asks() -> None:
-    """The next block begins with a table of size zero, once."""
-    server = connection()
-    events = server.receive(frames.PREFACE + frames.settings({1: 0}) + FRAMES["HEADERS 1"] + FRAMES["HEADERS 3"])
-    server.take_output()
-    for event, expected in zip(events, (b"\x20\x88", b"\x88"), strict=True):
-        server.exchange(event[1], b"\x88", (b"x",), 1, b"")
-        assert server.take_output()[9 : 9 + len(expected)] == expected
-
-
 def test_streams_that_were_reset_are_remembered_up_to_a_number() -> None:
-    """What comes late for the last 2000 of them is ignored; for older ones it is a fault."""
-    server = connection(max_resets=5000)
+    """What comes late for as many as the peer can have under way is ignored; for older ones it is a fault."""
+    server = connection()
     server.receive(HELLO)
     for number in range(1, 4105, 2):
-        server.receive(frame(frames.HEADERS, END_HEADERS, number, BLOCK) + frames.rst_stream(number, frames.CANCEL))
+        server.receive(frame(frames.HEADERS, END_HEADERS, number, BLOCK), number)
+        server.receive(frames.rst_stream(number, frames.CANCEL), number + 1)
     assert server.receive(frame(frames.DATA, 0, 4001, b"x")) == []
     assert not server.is_closed
     server.receive(frame(frames.DATA, 0, 1, b"x"))

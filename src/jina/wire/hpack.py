@@ -30,6 +30,7 @@ PSEUDO: Final = frozenset((":method", ":scheme", ":path", ":authority", ":status
 HOP_BY_HOP: Final = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"))
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 _MAX_NAMES: Final = 128
+_MAX_SIZES: Final = 2
 _MAX_INTEGER: Final = (1 << 31) - 1
 
 
@@ -82,7 +83,7 @@ class Decoder:
             raise HpackError(f"not a header block: {error}") from error
 
     def _decode(self, block: bytes) -> list[Field]:
-        position, end, entries, most = 0, len(block), self._entries, 4 * self._max_fields
+        position, end, entries, most, n_sizes = 0, len(block), self._entries, 4 * self._max_fields, 0
         is_long = end > most  # a field takes a byte at least
         fields: list[Field] = []
         while position < end:
@@ -96,7 +97,8 @@ class Decoder:
                 if not index:
                     raise HpackError("index 0")
             elif byte >> 5 == 1:
-                position = self._resize(block, byte, position, not fields)
+                n_sizes += 1
+                position = self._resize(block, byte, position, not fields and n_sizes <= _MAX_SIZES)
                 continue
             else:
                 index = byte & (0x3F if byte >= 0x40 else 0x0F)
@@ -126,7 +128,7 @@ class Decoder:
         return fields
 
     def _look(self, name: str, value: str) -> None:
-        if not is_value(value) or (name == "te" and value != "trailers"):
+        if not is_value(value) or name[:1] == ":" or (name == "te" and value != "trailers"):
             self.is_suspect = True
 
     def _name(self, block: bytes, byte: int, position: int) -> tuple[str, int]:
@@ -160,12 +162,12 @@ class Decoder:
             name, value = self._entries.pop(0)
             self._used -= len(name) + len(value) + 32
 
-    def _resize(self, block: bytes, byte: int, position: int, is_first: bool) -> int:
+    def _resize(self, block: bytes, byte: int, position: int, is_placed: bool) -> int:
         size = byte & 0x1F
         if size == 0x1F:
             size, position = _integer(block, position, size)
-        if size > self._max_size or not is_first:
-            raise HpackError(f"dynamic table size update to {size} where at most {self._max_size} is allowed, first in a block")
+        if size > self._max_size or not is_placed:
+            raise HpackError(f"dynamic table size update to {size} where at most {self._max_size} is allowed, at most two first in a block")
         self._size = size
         self.n_changes += 1
         self._evict()
@@ -208,6 +210,9 @@ def _string(block: bytes, position: int) -> tuple[bytes, int]:
 TABLE_SIZE_ZERO: Final = b"\x20"
 """A dynamic table size update to 0, due once if the peer makes its table smaller than it was."""
 
+_NEVER_INDEXED: Final = 0x10
+_SECRETS: Final = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie"))
+"""Proxies on the way must not put these into their tables, where others could guess at them (RFC 7541, 7.1.3)."""
 _INDEX_OF_FIELD: Final = {field: index for index, field in enumerate(STATIC) if index and field[1]}
 _INDEX_OF_NAME: Final = {STATIC[index][0]: index for index in range(61, 0, -1)}
 
@@ -223,7 +228,8 @@ def encode_field(name: str, value: str) -> bytes:
     if index is not None:
         return bytes((0x80 | index,))
     index = _INDEX_OF_NAME.get(name, 0)
-    head = _encode_integer(index, 0x0F, 0) if index else b"\0" + _encode_string(name)
+    flags = _NEVER_INDEXED if name in _SECRETS else 0
+    head = _encode_integer(index, 0x0F, flags) if index else bytes((flags,)) + _encode_string(name)
     return head + _encode_string(value)
 
 

@@ -51,6 +51,8 @@ class Connection(Whole):
         build_head, build_trailers: Make what the layer above wants of a list of fields; called once for equal blocks.
         buffered: Counts what is held.
         takes_whole: Give whole requests and replies as WHOLE where their frames come together.
+        takes_connect: Server: requests with `:protocol` are allowed (RFC 8441). A CONNECT that is answered with 200 is a tunnel: after our
+            end of it the peer's stays open, and whoever does not want that resets it.
 
     Attributes:
         streams: Those that are open in some way, by number.
@@ -58,6 +60,7 @@ class Connection(Whole):
         is_going: GOAWAY was sent or received.
         is_ready: The peer's SETTINGS came.
         max_streams: What the peer allows us to open.
+        peer_takes_connect: Client: the server allows requests with `:protocol`.
     """
 
     def __init__(
@@ -69,12 +72,14 @@ class Connection(Whole):
         build_trailers: Build,
         buffered: Buffered | None = None,
         takes_whole: bool = False,
+        takes_connect: bool = False,
     ) -> None:
-        super().__init__(is_client=is_client, limits=limits, build_head=build_head, build_trailers=build_trailers, buffered=buffered)
+        build = (build_head, build_trailers)
+        super().__init__(is_client=is_client, limits=limits, build=build, buffered=buffered, takes_connect=takes_connect)
         self._takes_whole = takes_whole
-        self._rest: list[bytes] = []
+        self._rest = bytearray()
         self._n_missing, self._needs_preface = 0, not is_client
-        self._partial: tuple[Stream | None, int, bool] | None = None  # (stream, bytes left, is_end) of a DATA frame under way
+        self._partial: tuple[Stream | None, int, int, bool] | None = None  # (stream, bytes left, padding, is_end) of DATA under way
         self._handlers: dict[int, Callable[[int, int, bytes], None]] = {
             frames.DATA: self._on_data,
             frames.HEADERS: self._on_headers,
@@ -87,9 +92,9 @@ class Connection(Whole):
             frames.WINDOW_UPDATE: self._on_window_update,
             frames.CONTINUATION: self._on_continuation,
         }
-        self._greet()
+        self._greet(takes_connect=takes_connect)
 
-    def _greet(self) -> None:
+    def _greet(self, *, takes_connect: bool) -> None:
         limits = self._limits
         values = {
             frames.MAX_CONCURRENT_STREAMS: limits.max_streams,
@@ -101,6 +106,8 @@ class Connection(Whole):
             values = {frames.ENABLE_PUSH: 0, **values}
             del values[frames.MAX_CONCURRENT_STREAMS]
             self._out.append(frames.PREFACE)
+        elif takes_connect:
+            values[frames.ENABLE_CONNECT_PROTOCOL] = 1
         self._out.append(frames.settings(values))
         if limits.connection_window_bytes > frames.DEFAULT_WINDOW:
             self._out.append(frames.window_update(0, limits.connection_window_bytes - frames.DEFAULT_WINDOW))
@@ -124,12 +131,11 @@ class Connection(Whole):
 
     def _read(self, data: bytes) -> None:
         if self._rest:
-            self._rest.append(data)
+            self._rest += data
             self._n_missing -= len(data)
             if self._n_missing > 0 and not self._needs_preface:  # a preface is refused at its first wrong byte, however it is cut
                 return
-            data = b"".join(self._rest)
-            self._rest = []
+            data, self._rest = bytes(self._rest), bytearray()
         position, end, size = 0, len(data), 0
         if self._needs_preface:
             position = self._read_preface(data)
@@ -148,33 +154,29 @@ class Connection(Whole):
             if position > end:
                 is_begun = self._begin_partial(kind, flags, number, size, data, start)
                 position = end if is_begun else start - 9
+                size = 1 if start == end else size  # the first byte tells how much of a padded frame is to be passed on
                 break
             if flags == frames.END_HEADERS and kind == frames.HEADERS and takes_whole and self._block is None and self.is_ready:
                 behind = self._read_whole(data, number, start, position)
                 if behind:
                     position = behind
                     continue
+            if size > frames.MIN_MAX_FRAME or self._block is not None or not self.is_ready:
+                self._check_frame(kind, size)
             handler = handlers.get(kind)
             if handler is None:
-                self._on_unknown(size)
+                self._spend(self._empties, "unknown frames")
                 continue
-            if self._block is not None and kind != frames.CONTINUATION:
-                raise ConnectionError2(frames.PROTOCOL_ERROR, "a frame between HEADERS and CONTINUATION")
-            if not self.is_ready and kind != frames.SETTINGS:
-                raise ConnectionError2(frames.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-            if size > self._limits.max_frame_bytes:
-                raise ConnectionError2(frames.FRAME_SIZE_ERROR, f"a frame of {size} bytes")
             try:
                 handler(flags, number & 0x7FFFFFFF, data[start:position])
             except StreamError as error:
-                self._spend(self._resets, "faulty streams")
-                self.reset(error.stream, error.code, error.reason)
+                self._fault(error)
         if position < end:
             self._wait(data, position, 9 if position > header_end else size + 9)
 
     def _wait(self, data: bytes, position: int, n_needed: int) -> None:
         """Keep the beginning of a frame; it is joined once, when all of it is there."""
-        self._rest = [data[position:]]
+        self._rest += data[position:]
         self._n_missing = n_needed - (len(data) - position)
 
     def _read_preface(self, data: bytes) -> int:
@@ -187,48 +189,52 @@ class Connection(Whole):
         self._needs_preface = False
         return len(frames.PREFACE)
 
-    def _on_unknown(self, size: int) -> None:
-        if self._block is not None or not self.is_ready:
-            raise ConnectionError2(frames.PROTOCOL_ERROR, "an unknown frame where SETTINGS or CONTINUATION must come")
+    def _check_frame(self, kind: int, size: int) -> None:
+        """Refuse a frame where another kind must come, or one that is too large, as soon as its header is there."""
+        if not self.is_ready and kind != frames.SETTINGS:
+            raise ConnectionError2(frames.PROTOCOL_ERROR, "the first frame is not SETTINGS")
+        if self._block is not None and kind != frames.CONTINUATION:
+            raise ConnectionError2(frames.PROTOCOL_ERROR, "a frame between HEADERS and CONTINUATION")
         if size > self._limits.max_frame_bytes:
             raise ConnectionError2(frames.FRAME_SIZE_ERROR, f"a frame of {size} bytes")
-        self._spend(self._empties, "unknown frames")
+        if kind != frames.DATA and size > max(self._max_block_bytes, frames.MIN_MAX_FRAME):
+            raise ConnectionError2(frames.ENHANCE_YOUR_CALM, f"a frame of {size} bytes and type {kind}")
 
     def _begin_partial(self, kind: int, flags: int, number: int, size: int, data: bytes, start: int) -> bool:
         """Begin to pass on a DATA frame that is not complete; False: wait for the rest of this frame."""
-        if not self.is_ready and kind != frames.SETTINGS:
-            raise ConnectionError2(frames.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-        if size > self._limits.max_frame_bytes:
-            raise ConnectionError2(frames.FRAME_SIZE_ERROR, f"a frame of {size} bytes")
-        if kind != frames.DATA and size > self._max_block_bytes:
-            raise ConnectionError2(frames.ENHANCE_YOUR_CALM, f"a frame of {size} bytes and type {kind}")
-        if kind != frames.DATA or size < _STREAMED_FROM or flags & frames.PADDED or self._block is not None:
+        self._check_frame(kind, size)
+        if kind != frames.DATA or size < _STREAMED_FROM or (flags & frames.PADDED and start == len(data)):
             return False
+        padding, left = 0, size
+        if flags & frames.PADDED:
+            padding = data[start]
+            start, left = start + 1, size - 1 - padding
         number &= 0x7FFFFFFF
         try:
-            stream = self._arrive(number, size, flags & frames.END_STREAM)
+            stream = self._arrive(number, size)
         except StreamError as error:
-            self._spend(self._resets, "faulty streams")
-            self.reset(number, error.code, error.reason)
+            self._fault(error)
             stream = None
-        self._partial = (stream, size, bool(flags & frames.END_STREAM))
+        self._partial = (stream, left, padding, bool(flags & frames.END_STREAM))
         self._continue_data(data, start)
         return True
 
     def _continue_data(self, data: bytes, start: int) -> int:
         """Pass on what is there of the DATA frame under way; give where the next frame begins."""
         assert self._partial is not None
-        stream, left, is_end = self._partial
+        stream, left, padding, is_end = self._partial
         payload = memoryview(data)[start : start + left] if start or left < len(data) else data
+        start += len(payload)
         left -= len(payload)
-        self._partial = (stream, left, is_end) if left else None
+        n_padding = min(padding, len(data) - start)
+        padding -= n_padding
+        self._partial = (stream, left, padding, is_end) if left or padding else None
         if stream is not None and stream.state != STREAM_IS_CLOSED and payload:
             try:
                 self._deliver(stream, payload, is_end and not left)
             except StreamError as error:
-                self._spend(self._resets, "faulty streams")
-                self.reset(error.stream, error.code, error.reason)
-        return start + len(payload)
+                self._fault(error)
+        return start + n_padding
 
     def eof(self) -> list[Event]:
         """The transport is gone."""
@@ -239,7 +245,7 @@ class Connection(Whole):
         return self._events
 
     def _fail(self, code: int, reason: str) -> None:
-        self._out.append(frames.goaway(self._last_peer, code, reason))
+        self._out.append(frames.goaway(min(self._last_peer, self._refuse_above), code, reason))  # never higher than was said before
         self._close(code, reason)
 
     def _close(self, code: int, reason: str) -> None:
@@ -250,5 +256,5 @@ class Connection(Whole):
             self._events.append((RESET, stream, code, False, reason))
         self.streams.clear()
         self._waiting.clear()
-        self._rest, self._block, self._partial = [], None, None
+        self._rest, self._block, self._partial = bytearray(), None, None
         self._events.append((CLOSED, code, reason))

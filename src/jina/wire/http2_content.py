@@ -5,9 +5,12 @@ Our windows open by themselves as data arrive, except for what the layer above h
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+from jina.codec.pieces import Bytes
 from jina.wire import http2_fields as rules
 from jina.wire import http2_frames as frames
 from jina.wire.buffered import Buffered
@@ -16,9 +19,11 @@ from jina.wire.http2_control import Control
 from jina.wire.http2_frames import ConnectionError2, StreamError
 from jina.wire.http2_limits import Limits
 from jina.wire.http2_sending import EARNS
-from jina.wire.http2_states import NEXT, RECEIVE_END
-from jina.wire.http2_stream import DATA, HEADERS, TOO_LARGE, TRAILERS, Bytes, Stream
+from jina.wire.http2_states import MAY_RECEIVE, RECEIVE_END
+from jina.wire.http2_stream import DATA, HEADERS, TOO_LARGE, TRAILERS, TUNNEL, Stream
 
+_WRONG_LENGTH: Final = "content-length is not the length of the body"
+_MAX_SKIPS: Final = 32
 _HEARD_OUT: Final = 4
 """A header block of up to so many times the limit is read, and only its call refused; a longer one ends the connection."""
 
@@ -29,28 +34,27 @@ class Content(Control):
     """What a connection does with DATA, HEADERS and CONTINUATION; see `http2.Connection`."""
 
     def __init__(
-        self, *, is_client: bool, limits: Limits, build_head: Build, build_trailers: Build, buffered: Buffered | None = None
+        self, *, is_client: bool, limits: Limits, build: tuple[Build, Build], takes_connect: bool, buffered: Buffered | None = None
     ) -> None:
         super().__init__(is_client=is_client, limits=limits, buffered=buffered)
         decoder = Decoder(4096, limits.max_header_list_bytes, limits.max_header_fields)
-        check = rules.check_response if is_client else rules.check_request
-        self._heads = rules.HeadReader(decoder, check, build_head, limits.max_blocks)
-        self._trailers = rules.HeadReader(decoder, rules.check_trailers, build_trailers, limits.max_blocks)
+        check = rules.check_response if is_client else partial(rules.check_request, takes_connect=takes_connect)
+        self._heads = rules.HeadReader(decoder, check, build[0], limits.max_blocks)
+        self._trailers = rules.HeadReader(decoder, rules.check_trailers, build[1], limits.max_blocks)
+        self._skipped: deque[tuple[int, int]] = deque(maxlen=_MAX_SKIPS)  # between these two no stream was ever opened
         self._unread, self._credit_at, self._stream_credit_at = 0, limits.connection_window_bytes // 2, limits.stream_window_bytes // 2
         self._max_block_bytes = _HEARD_OUT * limits.max_header_list_bytes + 256
         self._block: tuple[int, int, list[bytes]] | None = None  # (stream, flags, parts) of a header block under way
 
-    def _on_data(self, flags: int, number: int, payload: Bytes) -> None:
+    def _on_data(self, flags: int, number: int, payload: bytes) -> None:
         size = len(payload)
-        stream = self._arrive(number, size, flags & frames.END_STREAM)
         if flags & frames.PADDED:
-            if not size or payload[0] >= size:
-                raise ConnectionError2(frames.PROTOCOL_ERROR, "padding is as long as its DATA frame")
-            payload = payload[1 : size - payload[0]]
+            payload = _strip(frames.PADDED, payload)
+        stream = self._arrive(number, size)
         if stream is not None:
             self._deliver(stream, payload, flags & frames.END_STREAM)
 
-    def _arrive(self, number: int, size: int, is_end: int) -> Stream | None:
+    def _arrive(self, number: int, size: int) -> Stream | None:
         """Count a DATA frame against both windows; give its stream, None if it is to be ignored."""
         unread = self._unread = self._unread + size
         if unread >= self._credit_at:
@@ -60,27 +64,25 @@ class Content(Control):
             self._unread = 0
         stream = self.streams.get(number)
         if stream is None:
-            self._on_closed(number, "DATA")
+            self._on_closed(number, "DATA", is_costly=not size)
             return None
-        if is_end:
-            stream.unread += size
-        elif not size:
-            self._spend(self._empties, "empty DATA frames")
-        else:
-            stream.unread += size
-        if stream.unread > self._limits.stream_window_bytes:
+        stream.unread += size
+        if stream.state not in MAY_RECEIVE:
+            raise StreamError(number, frames.STREAM_CLOSED, "DATA after the end of the stream")
+        if stream.unread > self._stream_limit and size:
             raise StreamError(number, frames.FLOW_CONTROL_ERROR, "more DATA than the stream's window")
         if stream.head is None:
             raise StreamError(number, frames.PROTOCOL_ERROR, "DATA before HEADERS")
-        if RECEIVE_END not in NEXT[stream.state]:
-            raise ConnectionError2(frames.STREAM_CLOSED, f"DATA after the end of stream {number}")
         return stream
 
     def _deliver(self, stream: Stream, payload: Bytes, is_end: int) -> None:
-        if stream.expected is not None:
-            stream.expected -= len(payload)
-            if stream.expected < 0 or (is_end and stream.expected):
-                raise StreamError(stream.number, frames.PROTOCOL_ERROR, "content-length is not the length of the body")
+        expected = stream.expected
+        if expected is not None and expected >= 0:
+            stream.expected = expected = expected - len(payload)
+            if expected < 0 or (is_end and expected):
+                raise StreamError(stream.number, frames.PROTOCOL_ERROR, _WRONG_LENGTH)
+        if not payload and not is_end:
+            self._spend(self._empties, "empty DATA frames")
         self._events.append((DATA, stream, payload, bool(is_end)))
         if is_end:
             self._peer_ended(stream)
@@ -90,7 +92,7 @@ class Content(Control):
     def _credit(self, stream: Stream) -> None:
         """Open the stream's window again by what is neither unread nor held."""
         n_bytes = stream.unread - stream.held
-        if n_bytes > 0 and RECEIVE_END in NEXT[stream.state]:
+        if n_bytes > 0 and stream.state in MAY_RECEIVE:
             stream.unread -= n_bytes
             self._out.append(frames.window_update(stream.number, n_bytes))
 
@@ -141,6 +143,8 @@ class Content(Control):
             stream = self._open(number)
             if stream is None:
                 return
+        elif stream.state not in MAY_RECEIVE:
+            raise StreamError(number, frames.STREAM_CLOSED, "HEADERS after the end of the stream")
         if reader is self._heads:
             self._on_head(stream, head, expected, flags & frames.END_STREAM)
         else:
@@ -151,6 +155,8 @@ class Content(Control):
             stream = self._open(number)
             if stream is None:
                 return
+        elif stream.state not in MAY_RECEIVE:
+            raise StreamError(number, frames.STREAM_CLOSED, "HEADERS after the end of the stream")
         if self._is_client or stream.head is not None or isinstance(error, rules.MalformedError):
             code = frames.PROTOCOL_ERROR if isinstance(error, rules.MalformedError) else frames.ENHANCE_YOUR_CALM
             raise StreamError(number, code, str(error))
@@ -162,8 +168,12 @@ class Content(Control):
     def _open(self, number: int) -> Stream | None:
         """Open a stream that the peer begins; None: it is to be ignored."""
         if number <= self._last_peer or self._is_client or not number & 1:
-            self._on_closed(number, "HEADERS")
+            if any(low < number < high for low, high in self._skipped):
+                raise ConnectionError2(frames.PROTOCOL_ERROR, f"HEADERS on stream {number}, which was passed over")
+            self._on_closed(number, "HEADERS", is_costly=True)
             return None
+        if number > self._last_peer + 2:
+            self._skipped.append((self._last_peer, number))
         self._last_peer = number
         if number > self._refuse_above:
             return None
@@ -179,44 +189,52 @@ class Content(Control):
         if self._is_client and head is None:  # an informational response (1xx)
             if is_end:
                 raise StreamError(stream.number, frames.PROTOCOL_ERROR, "an informational response ends the stream")
+            self._spend_unless_earned(self._empties, "informational responses")
             return
-        stream.head, stream.expected = head, expected
+        if stream.expected is None:  # else it answers HEAD
+            stream.expected = expected
+        stream.head = head
+        if is_end and stream.expected and stream.expected > 0:
+            raise StreamError(stream.number, frames.PROTOCOL_ERROR, _WRONG_LENGTH)
         self._events.append((HEADERS, stream, bool(is_end)))
         if is_end:
-            if expected and not self._is_client:
-                raise StreamError(stream.number, frames.PROTOCOL_ERROR, "content-length is not the length of the body")
             self._peer_ended(stream)
 
     def _on_trailers(self, stream: Stream, trailers: Any, is_end: int) -> None:
-        if RECEIVE_END not in NEXT[stream.state]:
-            raise ConnectionError2(frames.STREAM_CLOSED, f"HEADERS after the end of stream {stream.number}")
         if not is_end:
             raise StreamError(stream.number, frames.PROTOCOL_ERROR, "a second block of HEADERS does not end the stream")
         if stream.expected:
-            raise StreamError(stream.number, frames.PROTOCOL_ERROR, "content-length is not the length of the body")
+            what = "HEADERS in a tunnel" if stream.expected == TUNNEL else _WRONG_LENGTH
+            raise StreamError(stream.number, frames.PROTOCOL_ERROR, what)
         self._events.append((TRAILERS, stream, trailers))
         self._peer_ended(stream)
 
     # streams
 
-    def _on_closed(self, number: int, what: str) -> None:
+    def _on_closed(self, number: int, what: str, *, is_costly: bool) -> None:
         """Judge a frame for a stream that is not open: forgiven only where we, or the peer, reset it or we refused it."""
         if self._is_idle(number):
             raise ConnectionError2(frames.PROTOCOL_ERROR, f"{what} on stream {number}, which is idle")
-        if number not in self._forgotten and number <= self._refuse_above:
+        if number > self._refuse_above:
+            return
+        if number not in self._forgotten:
             raise ConnectionError2(frames.STREAM_CLOSED, f"{what} on stream {number}, which is closed")
+        if is_costly:
+            if self._forgotten[number]:
+                self._spend(self._empties, f"{what} frames on closed streams")
+            self._forgotten[number] = True
 
     def _peer_ended(self, stream: Stream) -> None:
         self._move(stream, RECEIVE_END)
 
 
 def _strip(flags: int, payload: bytes) -> bytes:
-    """Take padding and priority off a HEADERS frame."""
-    start, end = 0, len(payload)
-    if flags & frames.PADDED:
-        start, end = 1, end - (payload[0] if payload else 0)
-    if flags & frames.HAS_PRIORITY:
-        start += 5
+    """Take padding, and the priority of HEADERS, off a frame."""
+    start, end = (1 if flags & frames.PADDED else 0) + (5 if flags & frames.HAS_PRIORITY else 0), len(payload)
     if start > end:
-        raise ConnectionError2(frames.PROTOCOL_ERROR, "padding or priority is longer than its HEADERS frame")
+        raise ConnectionError2(frames.FRAME_SIZE_ERROR, "a frame that is too short for its padding or priority")
+    if flags & frames.PADDED:
+        end -= payload[0]
+    if start > end:
+        raise ConnectionError2(frames.PROTOCOL_ERROR, "padding is longer than its frame")
     return payload[start:end]

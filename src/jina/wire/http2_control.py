@@ -25,7 +25,8 @@ class Control(Sending):
 
     def __init__(self, *, is_client: bool, limits: Limits, buffered: Buffered | None = None) -> None:
         super().__init__(is_client=is_client, limits=limits, buffered=buffered)
-        self.is_ready, self._now = False, 0.0
+        self.is_ready, self.peer_takes_connect, self._now = False, False, 0.0
+        self._stream_limit = max(limits.stream_window_bytes, frames.DEFAULT_WINDOW)  # until the peer has heard of a smaller window
         self._ping_budget = Budget(limits.max_pings, limits.recovery_s)
         self._settings = Budget(limits.max_settings, limits.recovery_s)
         self._empties = Budget(limits.max_empty_frames, limits.recovery_s)
@@ -34,6 +35,11 @@ class Control(Sending):
         if not budget.spend(self._now):
             reason = _TOO_MANY_PINGS if budget is self._ping_budget else f"too many {what}"
             raise ConnectionError2(frames.ENHANCE_YOUR_CALM, reason)
+
+    def _fault(self, error: StreamError) -> None:
+        """Reset a stream whose peer broke a rule: this costs it what its own resets do."""
+        self._spend(self._resets, "faulty streams")
+        self.reset(error.stream, error.code, error.reason)
 
     def _spend_unless_earned(self, budget: Budget, what: str) -> None:
         """A reader of many small messages gives back their windows one by one, and measures the way with PINGs; grpcio opens them first."""
@@ -74,6 +80,7 @@ class Control(Sending):
             if not self.is_ready:
                 raise ConnectionError2(frames.PROTOCOL_ERROR, "the first frame acknowledges SETTINGS")
             self._spend(self._settings, "acknowledgements of SETTINGS")
+            self._stream_limit = self._limits.stream_window_bytes
             return
         if len(payload) % 6:
             raise ConnectionError2(frames.FRAME_SIZE_ERROR, "SETTINGS of a wrong size")
@@ -82,8 +89,13 @@ class Control(Sending):
             raise ConnectionError2(frames.ENHANCE_YOUR_CALM, "more than 64 settings in a frame")
         if not self.is_ready:
             self.is_ready, self.max_streams = True, frames.MAX_STREAM
+        n_moves = 0
         for key, value in frames.read_settings(payload):
             self._set(key, value)
+            n_moves += key == frames.INITIAL_WINDOW_SIZE
+            if n_moves > 1:  # each looks at every stream
+                self._spend(self._settings, "changes of the initial window")
+                n_moves = 1
         self._out.append(_SETTINGS_ACK)
         self._pump()
 
@@ -104,6 +116,10 @@ class Control(Sending):
                 raise ConnectionError2(frames.PROTOCOL_ERROR, f"ENABLE_PUSH is {value}")
         elif key == frames.MAX_CONCURRENT_STREAMS:
             self.max_streams = value
+        elif key == frames.ENABLE_CONNECT_PROTOCOL:
+            if value > 1 or value < self.peer_takes_connect:
+                raise ConnectionError2(frames.PROTOCOL_ERROR, f"ENABLE_CONNECT_PROTOCOL is {value}")
+            self.peer_takes_connect = bool(value)
 
     def _move_windows(self, by: int) -> None:
         for stream in self.streams.values():
@@ -155,7 +171,7 @@ class Control(Sending):
             self._open_window(number, by)
         if self._waiting:
             self._pump()
-        elif by < _SMALL_UPDATE:
+        if by < _SMALL_UPDATE:
             self._spend_unless_earned(self._empties, "small WINDOW_UPDATE frames")
 
     def _open_window(self, number: int, by: int) -> None:

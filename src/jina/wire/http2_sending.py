@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from jina.codec.pieces import gathered
+from jina.codec.pieces import Bytes, gathered
 from jina.wire import http2_frames as frames
 from jina.wire.buffered import Buffered
 from jina.wire.hpack import TABLE_SIZE_ZERO
 from jina.wire.http2_limits import Budget, Limits
 from jina.wire.http2_states import CLOSED as STREAM_IS_CLOSED
-from jina.wire.http2_states import HALF_CLOSED_LOCAL, NEXT, SEND_END
-from jina.wire.http2_stream import RESET, WRITABLE, Bytes, Event, Stream
+from jina.wire.http2_states import HALF_CLOSED_LOCAL, MAY_SEND, NEXT, SEND_END
+from jina.wire.http2_stream import RESET, TUNNEL, WRITABLE, Event, Stream
 
 DRAIN_PING: Final = b"draining"
 _MAX_SENT_FRAME: Final = 1 << 20
-_N_REMEMBERED: Final = {False: 2000, True: 1 << 16}  # by is_client: one that cancels all its calls may have many thousands
+_STATUS_200: Final = b"\x88"
+_N_CANCELLED: Final = 1 << 16
+"""A client that cancels all its calls may have many thousands."""
 EARNS: Final = 4
 """How many PING and small WINDOW_UPDATE frames a frame of DATA from us, or a stream that the peer opens, lets the peer send."""
 
@@ -34,7 +36,9 @@ class Sending:
         self._is_client, self._limits, self._buffered = is_client, limits, buffered or Buffered()
         self._last_peer, self._last_own = 0, -1 if is_client else 0
         self._refuse_above = frames.MAX_STREAM
-        self._forgotten: dict[int, None] = {}  # streams that were reset: what still comes for them is no fault
+        self._forgotten: dict[int, bool] = {}  # streams that were reset: what still comes for them is no fault; True: HEADERS did
+        # A peer that has not heard of our resets yet has no more streams than it may open, and those that we refused.
+        self._max_forgotten = _N_CANCELLED if is_client else limits.max_streams + max(1000, limits.max_resets)
         self._window, self._peer_window, self._peer_frame = frames.DEFAULT_WINDOW, frames.DEFAULT_WINDOW, 1 << 14
         self._waiting: dict[int, Stream] = {}
         self._out: list[Bytes] = []
@@ -62,19 +66,23 @@ class Sending:
         """Whether a client may open a stream now."""
         return not self.is_going and len(self.streams) < self.max_streams and self._last_own < frames.MAX_STREAM - 1
 
-    def start(self) -> Stream:
-        """Open a stream (client)."""
+    def start(self, *, is_head: bool = False) -> Stream:
+        """Open a stream (client); `is_head`: for a HEAD request, whose answer has no body whatever its length is said to be."""
         self._last_own = number = self._last_own + 2
         stream = self.streams[number] = Stream(number, self._peer_window)
+        if is_head:
+            stream.expected = 0
         return stream
 
     def send_headers(self, stream: Stream, block: bytes, *, is_end: bool = False) -> None:
         """Send a header block; trailers wait behind queued data."""
-        if stream.state == STREAM_IS_CLOSED:
+        if stream.state not in MAY_SEND:
             return
         if stream.queue:
             stream.finish = block
             return
+        if stream.expected == TUNNEL and block[:1] != _STATUS_200:
+            stream.expected = None  # CONNECT is refused
         if self._must_shrink:
             self._must_shrink, block = False, TABLE_SIZE_ZERO + block
         stream.is_begun = True
@@ -84,7 +92,7 @@ class Sending:
 
     def send_data(self, stream: Stream, parts: tuple[Bytes, ...], *, is_end: bool = False) -> None:
         """Send a body's next bytes."""
-        if stream.state == STREAM_IS_CLOSED:
+        if stream.state not in MAY_SEND:
             return
         size = sum(map(len, parts))
         if not stream.queue and (not size or (size <= stream.window and size <= self._window and size <= self._peer_frame)):
@@ -95,6 +103,8 @@ class Sending:
             self._out.extend(parts)
             if is_end:
                 self._we_ended(stream)
+            return
+        if stream.finish is not None:
             return
         if stream.queue is None:
             stream.queue, stream.has_moved = deque(), True
@@ -116,7 +126,9 @@ class Sending:
             and size <= self._window
             and size <= self._peer_frame
             and not self._must_shrink
-            and len(trailers) <= 16384
+            and len(block) <= frames.MIN_MAX_FRAME
+            and len(trailers) <= frames.MIN_MAX_FRAME
+            and stream.state in MAY_SEND
         ):
             self._window -= size
             self._n_earned += EARNS
@@ -132,7 +144,7 @@ class Sending:
     def begin(self, block: bytes, body: tuple[Bytes, ...], size: int) -> Stream:
         """Open a stream with a whole request: the client's hot path."""
         stream = self.start()
-        if 0 < size <= min(stream.window, self._window, self._peer_frame) and not self._must_shrink and len(block) <= 16384:
+        if 0 < size <= min(stream.window, self._window, self._peer_frame) and not self._must_shrink and len(block) <= frames.MIN_MAX_FRAME:
             self._window -= size
             self._n_earned += EARNS
             stream.is_begun, stream.state = True, HALF_CLOSED_LOCAL
@@ -260,9 +272,9 @@ class Sending:
                 self.uncount(stream, stream.n_counted)
 
     def _we_ended(self, stream: Stream) -> None:
-        """A server that has answered does not want the rest of the request."""
+        """A server that has answered does not want the rest of the request; a tunnel has two ends."""
         self._move(stream, SEND_END)
-        if not self._is_client and stream.state != STREAM_IS_CLOSED:
+        if not self._is_client and stream.state != STREAM_IS_CLOSED and stream.expected != TUNNEL:
             self._out.append(frames.rst_stream(stream.number, frames.NO_ERROR))
             self.drop(stream)
 
@@ -275,12 +287,14 @@ class Sending:
         self.uncount(stream, stream.n_counted)
 
     def _forget(self, number: int) -> None:
-        if len(self._forgotten) >= _N_REMEMBERED[self._is_client]:
+        if len(self._forgotten) >= self._max_forgotten:
             del self._forgotten[next(iter(self._forgotten))]
-        self._forgotten[number] = None
+        self._forgotten[number] = False
 
     def reset(self, number: int, code: int, reason: str = "") -> None:
         """End a stream at once; with a `reason` (the peer's fault) the layer above hears of it."""
+        if self.is_closed:
+            return
         self._out.append(frames.rst_stream(number, code))
         stream = self.streams.get(number)
         if stream is None:

@@ -4,7 +4,7 @@
                           └──── we end ──► HALF_CLOSED_LOCAL ── peer ends ──┴──► CLOSED
 
 Idle and closed streams have no object: a number above the highest seen is idle, one below it that is not known is closed. A missing entry
-is an error: STREAM_CLOSED where the peer did it, a bug of ours where we did. We neither push nor take pushes, so nothing is reserved.
+is an error: STREAM_CLOSED where the peer did it, nothing is sent where we did. We neither push nor take pushes, so nothing is reserved.
 """
 
 from __future__ import annotations
@@ -21,3 +21,5 @@ NEXT: Final[Mapping[str, Mapping[str, str]]] = {
     HALF_CLOSED_REMOTE: {SEND_END: CLOSED, RESET: CLOSED},
     CLOSED: {},
 }
+MAY_SEND: Final = frozenset(state for state, row in NEXT.items() if SEND_END in row)
+MAY_RECEIVE: Final = frozenset(state for state, row in NEXT.items() if RECEIVE_END in row)

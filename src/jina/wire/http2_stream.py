@@ -12,6 +12,8 @@ from jina.codec.pieces import Bytes
 from jina.wire.http2_states import OPEN
 
 Event = tuple[Any, ...]
+TUNNEL: Final = -1
+"""The length of a CONNECT's body: what follows its head is no message."""
 
 HEADERS: Final = 101
 """(HEADERS, stream, is_end): `stream.head` is what `build_head` made."""
@@ -43,7 +45,7 @@ class Stream:
         head: What `build_head` made of the peer's first block; None before it came.
         call: Of the layer above.
         begun_at: Server: when the peer opened it.
-        expected: Bytes of the body that are still to come, `http2_fields.TUNNEL`, or None where nobody said.
+        expected: Bytes of the body that are still to come, `TUNNEL`, or None where nobody said.
         is_begun: We sent our header block.
         held: Bytes of the peer's window that the layer above holds back.
         n_queued: Bytes that wait for the peer's windows.

@@ -35,14 +35,14 @@ class Whole(Content):
         if kind != frames.DATA or number_of_data != number or not size or body_end > end:
             return 0
         unread, limits = self._unread + size, self._limits
-        if unread >= self._credit_at or size > limits.stream_window_bytes or size > limits.max_frame_bytes:
+        if unread >= self._credit_at or size > self._stream_limit or size > limits.max_frame_bytes:
             return 0
         head, expected = self._heads.known(data[start:stop])
         if head is None or expected is not None:
             return 0
         if self._is_client:
             return 0 if flags else self._whole_reply(data, number, head, body, body_end)
-        if flags != frames.END_STREAM or number <= self._last_peer or not number & 1 or number > self._refuse_above:
+        if flags != frames.END_STREAM or number != self._last_peer + 2 or number > self._refuse_above:
             return 0
         if len(self.streams) >= limits.max_streams:
             return 0
