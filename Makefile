@@ -11,6 +11,7 @@ VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 FUZZ_VENV ?= .venv-fuzz
 TESTS ?=
+MINUTES ?= 45
 
 bin := $(VENV)/bin
 demo_bin := $(DEMO_VENV)/bin
@@ -18,7 +19,7 @@ code := src tests examples benchmarks fuzz
 sources := pyproject.toml README.md $(shell find src -name '*.py' -o -name '*.pyi' -o -path '*/static/*' 2>/dev/null)
 python_is_new = 'import sys; sys.version_info >= (3, 11) or sys.exit("openjina needs Python 3.11 or newer, this is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2])'
 
-.PHONY: help demo test coverage test-torch interop fuzz check format format-check lint types docs bench bench-quick constraints clean
+.PHONY: help demo test coverage test-torch interop fuzz check format format-check lint types docs bench bench-quick soak constraints clean
 
 help:
 	@sed -n '3,7s/^# *//p' Makefile
@@ -97,6 +98,10 @@ bench: $(VENV)/.installed
 
 bench-quick: $(VENV)/.installed
 	$(bin)/python benchmarks/run.py --quick $(BENCH)
+
+# Friendly and hostile callers on one service: every friendly call answered, memory flat.
+soak: $(VENV)/.installed
+	$(bin)/python benchmarks/soak.py --minutes $(MINUTES)
 
 # Writes down the versions that both environments have now; run it after an upgrade, with the tests green.
 constraints: $(VENV)/.installed $(DEMO_VENV)/.installed
