@@ -81,7 +81,7 @@ class WebSocketCore:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self.open(_DRY_RUN, self.headers(tuple(metadata)))
-                connection.owner = told
+                connection.own(told)
                 try:
                     data = await told.first
                 finally:
@@ -134,7 +134,7 @@ class WebSocketCore:
 
     def keep(self, key: tuple[object, ...], connection: WebSocketConnection) -> None:
         """Take a connection on which nothing is under way."""
-        connection.owner = None
+        connection.own(None)
         if connection.is_open:
             self._idle.setdefault(key, []).append(connection)
 
@@ -160,7 +160,7 @@ class _Told:
     def __init__(self) -> None:
         self.first: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-    def message(self, data: bytes) -> None:
+    def message(self, data: bytes, is_text: bool) -> None:
         if not self.first.done():
             self.first.set_result(data)
 
@@ -267,7 +267,7 @@ class SocketExchange(Exchange):
 
     def _use(self, connection: WebSocketConnection, *, is_kept: bool) -> None:
         self._connection, self._is_kept, self._taken_s = connection, is_kept, time.monotonic()
-        connection.owner = self
+        connection.own(self)
         for message in list(self._unanswered.values()):
             self._send(connection, message)
 
@@ -279,7 +279,7 @@ class SocketExchange(Exchange):
 
     # --- what comes ------------------------------------------------------------------------------------------------------------------
 
-    def message(self, data: bytes) -> None:
+    def message(self, data: bytes, is_text: bool) -> None:
         """Take a reply."""
         self._is_kept, self._leaving_since = False, None
         try:
@@ -367,7 +367,7 @@ class StreamExchange(SocketExchange):
     def _may_keep(self) -> bool:
         return False
 
-    def message(self, data: bytes) -> None:
+    def message(self, data: bytes, is_text: bool) -> None:
         """Take one document."""
         try:
             answer = StreamedGrpc(data)

@@ -24,12 +24,13 @@ from jina.wire import websocket
 from jina.wire.envelope import is_request_id
 from jina.wire.websocket_handshake import JSON, protocol_of
 
-_END = b"\x01"
+_ENDS = (b"\x00", b"\x01")
+"""What says that no more come: Jina writes `bytes(True)`, which is one zero byte, and tells of a one."""
 _ONLY_BINARY = "the sub-protocol 'bytes' takes binary messages"
 
 
 class BytesSpeaker:
-    """Each message a DataRequestProto, each answer too, as they are done; one byte 0x01 says that no more come."""
+    """Each message a DataRequestProto, each answer too, as they are done; a lone byte 0 or 1 says that no more come."""
 
     def __init__(self, session: Session, note: Note) -> None:
         self._session, self._note = session, note
@@ -42,7 +43,7 @@ class BytesSpeaker:
         """Begin the answer to a request."""
         if is_text:
             self._session.fail(websocket.UNSUPPORTED, _ONLY_BINARY)
-        elif data == _END:
+        elif data in _ENDS:
             self._session.end_input()
         else:
             return partial(self._answer, data)

@@ -14,6 +14,7 @@ from jina.wire.http_client import BODY, END, HEAD, MAX_HEADER_BYTES, BadResponse
 
 LOST = 1006
 """The code of a connection that ended without one (RFC 6455, 7.1.5)."""
+_LOST_TEXT = "the connection was lost"
 _OPEN_TIMEOUT_S = 20.0
 _CLOSE_TIMEOUT_S = 2.0
 _MAX_REFUSAL_BYTES = 1 << 20
@@ -33,7 +34,7 @@ class RefusedHandshakeError(TransportError):
 class Owner(Protocol):
     """Who uses a connection."""
 
-    def message(self, data: bytes) -> None:
+    def message(self, data: bytes, is_text: bool) -> None:
         """Take one message of the server's."""
 
     def closed(self, code: int, reason: str) -> None:
@@ -41,15 +42,12 @@ class Owner(Protocol):
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """One connection; whoever opens it gives it an owner.
+    """One connection; what the server says waits until it has its first owner.
 
     Attributes:
-        owner: Hears what comes.
         is_open: Messages may be sent.
         is_ours: The service says that it reads our dialect.
     """
-
-    owner: Owner | None = None
 
     def __init__(self, request: bytes, key: str, max_message_bytes: int | None) -> None:
         self._request, self._key, self._max_message_bytes = request, key, max_message_bytes
@@ -57,11 +55,20 @@ class WebSocketConnection(asyncio.Protocol):
         self._refusal: ResponseReader | None = None
         self._status, self._body = 0, b""
         self._wire: websocket.Connection | None = None
+        self._owner: Owner | None = None
+        self._is_owned = False
         self._is_flush_due = self._is_paused = False
         self._timer: asyncio.TimerHandle | None = None
         self.is_open = self.is_ours = False
 
     # --- for the owner ---------------------------------------------------------------------------------------------------------------
+
+    def own(self, owner: Owner | None) -> None:
+        """Let this one hear what comes; None while nobody asks for anything."""
+        self._owner, self._is_owned = owner, True
+        self._read()
+        if not self.is_open:
+            self._end(LOST, _LOST_TEXT)
 
     def send(self, data: bytes, *, is_text: bool = False) -> None:
         """Send a message; those of one turn of the loop leave together."""
@@ -87,7 +94,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def close(self, code: int = websocket.OK) -> None:
         """Close, without hearing of the end; work that is under way for us is given up."""
-        self.owner = None
+        self._owner, self._is_owned = None, True
         if self._wire is not None and self.is_open:
             self.resume()
             self._wire.close(code)
@@ -133,15 +140,19 @@ class WebSocketConnection(asyncio.Protocol):
                 data = self._read_handshake(data)
             except (BadResponseError, ValueError) as error:
                 self._fail(TransportError(str(error)))
-        if self._wire is None or not data:
+        if self._wire is not None and data:
+            self._wire.receive(data)
+            self._read()
+
+    def _read(self) -> None:
+        wire = self._wire
+        if wire is None or not self._is_owned:
             return
-        self._wire.receive(data)
-        while (event := self._wire.next_event(self._loop.time())) is not None:
-            if event[0] == websocket.MESSAGE:
-                if self.owner is not None:
-                    self.owner.message(event[1])
-            else:
+        while (event := wire.next_event(self._loop.time())) is not None:
+            if event[0] != websocket.MESSAGE:
                 self._end(event[1], event[2])
+            elif self._owner is not None:
+                self._owner.message(event[1], event[2])
         self._flush()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -149,11 +160,11 @@ class WebSocketConnection(asyncio.Protocol):
         self._fail(
             TransportError("the server closed the connection without an answer; does it speak WebSocket? (wss, where it speaks TLS)")
         )
-        self._end(LOST, "the connection was lost")
+        self._end(LOST, _LOST_TEXT)
 
     def _end(self, code: int, reason: str) -> None:
         was_open, self.is_open = self.is_open, False
-        owner, self.owner = self.owner, None
+        owner, self._owner = self._owner, None
         if was_open and not self._transport.is_closing():
             self._wait_for_end()
         if owner is not None:

@@ -58,8 +58,8 @@ _MIN_FRAGMENT_BYTES: Final = 16
 """What fragments beyond the free ones must bring on average: their frames cost more than that."""
 _MAX_CONTROLS: Final = 1000
 _RECOVERY_S: Final = 10.0
-_COMPRESS_FROM, _COMPRESS_TO = 1 << 10, 256 << 10
-"""Replies of such sizes are compressed for who asked for it: smaller ones gain nothing, larger ones would hold up all callers."""
+COMPRESS_FROM, COMPRESS_TO = 1 << 10, 256 << 10
+"""Messages of such sizes are compressed where that is agreed on: smaller ones gain nothing, larger ones would hold up all callers."""
 _COMPRESS: Final = {"level": 1, "memLevel": 5}
 _NO_EXTENSIONS: Final[list[Any]] = []
 
@@ -224,7 +224,7 @@ class Connection:
     def send(self, data: bytes, *, is_text: bool) -> None:
         """Send a message; nothing happens once it is closed."""
         if self.is_open:
-            is_folded = _COMPRESS_FROM <= len(data) <= _COMPRESS_TO
+            is_folded = COMPRESS_FROM <= len(data) <= COMPRESS_TO
             self._write(Opcode.TEXT if is_text else Opcode.BINARY, data, self._extensions if is_folded else _NO_EXTENSIONS)
 
     def ping(self) -> None:
