@@ -109,9 +109,8 @@ class Http1Connection(asyncio.Protocol):
                 self._pause()
         if core.is_upgraded and len(core.rest) > _MAX_REST_BYTES:
             self._pause()
-        if core.wants_continue and self._exchange.request is None and not self._queue:
-            core.wants_continue = False
-            self._transport.write(CONTINUE)
+        if core.wants_continue:
+            self._tell_to_go_on()
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
@@ -197,7 +196,9 @@ class Http1Connection(asyncio.Protocol):
             exchange.serve(cast("Request", event))
         if self._is_paused and len(queue) < self._front.options.max_pipelined and not self._is_closing:
             self.resume_reading()
-        if self._core.wants_continue and exchange.request is None and not queue:
+
+    def _tell_to_go_on(self) -> None:
+        if self._exchange.request is None and not self._queue:
             self._core.wants_continue = False
             self._transport.write(CONTINUE)
 
@@ -302,6 +303,8 @@ class Http1Connection(asyncio.Protocol):
             self.close()
         else:
             self._core.replied(self._loop.time())
+            if self._core.wants_continue:
+                self._tell_to_go_on()
 
     def idle(self) -> None:
         """Go on with the next request."""
