@@ -19,7 +19,7 @@ def outcome(data: bytes, step: int) -> list[str | int]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_request_of_the_table_is_taken_or_refused(name: str) -> None:
+def test_each_case(name: str) -> None:
     """Refusals by their status; what stands behind a refusal is not read."""
     data, expected = CASES[name]
     for step in (1 << 20, 7, 1):
