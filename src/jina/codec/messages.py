@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from jina.codec.fields import collect, last_text, skip_field, string_field, string_fields, text, truncated
-from jina.codec.pieces import Message, message_of, tail
+from jina.codec.pieces import LARGE, Message, message_of, tail
 from jina.codec.routes import read_route as read_route
 from jina.codec.routes import reply_routes as reply_routes
 from jina.codec.routes import route_bytes as route_bytes
@@ -85,7 +85,8 @@ def read_document_request(data: bytes) -> Envelope:
 def _split(data: bytes) -> tuple[bytes, bytes, tuple[bytes, ...], bytes, bytes, int, int]:
     """Header, parameters, routes and unknown fields of the two request messages; field 4, the large one, as (bytes, start, end)."""
     header = parameters = b""
-    routes, unknown = list[bytes](), list[bytes]()
+    routes: list[bytes] = []
+    unknown: list[bytes] = []
     again: list[tuple[int, bytes]] = []  # what is merged is joined once, so that a field given many times costs no more than its bytes
     content_start, content_end = 0, -1
     pos, end = 0, len(data)
@@ -130,8 +131,9 @@ def _merged(tag: int, first: bytes, again: Sequence[tuple[int, bytes]]) -> bytes
 
 def _read_content(data: bytes, pos: int, end: int) -> tuple[bytes | None, bytes | None]:
     """The documents in a DataContentProto: (docs, None), (None, docs_bytes) or neither; of a oneof the last given counts."""
-    docs: list[bytes] = []
+    docs: bytes | None = None
     docs_bytes: bytes | None = None
+    more: list[bytes] = []
     try:
         while pos < end:
             tag = data[pos]
@@ -143,13 +145,14 @@ def _read_content(data: bytes, pos: int, end: int) -> tuple[bytes | None, bytes 
             if pos > end:
                 raise truncated()
             if tag == 0x12:
-                docs, docs_bytes = [], data[start:pos]
+                docs, docs_bytes, more = None, data[start:pos], []
+            elif docs is None:
+                docs, docs_bytes = tail(data, start) if pos == len(data) else data[start:pos], None
             else:
-                docs.append(tail(data, start) if pos == len(data) else data[start:pos])
-                docs_bytes = None
+                more.append(data[start:pos])
     except IndexError:
         raise truncated() from None
-    return (docs[0] if len(docs) == 1 else b"".join(docs)) if docs else None, docs_bytes
+    return b"".join((docs or b"", *more)) if more else docs, docs_bytes
 
 
 class Header(NamedTuple):
@@ -313,9 +316,12 @@ def request_message(header: bytes, parameters: bytes, routes: bytes, docs: Messa
     """The same; large documents are not copied."""
     if docs is None:
         return _front_part(header, parameters) + routes
-    size = varint(len(docs))
-    content = b'"' + varint(1 + len(size) + len(docs)) + b"\n" + size
-    return message_of(b"".join((_front_part(header, parameters), routes, content)), docs)
+    n_bytes = len(docs)
+    size = varint(n_bytes)
+    front, content = _front_part(header, parameters), varint(1 + len(size) + n_bytes)
+    if n_bytes < LARGE and docs.__class__ is bytes:
+        return b"".join((front, routes, b'"', content, b"\n", size, docs))
+    return message_of(b"".join((front, routes, b'"', content, b"\n", size)), docs)
 
 
 def write_document_request(header: bytes, parameters: bytes = b"", routes: bytes = b"", document: bytes | None = None) -> bytes:
@@ -326,9 +332,8 @@ def write_document_request(header: bytes, parameters: bytes = b"", routes: bytes
 
 
 def _front_part(header: bytes, parameters: bytes) -> bytes:
-    if parameters:
-        return b"".join((b"\n", varint(len(header)), header, b"\x12", varint(len(parameters)), parameters))
-    return b"\n" + varint(len(header)) + header
+    front = b"\n" + varint(len(header)) + header
+    return front + b"\x12" + varint(len(parameters)) + parameters if parameters else front
 
 
 def write_reply(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -20,11 +20,11 @@ class Stop(Protocol):
     is_failed: bool
 
 
-@lru_cache(32)
-def _stamp_head(tag: int, seconds: int) -> bytes:
-    """Everything of a timestamp field whose nanoseconds take five bytes, up to those."""
+@lru_cache(64)
+def _stamp_head(tag: int, seconds: int, n_bytes: int) -> bytes:
+    """Everything of a timestamp field whose nanoseconds take so many bytes, up to those."""
     field = b"\x08" + varint(seconds & 0xFFFFFFFFFFFFFFFF) if seconds else b""
-    return bytes((tag, len(field) + 6)) + field + b"\x10"
+    return bytes((tag, len(field) + 1 + n_bytes)) + field + b"\x10"
 
 
 @lru_cache(512)
@@ -33,12 +33,14 @@ def _name(executor: str) -> bytes:
 
 
 def _stamp(tag: int, unix_s: float) -> bytes:
-    """A timestamp as a field, tag included. Three of four times have nanoseconds from 2**28, five bytes as a varint."""
+    """A timestamp as a field, tag included. Three of four times have nanoseconds of five bytes as a varint, nearly all others of four."""
     seconds = int(unix_s) if unix_s > 0 else int(unix_s // 1)
     nanos = int((unix_s - seconds) * 1e9)
-    if nanos > 0xFFFFFFF:
-        spread = nanos & 0x7F | (nanos & 0x3F80) << 1 | (nanos & 0x1FC000) << 2 | (nanos & 0xFE00000) << 3 | nanos >> 28 << 32
-        return _stamp_head(tag, seconds) + (spread | 0x80808080).to_bytes(5, "little")
+    if nanos > 0x1FFFFF:
+        spread = nanos & 0x7F | (nanos & 0x3F80) << 1 | (nanos & 0x1FC000) << 2 | (nanos & 0xFE00000) << 3 | 0x808080
+        if nanos <= 0xFFFFFFF:
+            return _stamp_head(tag, seconds, 4) + spread.to_bytes(4, "little")
+        return _stamp_head(tag, seconds, 5) + (spread | nanos >> 28 << 32 | 0x80000000).to_bytes(5, "little")
     body = timestamp_bytes(seconds, nanos)
     return bytes((tag, len(body))) + body
 
@@ -73,9 +75,11 @@ def routes_bytes(stops: Iterable[Stop], status: bytes = b"") -> bytes:
     return b"".join([route_bytes(stop.executor, stop.start_s, stop.end_s, status if stop.is_failed else b"") for stop in stops])
 
 
-def reply_routes(started_s: float, stops: Iterable[Stop] = (), status: bytes = b"", name: str = "gateway") -> bytes:
+def reply_routes(started_s: float, stops: Sequence[Stop] = (), status: bytes = b"", name: str = "gateway") -> bytes:
     """The `routes` of a reply that leaves now: the front's own stop first, as from Jina."""
-    return route_bytes(name, started_s, time.time(), b"") + routes_bytes(stops, status)
+    route = _name(name) + _stamp(0x12, started_s) + _stamp(0x1A, time.time())
+    own = b"\x1a" + varint(len(route)) + route
+    return own + routes_bytes(stops, status) if stops else own
 
 
 class RouteParts(NamedTuple):
