@@ -49,14 +49,15 @@ def call_of(envelope: Envelope, head: RequestHead | Head, deadline: float | None
     Raises:
         CallerError: The request id, the priority or the parameters are not valid.
     """
-    request_id = envelope.request_id or head.headers.get(_ID_NAME) or ids.request_id()
+    headers = head.headers
+    request_id = envelope.request_id or headers.get(_ID_NAME) or ids.request_id()
     if _REQUEST_ID(request_id) is None:
         raise CallerError(f"request id {request_id[:140]!r} must be 1 to 128 visible ASCII characters")
-    raw, dialect = envelope.parameters, "ours" if reads_ours(head) else "strict"
+    raw, dialect = envelope.parameters, "ours" if headers.get(_DIALECT_NAME) == DIALECT[1] else "strict"
     if len(raw) > _MAX_PARAMETERS_BYTES:
         raise CallerError(f"parameters may have {_MAX_PARAMETERS_BYTES} bytes, got {len(raw)}; send more as documents")
     docs = envelope.docs if envelope.docs is not None else envelope.docs_bytes
-    priority = head.headers.get("x-request-priority")
+    priority = headers.get("x-request-priority")
     if priority is not None and not (len(priority) == 1 and priority in "0123456789"):
         raise CallerError(f"x-request-priority must be 0 to 9, got {priority[:40]!r}")
     return Call(
@@ -64,7 +65,7 @@ def call_of(envelope: Envelope, head: RequestHead | Head, deadline: float | None
         Payload(docs or b"", dialect, is_stream),
         request_id,
         {"__results__": {}} if raw == _NO_RESULTS else struct_to_dict(raw) if raw else {},
-        head.headers,
+        headers,
         envelope.target_executor or "",
         deadline,
         5 if priority is None else int(priority),
