@@ -9,6 +9,7 @@ import msgspec
 from jina.client.documents import ReturnType
 from jina.client.failures import FailedReply, HttpError, NoEndpointError, RefusedError, RpcError, UnreachableError, failure
 from jina.codec.messages import Envelope, StatusParts, read_status
+from jina.errors import BadRequestType
 from jina.transport.http_client import HttpResponse
 from jina.wire.status import GrpcStatus
 
@@ -75,6 +76,7 @@ class _Body(msgspec.Struct):
 
 
 _read_body = msgspec.json.Decoder(_Body).decode
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class HttpAnswer(Answer):
@@ -92,8 +94,8 @@ class HttpAnswer(Answer):
         if not self.is_error:
             try:
                 self._body = _read_body(response.body)
-            except (msgspec.DecodeError, RecursionError) as error:
-                raise failure(HttpError, _json_or_text(response.body), details=f"the answer is not a reply: {error}") from None
+            except _NO_JSON as error:
+                raise self._no_reply(error) from None
         self._path = path
         self._response: Any = None
 
@@ -105,12 +107,18 @@ class HttpAnswer(Answer):
         if self._response is None:
             from jina.types.request.data import Response
 
-            self._response = made = Response(self._message())
+            try:
+                self._response = made = Response(self._message())
+            except BadRequestType as error:
+                raise self._no_reply(error) from None
             made.document_array_cls = _response_class(wanted)
             made.direct_docs = wanted.make(self.docs(wanted))
             if self.is_error:
                 made.header.status.code, made.header.status.description = 1, _detail(self._content)
         return self._response
+
+    def _no_reply(self, error: Exception) -> RpcError:
+        return failure(HttpError, _json_or_text(self._content), details=f"the answer is not a reply: {error}")
 
     def _message(self) -> dict[str, Any]:
         body = self._body
@@ -147,7 +155,7 @@ def http_failure(status: int, content: bytes, path: str) -> RpcError:
     if status == 404:
         error = failure(NoEndpointError, f"no such endpoint {path}", status=number, details=detail)
     elif status in (503, 504):
-        described = isinstance(body, dict) and "description" in ((body.get("header") or {}).get("status") or {})
+        described = "description" in _status_in(body)
         error = failure(UnreachableError if described else RefusedError, detail if described else body, status=number, details=detail)
     else:
         error = failure(HttpError, body, status=number, details=detail)
@@ -172,16 +180,26 @@ _GRPC_OF_HTTP: dict[int, int] = {
 def _json_or_text(content: bytes) -> Any:
     try:
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except _NO_JSON:
         return content.decode("utf-8", "replace")
+
+
+def _status_in(body: Any) -> dict[str, Any]:
+    """Jina's status in a reply's body; whoever answered may be a proxy, or anybody."""
+    header = body.get("header") if isinstance(body, dict) else None
+    status = header.get("status") if isinstance(header, dict) else None
+    return status if isinstance(status, dict) else {}
+
+
+def _dotted(loc: Any) -> str:
+    return ".".join(map(str, loc)) if isinstance(loc, list) else str(loc or "")
 
 
 def _detail(content: bytes) -> str:
     """What a body says, as a sentence: of findings where and what, without the rest."""
     body = _json_or_text(content)
     if isinstance(body, dict):
-        status = (body.get("header") or {}).get("status") or {}
-        body = status.get("description") or body.get("detail", body)
+        body = _status_in(body).get("description") or body.get("detail", body)
     if isinstance(body, list) and body and all(isinstance(one, dict) and "msg" in one for one in body):
-        return "; ".join(f"{one['msg']} - at `{'.'.join(map(str, one.get('loc', ())))}`" for one in body)
+        return "; ".join(f"{one['msg']} - at `{_dotted(one.get('loc'))}`" for one in body)
     return body if isinstance(body, str) else msgspec.json.encode(body).decode()

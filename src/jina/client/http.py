@@ -192,7 +192,7 @@ class HttpCore:
         try:
             paths = msgspec.json.decode(response.body)["paths"]
             self._known = frozenset("/" + path.strip("/") for path, methods in paths.items() if "post" in methods)
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError):
             self._known = frozenset()
 
     async def events(self, post: Post, request_id: str, body: bytes) -> AsyncIterator[tuple[str, bytes]]:
