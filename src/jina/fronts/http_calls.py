@@ -142,7 +142,8 @@ def _read_query(query: str, schema: dict[str, Any], properties: Mapping[str, Any
             continue
         kinds = _kinds(properties.get(name, {}), schema, 0)
         if "array" in kinds and not text.startswith("["):
-            document.setdefault(name, []).append(_value(text, _kinds(properties[name].get("items", {}), schema, 0)))
+            item, known = _value(text, _kinds(properties[name].get("items", {}), schema, 0)), document.get(name)
+            document[name] = [*known, item] if isinstance(known, list) else [item]
         else:
             document[name] = _value(text, kinds)
     return Envelope(_encode(document), parameters, is_bare=True)
