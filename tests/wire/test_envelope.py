@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina.wire.envelope import EnvelopeError, read_batch, read_documents, read_one, read_parameters
+from jina.wire.envelope import EnvelopeError, read_batch, read_documents, read_message, read_one, read_parameters
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -177,3 +177,46 @@ def test_parameters_hold_no_more_values_than_neighbours_can_wait_for() -> None:
     with pytest.raises(EnvelopeError) as caught:
         read_parameters(b'{"a":[' + b"1," * 100_000 + b"1]}")
     assert "100000 values" in str(caught.value.detail)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b"{}", None),
+        (b'{"data": [], "execEndpoint": "/a"}', ("/a", b"[]", None, "")),
+        (b'{"data": {"x": 1}, "exec_endpoint": "a/"}', ("/a", b'[{"x": 1}]', None, "")),
+        (b'{"data": []}', ("/default", b"[]", None, "")),
+        (b'{"data": [], "execEndpoint": null, "timeout": null}', ("/default", b"[]", None, "")),
+        (b'{"data": {"x": 1}, "execEndpoint": "/stream", "timeout": 2}', ("/stream", b'{"x": 1}', 2.0, "")),
+        (b'{"data": [], "execEndpoint": "/a", "header": {"requestId": "r"}}', ("/a", b"[]", None, "r")),
+    ],
+)
+def test_a_websocket_message_names_its_endpoint(body: bytes, found: Any) -> None:
+    """As HTTP's body, with the endpoint; an empty object is the end."""
+    read = read_message(body, lambda endpoint: endpoint == "/stream")
+    assert (read and (read.endpoint, read.data, read.timeout_s, read.request_id)) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "loc"),
+    [
+        (b'{"execEndpoint": "/a", "header": {"requestId": "r"}}', ["body", "data"]),
+        (b'{"data": [], "execEndpoint": 7, "header": {"requestId": "r"}}', ["body", "execEndpoint"]),
+        (b'{"data": [], "timeout": true, "header": {"requestId": "r"}}', ["body", "timeout"]),
+        (b'{"data": [], "timeout": 0, "header": {"requestId": "r"}}', ["body", "timeout"]),
+        (b'{"data": [], "execEndpoint": "/stream", "header": {"requestId": "r"}}', ["body", "data"]),
+    ],
+)
+def test_a_faulty_websocket_message_is_known_by_its_request_id(body: bytes, loc: list[str]) -> None:
+    """So that its caller can tell which one failed."""
+    with pytest.raises(EnvelopeError) as caught:
+        read_message(body, lambda endpoint: endpoint == "/stream")
+    assert isinstance(caught.value.detail, list)
+    assert (caught.value.detail[0]["loc"], caught.value.request_id) == (loc, "r")
+
+
+def test_a_websocket_message_with_a_faulty_header_has_no_request_id() -> None:
+    """The failure is told all the same."""
+    with pytest.raises(EnvelopeError) as caught:
+        read_message(b'{"data": [], "header": 7}', lambda endpoint: False)
+    assert caught.value.request_id == ""
