@@ -16,6 +16,7 @@ from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
 from jina.wire.http2_limits import Limits as Http2Limits
 from jina.wire.http_requests import Head
+from jina.wire.http_whole import Openings
 from jina.wire.ids import RequestIds
 
 _TICK_S = 1.0
@@ -88,6 +89,7 @@ class Front:
         )
         self.site = Site(title=options.title, description=options.description, version=options.version, has_header=options.has_header)
         self.heads: dict[tuple[tuple[bytes, bytes], ...], Head] = {}
+        self.openings = Openings()
         self.ids = RequestIds()
         self.date = b""
         self.connections: set[Connection] = set()

@@ -63,7 +63,9 @@ class Http1Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         front, now = self._front, self._loop.time()
-        self._core = ServerConnection(front.options, front.heads, now, front.buffered, takes_websocket=front.has_websocket)
+        self._core = ServerConnection(
+            front.options, front.heads, now, front.buffered, openings=front.openings, takes_websocket=front.has_websocket
+        )
         self._unsent = Unsent(self._transport, front.buffered)
         self._opened_at = now
         front.opened(self)

@@ -9,7 +9,7 @@ Requests with the same headers share one `Head` (browsers and clients repeat the
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 import httptools
 
@@ -19,6 +19,7 @@ from jina.wire.http_requests import Fields, split_absolute, with_host
 from jina.wire.http_requests import Head as Head
 from jina.wire.http_requests import Refusal as Refusal
 from jina.wire.http_requests import Request as Request
+from jina.wire.http_whole import Openings
 
 _MAX_HEADS: Final = 256
 _MAX_HEAD_KEY_BYTES: Final = 4096
@@ -65,6 +66,7 @@ class ServerConnection:
         "_n_more_fields",
         "_n_seen",
         "_now",
+        "_openings",
         "_parser",
         "_rated",
         "_raw_bytes",
@@ -86,6 +88,7 @@ class ServerConnection:
         now: float,
         buffered: Buffered | None = None,
         *,
+        openings: Openings | None = None,
         takes_websocket: bool = False,
     ) -> None:
         """Begin a connection.
@@ -95,10 +98,12 @@ class ServerConnection:
             heads: Known heads; share one dict between the connections of a port.
             now: Monotonic seconds, like every `now` here.
             buffered: Counts bodies; whoever takes a request gives back its `n_counted`.
+            openings: What has been learnt of requests; share it between the connections of a port.
             takes_websocket: A request to upgrade to WebSocket may be granted; other upgrades are not noticed.
         """
         self._limits, self._heads, self._takes_websocket = limits, heads, takes_websocket
         self._buffered = buffered or Buffered()
+        self._openings = openings or Openings()
         self._parser: httptools.HttpRequestParser | None = None  # made when something comes: most of an idle connection's memory
         self._events: list[Request | Refusal] = []
         self._state, self._since, self._now = _IDLE, now, now
@@ -121,7 +126,17 @@ class ServerConnection:
                 self.rest += data
             return []
         self._now = now
-        events = self._events = []
+        events: list[Request | Refusal] = []
+        is_beginning = self._state == _IDLE
+        if is_beginning:
+            at = self._openings.take(data, events)
+            if at:
+                self._since = now
+                if at == len(data):
+                    return events
+                data = data[at:]
+        self._events = events
+        n_before = len(events)
         parser = self._parser
         if parser is None:
             parser = self._parser = httptools.HttpRequestParser(self)
@@ -143,6 +158,8 @@ class ServerConnection:
                 self._refuse(400, f"not an HTTP/1.1 request: {error}")
         if self._state != _IDLE and not events:  # else some of it was other requests
             self._count_raw(len(data))
+        elif is_beginning and len(events) == n_before + 1 and not self.is_closed:
+            self._openings.learn(data, cast("Request", events[-1]))
         return events
 
     def check(self, now: float) -> Refusal | None:
