@@ -64,6 +64,7 @@ def test_body_without_a_length_ends_with_the_connection() -> None:
     ("sent", "text"),
     [
         (b"SSH-2.0-x\r\n", "not HTTP"),
+        (b"\0\0\x12\4\0\0\0\0\0", "this is a gRPC port"),
         (SIZED + SIZED, "more than it was asked for"),
         (b"HTTP/1.1 200 OK\r\nX: %b\r\n\r\n" % (b"x" * http_client.MAX_HEADER_BYTES), "headers are larger"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n" + b"x" * 11, "max_message_bytes"),
