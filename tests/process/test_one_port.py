@@ -64,7 +64,7 @@ def test_without_a_port_each_protocol_has_its_own() -> None:
 def test_a_deployments_yaml_may_give_one_port(tmp_path: Path) -> None:
     """And it is written so, too."""
     path = tmp_path / "deployment.yml"
-    path.write_text("jtype: Deployment\nwith:\n  uses: Echo\n  protocol: [http, grpc]\n  port: 0\n  quiet: true\n")
+    path.write_text("jtype: Deployment\nwith:\n  uses: tests.process.executors.Echo\n  protocol: [http, grpc]\n  port: 0\n  quiet: true\n")
     deployment = Deployment.load_config(str(path))
     deployment.save_config(str(path))
     with Deployment.load_config(str(path)) as again:
