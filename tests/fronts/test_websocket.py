@@ -22,6 +22,7 @@ from jina.runtime.guards import make_guard
 from jina.wire.buffered import Buffered
 from jina.wire.http_requests import Head
 from tests.fronts.test_http_front import INFOS, Handler
+from tests.waiting import until
 
 BYTES: Any = ["bytes"]
 
@@ -36,7 +37,8 @@ async def serving(handler: Handler, *, buffered: Buffered | None = None, guard: 
     finally:
         server.close()
         for connection in list(front.connections):
-            connection._transport.abort()  # type: ignore[attr-defined]
+            transport: Any = getattr(connection, "transport", None) or vars(connection)["_transport"]
+            transport.abort()
         await front.drain()
 
 
@@ -59,11 +61,6 @@ def request(request_id: str, endpoint: str = "/echo", docs: bytes | None = b"") 
 async def ask(socket: ClientConnection, **message: Any) -> Any:
     await socket.send(json.dumps(message))
     return json.loads(await socket.recv())
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    while not is_so():  # noqa: ASYNC110 - nothing tells
-        await asyncio.sleep(0.001)
 
 
 async def end_of(socket: ClientConnection) -> Close:

@@ -74,6 +74,7 @@ class Http2Connection(asyncio.Protocol):
             buffered=front.buffered,
             refusal_metadata=id_metadata,
             takes_http=front.has_http or front.has_websocket,
+            takes_connect=front.has_websocket,
         )
         self._requests: dict[int, Http2Request] = {}
         self._unary, self._streams = (grpc_methods.UNARY, grpc_methods.STREAMS) if front.has_grpc else ({}, {})

@@ -32,6 +32,7 @@ class ServerConnection(Side):
         buffered: Counts what is held; the message that there is no room for ends its call with RESOURCE_EXHAUSTED.
         refusal_metadata: Gives what to send with a status that is given here.
         takes_http: Requests that are no gRPC come as HTTP_BEGUN and HTTP_DATA, to be answered with `send_http`; else they are refused.
+        takes_connect: A CONNECT with `:protocol` is one of these (RFC 8441).
 
     Attributes:
         is_closed: After CLOSED.
@@ -49,6 +50,7 @@ class ServerConnection(Side):
         buffered: Buffered | None = None,
         refusal_metadata: Callable[[RequestHead | None], Metadata] = lambda head: (),
         takes_http: bool = False,
+        takes_connect: bool = False,
     ) -> None:
         connection = http2.Connection(
             is_client=False,
@@ -56,6 +58,7 @@ class ServerConnection(Side):
             build_head=RequestHead,
             build_trailers=lambda fields, values: None,
             takes_whole=True,
+            takes_connect=takes_connect,
             buffered=buffered,
         )
         super().__init__(connection, max_message_bytes)
