@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jina.fronts.table import Service, make_front
@@ -14,8 +14,6 @@ from jina.process.messages import Listen
 from jina.process.unix_sockets import remove
 
 if TYPE_CHECKING:
-    import ssl
-
     from jina.fronts.front import Front
 
 _BACKLOG = 4096
@@ -39,10 +37,8 @@ class PublicPorts:
         for listen in self._listens:
             front = make_front(service, listen.protocols)
             self.fronts.append(front)
-            context = _tls_context(listen.protocols, service.options)
-            handshake_s = front.options.header_timeout_s or None if context else None
-            for fd in listen.fds:
-                self._servers.append(await _serve(fd, front, ssl=context, ssl_handshake_timeout=handshake_s))
+            make = _behind_tls(front, listen.protocols, service.options) if service.options.get("ssl_certfile") else front.make_protocol
+            self._servers += [await _serve(fd, make) for fd in listen.fds]
 
     def close(self, *, is_end: bool, is_last: bool) -> None:
         """Take no new connections.
@@ -60,18 +56,18 @@ class PublicPorts:
                 sock.shutdown(socket.SHUT_RDWR)
 
 
-async def _serve(fd: int, front: Front, **security: Any) -> asyncio.Server:
+async def _serve(fd: int, make_protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
     loop, sock = asyncio.get_running_loop(), socket.socket(fileno=os.dup(fd))
     if sock.family == socket.AF_UNIX:
-        return await loop.create_unix_server(front.make_protocol, sock=sock, backlog=_BACKLOG, **security)
+        return await loop.create_unix_server(make_protocol, sock=sock, backlog=_BACKLOG)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections inherit it: their TIME_WAIT does not hold the port
-    return await loop.create_server(front.make_protocol, sock=sock, backlog=_BACKLOG, **security)
+    return await loop.create_server(make_protocol, sock=sock, backlog=_BACKLOG)
 
 
-def _tls_context(protocols: Sequence[str], options: Mapping[str, Any]) -> ssl.SSLContext | None:
-    if not options.get("ssl_certfile"):
-        return None
+def _behind_tls(front: Front, protocols: Sequence[str], options: Mapping[str, Any]) -> Callable[[], asyncio.BaseProtocol]:
     from jina.transport.tls import RenewedContext, TlsFiles
+    from jina.transport.tls_link import TlsLink
 
     files = TlsFiles(options["ssl_certfile"], options["ssl_keyfile"], options.get("ssl_ca_certs") or "")
-    return RenewedContext(files, ("h2",) if list(protocols) == ["grpc"] else ("h2", "http/1.1"))
+    context = RenewedContext(files, ("h2",) if list(protocols) == ["grpc"] else ("h2", "http/1.1"))
+    return lambda: TlsLink(context, front.make_protocol, front.options.header_timeout_s or None)

@@ -18,11 +18,6 @@ _log = logging.getLogger("jina.tls")
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and authenticated encryption only; those of TLS 1.3 are all of this kind."""
 _LOOK_S = 2.0
-_DETAIL = b'{"detail":"this port speaks TLS; write https:// in the place of http://"}'
-_PLAIN = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (
-    len(_DETAIL),
-    _DETAIL,
-)
 
 ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 _HINTS = {
@@ -76,7 +71,6 @@ def server_context(files: TlsFiles, alpn: Sequence[str]) -> ssl.SSLContext:
         context.load_cert_chain(files.certfile, files.keyfile or None, password=_no_password)
     except (OSError, ValueError) as error:
         raise ConfigError(f"TLS with certificate {files.certfile!r} and key {files.keyfile!r} cannot start: {error}") from error
-    context.sslobject_class = _Served
     if files.ca_certs:
         try:
             context.load_verify_locations(files.ca_certs)
@@ -84,28 +78,6 @@ def server_context(files: TlsFiles, alpn: Sequence[str]) -> ssl.SSLContext:
             raise ConfigError(f"ssl_ca_certs {files.ca_certs!r}, by which callers are known, cannot be read: {error}") from error
         context.verify_mode = ssl.CERT_REQUIRED
     return context
-
-
-class _Served(ssl.SSLObject):
-    """A server's side of a connection, which tells the other side why it refuses the handshake: event loops close without a word."""
-
-    outgoing: ssl.MemoryBIO
-    _error: ssl.SSLError | None = None
-
-    def do_handshake(self) -> None:
-        if self._error is not None:
-            raise self._error
-        try:
-            super().do_handshake()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise
-        except ssl.SSLError as error:
-            if error.reason == "HTTP_REQUEST":
-                self.outgoing.write(_PLAIN)
-            if not self.outgoing.pending:
-                raise
-            self._error = error
-            raise ssl.SSLWantReadError() from error  # so the loop writes what is to be told; what comes next ends it
 
 
 class RenewedContext(ssl.SSLContext):
@@ -128,16 +100,13 @@ class RenewedContext(ssl.SSLContext):
         self._seen, self._looked_s = _states(files), clock()
         self._current = server_context(files, alpn)
 
-    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         """Begin a connection."""
         now_s = self._clock()
         if now_s - self._looked_s >= _LOOK_S:
             self._looked_s = now_s
             self._look()
-        made = self._current.wrap_bio(incoming, outgoing, *args, **kwargs)
-        assert isinstance(made, _Served)
-        made.outgoing = outgoing
-        return made
+        return self._current.wrap_bio(*args, **kwargs)
 
     def _look(self) -> None:
         states = _states(self._files)
