@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.interop import npm
 from tests.interop import testing_messages as messages
-from tests.interop.conftest import PEER
 from tests.interop.test_grpc_interop import CASES
 from tests.interop.testing_service import Ours
 from tests.interop.testing_wire import Relay
@@ -22,34 +17,6 @@ from tests.interop.testing_wire import Relay
 pytestmark = pytest.mark.process
 
 PACKAGES = ("@grpc/grpc-js@1.14.7", "@grpc/proto-loader@0.8.1")
-HOW = "needs grpc-js: set OPENJINA_GRPC_JS to a folder in which `npm install {}` was run, or OPENJINA_INTEROP=1 to make one in the cache"
-NODE = "needs node and npm: `apt-get install nodejs npm` or alike"
-
-
-@pytest.fixture(scope="session")
-def modules() -> Path:
-    """A folder `node_modules` with grpc-js."""
-    if shutil.which("node") is None:
-        pytest.skip(NODE)
-    given = os.environ.get("OPENJINA_GRPC_JS")
-    if given:
-        assert (Path(given) / "node_modules/@grpc/grpc-js").is_dir(), f"OPENJINA_GRPC_JS: there is no grpc-js in {given}"
-        return Path(given) / "node_modules"
-    if os.environ.get("OPENJINA_INTEROP") != "1":
-        pytest.skip(HOW.format(" ".join(PACKAGES)))
-    return _installed()
-
-
-def _installed() -> Path:
-    npm = shutil.which("npm") or pytest.skip(NODE)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = cache / "openjina" / "-".join(package.rpartition("/")[2].replace("@", "-") for package in PACKAGES)
-    if not (home / "complete").exists():
-        home.mkdir(parents=True, exist_ok=True)
-        install = [npm, "install", "--prefix", str(home), "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES]
-        subprocess.run(install, check=True, timeout=300, stdout=subprocess.DEVNULL)
-        (home / "complete").touch()
-    return home / "node_modules"
 
 
 @dataclass(frozen=True)
@@ -62,19 +29,13 @@ class Ran:
 
 
 @pytest.fixture(scope="session")
-def ran(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    modules = npm.modules("OPENJINA_GRPC_JS", *PACKAGES)
     descriptors = tmp_path_factory.mktemp("grpc_js") / "testing.pb"
     descriptors.write_bytes(messages.descriptor_set())
     with closing(Ours()) as server, closing(Relay(server.port)) as relay:
-        done = subprocess.run(
-            ["node", str(PEER / "testing_client.js"), str(relay.port), str(descriptors)],
-            env={**os.environ, "NODE_PATH": str(modules)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        yield Ran(json.loads(done.stdout), relay.request_flags, relay.reply_flags)
+        failures = npm.run_node(modules, "testing_client.js", str(relay.port), str(descriptors))
+        yield Ran(failures, relay.request_flags, relay.reply_flags)
 
 
 @pytest.mark.parametrize("name", [case.__name__ for case in CASES])

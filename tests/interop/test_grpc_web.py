@@ -19,12 +19,15 @@ import pytest
 from jina.call import Call, EndpointInfo, Item, Reply, Status
 from jina.codec import messages
 from jina.codec import service_messages as services
+from jina.codec.descriptors import file_descriptors
+from jina.codec.varint import varint
 from jina.errors import Code
 from jina.fronts.front import Front, FrontOptions
 from jina.runtime.guards import make_guard
 from jina.transport.memory import join
 from jina.wire.buffered import Buffered
 from tests.fronts.http2_peer import Client as Http2Client
+from tests.interop import npm
 from tests.interop.browser import open_browser
 from tests.waiting import until
 
@@ -32,6 +35,7 @@ ONE = "/jina.JinaSingleDataRequestRPC/process_single_data"
 STREAM_DOC = "/jina.JinaSingleDocumentRequestRPC/stream_doc"
 CALL = "/jina.JinaRPC/Call"
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+FULL = "full: 100 % 😈"
 BINARY, TEXT = "application/grpc-web+proto", "application/grpc-web-text+proto"
 
 
@@ -172,7 +176,7 @@ class Handler:
         if call.endpoint == "/raise":
             raise RuntimeError("a bug")
         if call.endpoint == "/full":
-            return Reply(status=Status(Code.OVERLOADED, "full", retry_after_s=2.0))
+            return Reply(status=Status(Code.OVERLOADED, FULL, retry_after_s=2.0))
         return Reply(items=self.items(call)) if call.is_stream else Reply(payload=call.payload)
 
     async def items(self, call: Call) -> AsyncIterator[Item]:
@@ -227,6 +231,7 @@ def test_unary_call(carrier: type[Web], kind: str) -> None:
             assert (answer.status, answer.grpc_status, answer.text) == (200, 0, "")
             (reply,) = map(messages.read_request, answer.messages)
             assert (reply.request_id, len(reply.docs or b"")) == ("r1", size)
+            assert answer.headers["x-request-id"] == "r1"
             assert answer.headers["content-type"] == kind
         assert handler.calls[0].headers["x-a"] == "1"
 
@@ -316,7 +321,7 @@ def test_failures_are_the_statuses_of_grpc(carrier: type[Web]) -> None:
         assert (await ask(web, ONE, body=framed(request())[:-1])).grpc_status == 13
         assert (await ask(web, ONE, body=framed(b"x", flag=0x80))).grpc_status == 13
         full = await ask(web, ONE, request("/full"))
-        assert (full.grpc_status, full.text, full.trailers["grpc-retry-pushback-ms"]) == (8, "full", "2000")
+        assert (full.grpc_status, full.text, full.trailers["grpc-retry-pushback-ms"]) == (8, FULL, "2000")
         assert full.trailers["x-request-id"] == "r1"
         refused = await ask(web, "/a.B/C", b"x", x_request_id="own")
         assert (refused.trailers["x-request-id"], refused.headers["x-request-id"]) == ("own", "own")
@@ -524,6 +529,33 @@ def test_page_of_another_origin_may_not_call_where_cors_is_off() -> None:
     run(scenario, Http1)
 
 
+# --- Connect, an independent client -------------------------------------------------------------------------------------------------------
+
+PACKAGES = ("@connectrpc/connect@2.1.2", "@connectrpc/connect-node@2.1.2", "@bufbuild/protobuf@2.17.0")
+
+
+async def serving(handler: Handler, use: Callable[[int], Any], **options: Any) -> Any:
+    """What `use` gives, in a thread, with the port of a service that speaks everything."""
+    front = Front(handler, [EndpointInfo("/one", "batch")], protocols=["http", "grpc"], options=FrontOptions(**options))
+    server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
+    found = await asyncio.to_thread(use, server.sockets[0].getsockname()[1])
+    server.close()
+    await front.drain()
+    return found
+
+
+@pytest.mark.process
+def test_connects_clients(tmp_path: Path) -> None:
+    """Over gRPC-Web on both versions of HTTP, and over gRPC: calls, streams, compression, failures, deadlines, health."""
+    modules = npm.modules("OPENJINA_CONNECT", *PACKAGES)
+    descriptors = tmp_path / "descriptors"
+    files = file_descriptors().values()
+    descriptors.write_bytes(b"".join(b"\n" + varint(len(data)) + data for data in files))
+    failures = asyncio.run(serving(Handler(), lambda port: npm.run_node(modules, "connect_client.js", str(port), str(descriptors))))
+    assert len(failures) == 21
+    assert {name: text for name, text in failures.items() if text is not None} == {}
+
+
 # --- a browser ---------------------------------------------------------------------------------------------------------------------------
 
 _SCRIPT = """(async () => {
@@ -550,30 +582,16 @@ _SCRIPT = """(async () => {
 def test_browser_calls_a_service_of_another_origin(tmp_path: Path) -> None:
     """Chromium's fetch, with its preflight, an unary call and a stream; it is shown the messages, the trailers and the exposed header."""
 
-    async def main() -> Any:
-        front = Front(Handler(), [EndpointInfo("/one", "batch")], protocols=["http"], options=FrontOptions(cors=True))
-        server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
-        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        document = messages.write_document_request(messages.header_bytes("r2", "/tell"), document=b"doc")
-        script = _SCRIPT % {
-            "address": address,
-            "one": ONE,
-            "many": STREAM_DOC,
-            "unary": list(request()),
-            "stream": list(document),
-        }
+    document = messages.write_document_request(messages.header_bytes("r2", "/tell"), document=b"doc")
 
-        def browse() -> Any:
-            with open_browser(tmp_path) as page:
-                page.run(script + ", 1")
-                return json.loads(page.wait_for("window.told"))
+    def browse(port: int) -> Any:
+        sent = {"unary": list(request()), "stream": list(document)}
+        script = _SCRIPT % {"address": f"http://127.0.0.1:{port}", "one": ONE, "many": STREAM_DOC, **sent}
+        with open_browser(tmp_path) as page:
+            page.run(script + ", 1")
+            return json.loads(page.wait_for("window.told"))
 
-        found = await asyncio.to_thread(browse)
-        server.close()
-        await front.drain()
-        return found
-
-    unary, stream = asyncio.run(main())
+    unary, stream = asyncio.run(serving(Handler(), browse, cors=True))
     assert unary[:2] == stream[:2] == [200, True]
     assert messages.read_request(bytes(unary[2][0][1])).docs == b"docs"
     assert [messages.read_document_request(bytes(data)).docs for _, data in stream[2][:-1]] == [b"doc"] * 3

@@ -13,11 +13,14 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jina.codec.messages import read_request
 from jina.codec.pieces import Message
+from jina.errors import MalformedError
 from jina.fronts import grpc_methods, http_calls, http_replies
-from jina.fronts.grpc_requests import id_metadata, ids, send_refusal
+from jina.fronts.grpc_requests import ids, send_refusal
 from jina.wire import grpc_fields, grpc_web
 from jina.wire.buffered import FULL
+from jina.wire.envelope import is_request_id
 from jina.wire.grpc import GrpcStatus, Metadata, retry_metadata
 from jina.wire.grpc_fields import Pairs
 from jina.wire.grpc_messages import MessageError
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from jina.fronts.http_exchange import Exchange
 
 _STREAM = 1
+_WITH_HEADER = frozenset(("/jina.JinaSingleDataRequestRPC/process_single_data", "/jina.JinaSingleDocumentRequestRPC/stream_doc"))
+"""Methods whose request names itself in its header."""
 _EXPOSED = b"access-control-expose-headers: grpc-status, grpc-message, grpc-accept-encoding, x-request-id\r\n"
 _CODED = "gRPC-Web compresses its messages (grpc-encoding), not the whole body (content-encoding)"
 
@@ -46,9 +51,9 @@ class WebCall:
         self.front, self.loop, self.wire = front, asyncio.get_running_loop(), self
         self._exchange = exchange
         headers = request.head.headers
-        exchange.request_id = exchange.request_id or ids.request_id()
         path = request.target.partition(b"?")[0].decode("latin-1")
-        self._head = grpc_web.request_head(path, headers, exchange.request_id)
+        self._request_id = exchange.request_id = exchange.request_id or ids.request_id()
+        self._head = grpc_web.request_head(path, headers, self._request_id)
         self._type = grpc_web.reply_type(headers["content-type"], headers.get("accept", ""))
         self._in_text = grpc_web.is_text(self._type)
         self._lines = _EXPOSED if front.options.cors and "origin" in headers else b""
@@ -84,7 +89,18 @@ class WebCall:
             text = f"method {head.path!r} takes exactly one message, got {len(messages)}"
             self.refuse(_STREAM, GrpcStatus.UNIMPLEMENTED, text)
         else:
+            if head.path in _WITH_HEADER:
+                self._take_id(messages[0])
             self._exchange.start(partial(self._run, messages, partial(unary, self, _STREAM, head, messages[0])))
+
+    def _take_id(self, message: bytes) -> None:
+        """Name the request as it names itself: HTTP's head leaves before a method has said anything."""
+        try:
+            request_id = read_request(message).request_id
+        except MalformedError:
+            return  # the method will say so
+        if is_request_id(request_id):
+            self._request_id = self._exchange.request_id = request_id
 
     def _read(self, request: Request) -> list[bytes]:
         body, request.body = request.body, b""
@@ -179,7 +195,7 @@ class WebCall:
 
     def refuse(self, stream: int, status: int, message: str, metadata: Pairs = ()) -> None:
         """End a call that nobody has read."""
-        self.send_status(stream, status, message, (*metadata, *id_metadata(self._head)))
+        self.send_status(stream, status, message, (*metadata, ("x-request-id", self._request_id)))
 
     def _finish(self, pieces: list[bytes]) -> None:
         if self._is_over:
