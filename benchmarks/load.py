@@ -161,3 +161,16 @@ def wall_s(command: list[str]) -> float:
 
 def script(name: str) -> str:
     return str(Path(HERE) / name)
+
+
+N_STREAMED = 200
+
+
+def read_stream(port: int) -> int:
+    """Read one stream of events to its end; gives how many items came."""
+    body = b'{"text":"stream"}'
+    head = b"POST /stream HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(head % len(body) + body)
+        reply = b"".join(iter(lambda: connection.recv(65536), b""))
+    return reply.count(b"event: update\r\n") if b"event: end\r\n" in reply else 0
