@@ -16,8 +16,6 @@ from fuzz import targets
 
 FOLDER = Path(__file__).parent
 BUILD = FOLDER.parent / ".build" / "fuzz"
-MAX_SECONDS = 1.0
-"""Of process time, for one input of up to 64 KiB with all that the target does with it."""
 MAX_AMPLIFIED = 64 << 10
 _FREE_BYTES = 4 << 20
 _ONE_IN = 500
@@ -40,6 +38,7 @@ class Target(NamedTuple):
         words: What the parser looks for; the fuzzer puts them in.
         max_bytes: Of an input.
         held_factor: So many bytes may be held at a time for a byte of input, beside 4 MiB.
+        max_seconds: Of process time, for one input of up to 64 KiB with all that the target does with it.
     """
 
     name: str
@@ -48,6 +47,7 @@ class Target(NamedTuple):
     words: tuple[bytes, ...]
     max_bytes: int
     held_factor: int
+    max_seconds: float
 
 
 def target_names() -> list[str]:
@@ -59,7 +59,8 @@ def load(name: str) -> Target:
     """The target of that name."""
     module = importlib.import_module(f"fuzz.targets.{name}")
     words = tuple(getattr(module, "WORDS", ()))
-    return Target(name, module.check, module.seeds, words, getattr(module, "MAX_BYTES", 2048), getattr(module, "HELD_FACTOR", 400))
+    limits = [getattr(module, name, default) for name, default in (("MAX_BYTES", 2048), ("HELD_FACTOR", 400), ("MAX_SECONDS", 1.0))]
+    return Target(name, module.check, module.seeds, words, *limits)
 
 
 def corpus(target: Target) -> list[bytes]:
@@ -91,7 +92,7 @@ def _timed(target: Target, data: bytes) -> None:
     started = time.process_time()
     target.check(data)
     seconds = time.process_time() - started
-    if seconds > MAX_SECONDS:
+    if seconds > target.max_seconds:
         raise TooSlowError(f"{len(data)} bytes took {seconds:.2f} s")
 
 

@@ -10,6 +10,8 @@ from jina.yaml.loading import MAX_NODES, dump_yaml, load_yaml
 
 MAX_BYTES = 512
 HELD_FACTOR = 20_000
+MAX_SECONDS = 5.0
+"""PyYAML takes 10 us a byte, here three times."""
 WORDS = (
     *(
         b"!Name {a: 1}",
