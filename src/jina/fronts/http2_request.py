@@ -9,6 +9,7 @@ from jina.call import Status
 from jina.errors import Code
 from jina.fronts import http_replies
 from jina.fronts.http_exchange import Exchange
+from jina.wire.body_rate import BodyRate
 from jina.wire.buffered import FULL
 from jina.wire.grpc import RequestHead
 from jina.wire.http2_frames import INTERNAL_ERROR, NO_ERROR
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from jina.fronts.http1_connection import Session
     from jina.fronts.http2_connection import Http2Connection
 
-_RATE_AFTER_S = 5.0
 _LINGER_S = 0.2
 _OF_HTTP_1 = frozenset(("connection", "keep-alive", "transfer-encoding"))
 
@@ -31,7 +31,7 @@ class Http2Request:
         self._front = connection.front
         self._exchange = Exchange(self._front, self, connection.loop)
         self._body: bytes | bytearray = b""
-        self._n_bytes, self._since = 0, connection.loop.time()
+        self._n_bytes, self._rate = 0, BodyRate(connection.loop.time())
         self._has_ended = self._is_served = False
         self._session: Session | None = None
         self._request = request = _request_of(head)
@@ -82,12 +82,12 @@ class Http2Request:
 
     def tick(self, now: float) -> None:
         """Look at the clock."""
-        rate, waited = self._front.options.min_body_bytes_per_s, now - self._since
+        rate = self._front.options.min_body_bytes_per_s
         if self._session is not None:
             self._session.tick(now)
         elif self._is_served:
             self._exchange.tick(now)
-        elif rate is not None and waited > _RATE_AFTER_S and self._n_bytes < (waited - _RATE_AFTER_S) * rate:
+        elif rate is not None and self._rate.is_too_slow(self._n_bytes, now, rate):
             self._refuse(Status(Code.DEADLINE, f"the body came slower than {rate} bytes/s", http_status=408))
 
     def cancelled(self) -> None:

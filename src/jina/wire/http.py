@@ -14,6 +14,7 @@ from typing import Final, NoReturn, cast
 import httptools
 
 from jina.limits import Limits as Limits
+from jina.wire.body_rate import BodyRate
 from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.http_requests import Fields, split_absolute, with_host
 from jina.wire.http_requests import Head as Head
@@ -23,9 +24,6 @@ from jina.wire.http_whole import Openings
 
 _MAX_HEADS: Final = 256
 _MAX_HEAD_KEY_BYTES: Final = 4096
-_GRACE_S: Final = 5.0
-_MAX_GRACE_S: Final = 30.0
-"""What a body that came fast may save up: a caller that sends megabytes at once and then nothing does not hold them for hours."""
 _UNUSED_PARSER_S: Final = 5.0
 _MAX_LENGTH_DIGITS: Final = 20
 _MAX_FRAMING_BYTES: Final = 1 << 20
@@ -58,17 +56,15 @@ class ServerConnection:
         "_content_length",
         "_events",
         "_field_bytes",
-        "_grace_s",
         "_headers",
         "_heads",
         "_limits",
         "_n_counted",
         "_n_more_fields",
-        "_n_seen",
         "_now",
         "_openings",
         "_parser",
-        "_rated",
+        "_rate",
         "_raw_bytes",
         "_request",
         "_since",
@@ -113,9 +109,8 @@ class ServerConnection:
         self._content_length: bytes | None = None
         self._request: Request | None = None
         self._body: bytes | bytearray = b""
-        self._body_bytes = self._n_counted = self._n_seen = 0
-        self._grace_s = 0.0
-        self._rated: Request | None = None
+        self._body_bytes = self._n_counted = 0
+        self._rate: BodyRate | None = None
         self.is_closed = self.wants_continue = self.is_upgraded = False
         self.rest = b""
 
@@ -169,13 +164,10 @@ class ServerConnection:
             if limits.header_timeout_s is not None and waited > limits.header_timeout_s:
                 return self._refuse(408, f"the headers took longer than header_timeout_s={limits.header_timeout_s}")
         elif self._state == _BODY and limits.min_body_bytes_per_s is not None:
-            if self._rated is not self._request:
-                self._rated, self._n_seen, self._grace_s = self._request, 0, _GRACE_S
-            rate, n_new = limits.min_body_bytes_per_s, self._body_bytes - self._n_seen
-            self._since, self._n_seen = now, self._body_bytes
-            self._grace_s = min(self._grace_s + n_new / rate, max(_MAX_GRACE_S, waited)) - waited
-            if self._grace_s < 0:
-                return self._refuse(408, f"the body came slower than {rate} bytes/s")
+            if self._rate is None:
+                self._rate = BodyRate(self._since)
+            if self._rate.is_too_slow(self._body_bytes, now, limits.min_body_bytes_per_s):
+                return self._refuse(408, f"the body came slower than {limits.min_body_bytes_per_s} bytes/s")
         return None
 
     def is_idle_too_long(self, now: float) -> bool:
@@ -196,6 +188,8 @@ class ServerConnection:
     def replied(self, now: float) -> None:
         """Say that a reply was written: idle time starts from here, and the time of what came meanwhile."""
         self._since = now
+        if self._rate is not None:
+            self._rate.pause(now)
 
     # --- reading -------------------------------------------------------------------------------------------------------------------
 
@@ -378,6 +372,8 @@ class ServerConnection:
         self._events.append(request)
         self._request, self._body, self._state, self._since = None, b"", _IDLE, self._now
         self.wants_continue = False
+        if self._rate is not None:
+            self._rate = None
         if request.is_upgrade or not request.keep_alive:
             self.is_closed, self.is_upgraded = True, request.is_upgrade
 
