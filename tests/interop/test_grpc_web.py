@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import http.client
 import json
 import struct
 from base64 import b64decode, b64encode
@@ -29,6 +30,7 @@ from jina.wire.buffered import Buffered
 from tests.fronts.http2_peer import Client as Http2Client
 from tests.interop import npm
 from tests.interop.browser import open_browser
+from tests.interop.conftest import Service
 from tests.waiting import until
 
 ONE = "/jina.JinaSingleDataRequestRPC/process_single_data"
@@ -554,6 +556,30 @@ def test_connects_clients(tmp_path: Path) -> None:
     failures = asyncio.run(serving(Handler(), lambda port: npm.run_node(modules, "connect_client.js", str(port), str(descriptors))))
     assert len(failures) == 21
     assert {name: text for name, text in failures.items() if text is not None} == {}
+
+
+# --- a Deployment ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.process
+@pytest.mark.docarray
+def test_http_port_of_a_deployment_takes_grpc_web(ours: Service) -> None:
+    """The call reaches the worker and comes back, on one connection with calls of plain HTTP."""
+    connection = http.client.HTTPConnection("127.0.0.1", ours.http, timeout=20)
+
+    def post(path: str, message: bytes) -> Answer:
+        connection.request("POST", path, framed(message), {"content-type": BINARY})
+        response = connection.getresponse()
+        return read(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+
+    assert (post("/jina.JinaGatewayDryRunRPC/dry_run", b"").messages, post(CHECK, b"").grpc_status) == ([b""], 0)
+    endpoints = post("/jina.JinaDiscoverEndpointsRPC/endpoint_discovery", b"").messages[0]
+    assert b"/one" in endpoints
+    connection.request("GET", "/")
+    assert connection.getresponse().read() == b"{}"
+    answer = post(ONE, request("/nowhere"))
+    assert (answer.grpc_status, messages.read_request(answer.messages[0]).docs) == (0, b"docs")
+    connection.close()
 
 
 # --- a browser ---------------------------------------------------------------------------------------------------------------------------
