@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from aiohttp import web
 
 from jina.wire.http import Limits, Refusal, ServerConnection
+from tests.interop import testing_asgi
 from tests.wire.http_table import CASES
 
 PAGE = Path(__file__).parents[2] / "docs/design/http1-peers.md"
@@ -98,18 +97,9 @@ async def ask_all(port: int) -> dict[str, Seen]:
     return dict(await asyncio.gather(*(one(name) for name in CASES)))
 
 
-async def with_uvicorn(http: Any) -> dict[str, Seen]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        config.load()
-        server.lifespan = config.lifespan_class(config)
-        await server.startup(sockets=[listener])
-        try:
-            return await ask_all(listener.getsockname()[1])
-        finally:
-            await server.shutdown(sockets=[listener])
+async def with_uvicorn(http: str) -> dict[str, Seen]:
+    async with testing_asgi.serving(app, http) as port:
+        return await ask_all(port)
 
 
 async def with_aiohttp() -> dict[str, Seen]:
