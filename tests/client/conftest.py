@@ -10,7 +10,7 @@ from jina.testing import Service, serve
 from tests.client.executors import Sample
 
 
-@pytest.fixture(params=["grpc", "http"])
+@pytest.fixture(params=["grpc", "http", "websocket"])
 def service(request: pytest.FixtureRequest) -> Iterator[Service]:
     """The sample service, called over each protocol."""
     with serve(Sample, protocol=request.param) as running:
