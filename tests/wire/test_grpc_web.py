@@ -94,6 +94,36 @@ def test_broken_and_large_messages_are_refused(body: bytes, options: dict[str, A
     assert caught.value.status == status
 
 
+MANY: list[tuple[bytes, dict[str, Any]]] = [
+    (b"\0\0\0\0\0" * 10_001, {}),
+    (b64encode(b"\0\0\0\0\0" + b"\0\0\0\0\0") * 10_001, {"in_text": True}),
+    ((b"\0\0\0\3\xe8" + bytes(1000)) * 2, {}),
+]
+
+
+@pytest.mark.parametrize(("body", "options"), MANY, ids=["messages", "pieces of base64", "bytes together"])
+def test_request_of_too_many_pieces_is_refused(body: bytes, options: dict[str, Any]) -> None:
+    """A request comes whole, so that what it unfolds to must have a bound that no single message shows."""
+    with pytest.raises(MessageError) as caught:
+        grpc_web.read_messages(body, **{**NEEDED, **options})
+    assert caught.value.status == 8
+
+
+def test_many_small_bombs_are_no_way_around_the_ratio() -> None:
+    """A message may unfold to 1 MiB however small it came; a request of many of them may not."""
+    packed = compress(bytes(1 << 20), "gzip")
+    body = (b"\1" + len(packed).to_bytes(4, "big") + packed) * 200
+    with pytest.raises(MessageError, match="together"):
+        grpc_web.read_messages(body, in_text=False, encoding="gzip", max_bytes=None)
+
+
+def test_large_messages_are_read_across_steps() -> None:
+    """Whatever the sizes, all come, in order."""
+    parts = [b"a" * 200_000, b"", b"b" * 65_531, b"c"]
+    body = b"".join(b"\0" + len(part).to_bytes(4, "big") + part for part in parts)
+    assert grpc_web.read_messages(body, in_text=False, encoding="identity", max_bytes=None) == parts
+
+
 def test_compressed_messages_are_read() -> None:
     """grpc-encoding counts for messages whose flag is set."""
     packed = compress(b"x" * 900, "gzip")

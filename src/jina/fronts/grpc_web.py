@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _STREAM = 1
 _WITH_HEADER = frozenset(("/jina.JinaSingleDataRequestRPC/process_single_data", "/jina.JinaSingleDocumentRequestRPC/stream_doc"))
 """Methods whose request names itself in its header."""
+_PER_MESSAGE = 64
+"""What each message counts beside its bytes."""
 _EXPOSED = b"access-control-expose-headers: grpc-status, grpc-message, grpc-accept-encoding, x-request-id\r\n"
 _CODED = "gRPC-Web compresses its messages (grpc-encoding), not the whole body (content-encoding)"
 
@@ -109,7 +111,7 @@ class WebCall:
 
     async def _run(self, messages: list[bytes], answer: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run the call; what it raises is a bug of ours, which the caller hears of and the log shows."""
-        if not self.count(_STREAM, sum(map(len, messages))):
+        if not self.count(_STREAM, sum(map(len, messages)) + _PER_MESSAGE * len(messages)):
             send_refusal(self, _STREAM, FULL)
             return
         try:
@@ -158,7 +160,7 @@ class WebCall:
 
     def release(self, stream: int, data: bytes) -> None:
         """A message is held no more."""
-        self.uncount(stream, len(data))
+        self.uncount(stream, len(data) + _PER_MESSAGE)
 
     def end(self, stream: int) -> None:
         """End a stream call in peace."""

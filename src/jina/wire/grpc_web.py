@@ -14,12 +14,15 @@ from typing import Final
 
 from jina.wire import grpc_fields
 from jina.wire.grpc_fields import Metadata, RequestHead
-from jina.wire.grpc_messages import PREFIX, MessageError, MessageReader
+from jina.wire.grpc_messages import MAX_RATIO, PREFIX, MessageError, MessageReader
 from jina.wire.status import GrpcStatus
 
 _TRAILERS: Final = 0x80
 _TYPE: Final = re.compile(r"application/grpc-web(-text)?(\+[\w.-]+)?\s*(;.*)?", re.IGNORECASE | re.ASCII).fullmatch
 _PADDED: Final = re.compile(rb"(?<==)(?=[^=])")
+_MAX_PADDING: Final = 20_000
+_MAX_MESSAGES: Final = 10_000
+_STEP: Final = 64 << 10
 _OF_HTTP: Final = frozenset(("connection", "keep-alive", "transfer-encoding", "upgrade"))
 
 
@@ -53,13 +56,23 @@ def request_head(path: str, headers: Mapping[str, str], request_id: str) -> Requ
 
 
 def read_messages(body: bytes, *, in_text: bool, encoding: str, max_bytes: int | None) -> list[bytes]:
-    """Give the messages of a whole request.
+    """Give the messages of a whole request; all together they may be as large as one.
 
     Raises:
-        MessageError: One is broken or too large.
+        MessageError: One is broken, or they are too large or too many.
     """
-    reader = MessageReader(encoding, max_bytes)
-    messages = reader.feed(_from_text(body) if in_text else body) if body else []
+    data = memoryview(_from_text(body) if in_text else body)
+    allowed = max(len(data) * MAX_RATIO, 1 << 20)
+    allowed = allowed if max_bytes is None else min(allowed, max_bytes)
+    reader, messages, total = MessageReader(encoding, max_bytes), list[bytes](), 0
+    for at in range(0, len(data), _STEP):  # so that a body of very many messages is found out early
+        found = reader.feed(data[at : at + _STEP])
+        messages += found
+        total += sum(map(len, found))
+        if total > allowed:
+            raise MessageError(GrpcStatus.RESOURCE_EXHAUSTED, f"the request's messages have more than {allowed} bytes together")
+        if len(messages) > _MAX_MESSAGES:
+            raise MessageError(GrpcStatus.RESOURCE_EXHAUSTED, f"the request has more than {_MAX_MESSAGES} messages")
     if reader.n_bytes:
         raise MessageError(GrpcStatus.INTERNAL, "the request ends within a message")
     return messages
@@ -67,6 +80,8 @@ def read_messages(body: bytes, *, in_text: bool, encoding: str, max_bytes: int |
 
 def _from_text(body: bytes) -> bytes:
     """Read base64 of which any piece may be padded."""
+    if body.count(b"=") > _MAX_PADDING:
+        raise MessageError(GrpcStatus.RESOURCE_EXHAUSTED, f"the body has more than {_MAX_PADDING} characters of padding")
     try:
         return b"".join(binascii.a2b_base64(part, strict_mode=True) for part in _PADDED.split(body))
     except ValueError as error:
