@@ -1,4 +1,4 @@
-"""What one call costs the front, by its parts, in CPU and without sockets: the best of many short runs, so that a busy machine shows little.
+"""What one call costs the front, by its parts: CPU without sockets, the best of many short runs, so that a busy machine shows little.
 
 python benchmarks/cost.py
 """
