@@ -1,0 +1,400 @@
+"""What is WebSocket's own in the client: connections that are kept, what their end means, handshakes that are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from jina import Client
+from jina.client.background import Background
+from jina.docs import BaseDoc, DocList
+from jina.errors import BadClientInput, BadServerFlow
+from jina.testing import Service, serve
+from jina.transport import memory
+from jina.transport import websocket as transport
+from jina.wire import websocket, websocket_handshake
+from jina.wire.websocket import CLOSED, MESSAGE
+from tests.client.executors import Sample, Text
+from tests.waiting import until
+
+END = b"\r\n\r\n"
+
+
+class Fake(asyncio.Protocol):
+    """One connection of a FakeServer."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.server, self.head = server, b""
+        self.wire: websocket.Connection | None = None
+        self.headers: dict[str, str] = {}
+
+    def connection_made(self, made: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", made)
+
+    def data_received(self, data: bytes) -> None:
+        if self.wire is None:
+            self.head += data
+            head, end, data = self.head.partition(END)
+            if not end:
+                return
+            lines = head.decode().split("\r\n")
+            self.path = lines[0].split(" ")[1]
+            self.headers = dict(line.split(": ", 1) for line in lines[1:])
+            self.wire = websocket.Connection(is_client=False, max_message_bytes=None)
+            self.transport.write(self.server.answer(self) or b"")
+        self.wire.receive(data)
+        while (event := self.wire.next_event(0.0)) is not None:
+            if event[0] == MESSAGE:
+                self.server.taken.append(event[1])
+                self.server.react(self, event[1])
+            elif event[0] == CLOSED:
+                self.server.closed.append(event[1])
+        self.flush()
+
+    def granted(self, lines: str = "") -> bytes:
+        key = websocket_handshake.accept_key(self.headers["sec-websocket-key"])
+        return f"HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {key}\r\n{lines}\r\n".encode()
+
+    def echo(self, data: bytes) -> None:
+        assert self.wire is not None
+        self.wire.send(data, is_text=False)
+
+    def end(self, code: int, reason: str = "") -> None:
+        assert self.wire is not None
+        self.wire.close(code, reason)
+        self.flush()
+        self.transport.close()
+
+    def flush(self) -> None:
+        if self.wire is not None and (out := self.wire.take_output()):
+            self.transport.write(out)
+
+
+class FakeServer:
+    """Grants every WebSocket, and does what a test says with each message."""
+
+    def __init__(self, react: Callable[[Fake, bytes], Any], answer: Callable[[Fake], bytes | None] = Fake.granted) -> None:
+        self.react, self.answer = react, answer
+        self.taken, self.closed, self.connections = list[bytes](), list[int](), list[Fake]()
+
+    kind = Fake
+
+    def make(self) -> Fake:
+        self.connections.append(self.kind(self))
+        return self.connections[-1]
+
+    def client(self, **options: Any) -> Any:
+        return Client(host="memory", protocol="websocket", open_connection=memory.connector(self.make), **options)
+
+
+def ours(fake: Fake) -> bytes:
+    return fake.granted("jina-dialect: 1\r\n")
+
+
+@pytest.fixture
+def service() -> Any:
+    with serve(Sample, protocol="websocket") as running:
+        yield running
+
+
+# --- connections -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_is_kept_for_the_next_post() -> None:
+    """One for each that runs at a time, and one for each set of headers."""
+    server = FakeServer(Fake.echo)
+    with server.client() as client:
+        for _ in range(3):
+            client.post("/x", Text(text="a"))
+        assert len(server.connections) == 1
+        client.post("/x", Text(text="a"), headers={"x-a": "1"})
+        assert len(server.connections) == 2
+        assert server.connections[1].headers["x-a"] == "1"
+        assert server.connections[0].headers["sec-websocket-protocol"] == "bytes"
+
+
+def test_close_ends_what_is_kept_with_1000() -> None:
+    """And the next post opens another."""
+    server = FakeServer(Fake.echo)
+    with server.client() as client:
+        client.post("/x", Text(text="a"))
+        client.close()
+        client.post("/x", Text(text="a"))
+    assert len(server.connections) == 2
+    assert server.closed[0] == 1000
+
+
+def test_a_kept_connection_that_the_server_has_closed_is_replaced() -> None:
+    """Whether that was heard before the post or after."""
+    server = FakeServer(Fake.echo)
+    with server.client() as client:
+        client.post("/x", Text(text="a"))
+        server.connections[0].end(1001)
+        assert client.post("/x", Text(text="a"), return_type=DocList[Text]).text == ["a"]
+        server.react = lambda fake, data: fake.transport.abort() if fake is server.connections[1] else fake.echo(data)
+        assert client.post("/x", Text(text="b"), return_type=DocList[Text]).text == ["b"]
+        assert len(server.connections) == 3
+
+
+def test_a_post_that_is_left_closes_its_connection() -> None:
+    """Nobody would take the answers."""
+    server = FakeServer(lambda fake, data: fake.echo(data) if len(server.taken) == 1 else None)
+
+    async def leave() -> None:
+        client = server.client(asyncio=True)
+        answers = client.post("/x", [Text(text="a")] * 2, request_size=1)
+        await anext(answers)
+        await answers.aclose()
+        await until(lambda: server.closed == [1000])
+        client.close()
+
+    asyncio.run(leave())
+
+
+def test_answers_that_are_not_taken_hold_the_server_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading stops; meanwhile the server, whose pings are not read, is given signs of life."""
+    monkeypatch.setattr(transport, "_SIGN_S", 0.01)
+    heard: list[bytes] = []
+
+    class Hearing(Fake):
+        def data_received(self, data: bytes) -> None:
+            heard.append(data[:2])
+            super().data_received(data)
+
+    async def slow() -> None:
+        server = FakeServer(lambda fake, data: fake.echo(data) if len(server.taken) < 4 else None)
+        server.kind = Hearing
+        client = server.client(asyncio=True)
+        answers = client.post("/x", [Text(text="x" * (1 << 20))] * 4, request_size=1, return_type=DocList[Text])
+        found = [await anext(answers)]
+        await until(lambda: b"\x8a\x80" in heard)
+        connection = server.connections[0]
+        connection.echo(server.taken[3])
+        connection.flush()
+        found += [each async for each in answers]
+        assert [len(each[0].text) for each in found] == [1 << 20] * 4
+        client.close()
+
+    asyncio.run(slow())
+
+
+# --- how they end ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "text"),
+    [
+        (1011, ConnectionError, "the reason"),
+        (1001, ConnectionError, "the reason"),
+        (1013, ConnectionError, "the reason"),
+        (1009, BadServerFlow, "the reason"),
+        (1007, BadServerFlow, "the reason"),
+        (1000, BadServerFlow, "the reason"),
+    ],
+)
+def test_what_a_close_with_requests_unanswered_raises(code: int, kind: type[Exception], text: str) -> None:
+    """1011 is a ConnectionError with the reason, as in Jina."""
+    server = FakeServer(lambda fake, data: fake.end(code, "the reason"))
+    with server.client() as client, pytest.raises(kind, match=text):
+        client.post("/x", Text(text="a"))
+
+
+def test_a_close_without_a_reason_is_told_by_its_code() -> None:
+    """And an end in peace by what it leaves open."""
+    server = FakeServer(lambda fake, data: fake.end(1011))
+    with server.client() as client:
+        with pytest.raises(ConnectionError, match="closed the connection with code 1011"):
+            client.post("/x", Text(text="a"))
+        server.react = lambda fake, data: fake.end(1000)
+        with pytest.raises(BadServerFlow, match=r"1 request\(s\) unanswered"):
+            client.post("/x", Text(text="a"))
+        server.react = lambda fake, data: fake.transport.abort()
+        with pytest.raises(ConnectionError, match="the connection was lost"):
+            client.post("/x", Text(text="a"))
+
+
+def test_requests_without_an_answer_are_sent_again() -> None:
+    """As often as was asked for, on new connections; those with an answer are not."""
+    server = FakeServer(lambda fake, data: fake.echo(data) if len(server.taken) in (1, 4, 5) else fake.end(1011, "down"))
+    with server.client() as client:
+        docs = client.post(
+            "/x", [Text(text=t) for t in "ab"], request_size=1, max_attempts=3, initial_backoff=0.01, prefetch=1, return_type=DocList[Text]
+        )
+        assert docs.text == ["a", "b"]
+        assert (len(server.connections), len(server.taken)) == (3, 4)
+        server.react = lambda fake, data: fake.end(1011, "down")
+        with pytest.raises(ConnectionError, match="down"):
+            client.post("/x", Text(text="a"), max_attempts=2, initial_backoff=0.01)
+
+
+def test_what_a_service_of_ours_did_not_begin_before_it_left_is_sent_again() -> None:
+    """It answers all that it begins before it closes with 1001; that costs no attempt."""
+    server = FakeServer(lambda fake, data: fake.echo(data) if len(server.connections) > 1 else fake.end(1001), ours)
+    with server.client() as client:
+        assert client.post("/x", Text(text="a"), return_type=DocList[Text]).text == ["a"]
+        assert len(server.connections) == 2
+
+
+def test_an_answer_that_cannot_be_read_fails_the_post() -> None:
+    """Nothing can be told from it."""
+    server = FakeServer(lambda fake, data: fake.echo(b"\xff\xff"))
+    with server.client() as client, pytest.raises(BadServerFlow, match="cannot be read"):
+        client.post("/x", Text(text="a"))
+
+
+def test_answers_under_other_ids_are_taken_in_turn() -> None:
+    """From a peer that does not echo them; those that nobody asked for are passed over."""
+
+    def twice(fake: Fake, data: bytes) -> None:
+        fake.echo(b"\x0a\x00")
+        fake.echo(b"\x0a\x00")
+
+    server = FakeServer(twice)
+    with server.client() as client:
+        assert len(client.post("/x", [Text(text="a")] * 2, request_size=1, return_responses=True)) == 2
+
+
+def test_a_service_that_does_not_answer_is_late() -> None:
+    """The time is the whole post's, and the service is told of it."""
+    server = FakeServer(lambda fake, data: None)
+    with server.client() as client, pytest.raises(TimeoutError, match=r"no answer from memory:80 within 0\.1 s"):
+        client.post("/x", Text(text="a"), timeout=0.1)
+    assert server.connections[0].headers["x-request-timeout"] == "0.1"
+
+
+def test_close_ends_posts_that_are_under_way() -> None:
+    """With the reason."""
+
+    async def close() -> None:
+        server = FakeServer(lambda fake, data: None)
+        client = server.client(asyncio=True)
+
+        async def post() -> None:
+            async for _ in client.post("/x", Text(text="a")):
+                pass
+
+        posted = asyncio.create_task(post())
+        await until(lambda: len(server.taken) == 1)
+        client.close()
+        with pytest.raises(ConnectionError, match="the client was closed"):
+            await posted
+
+    asyncio.run(close())
+
+
+# --- handshakes ------------------------------------------------------------------------------------------------------------------------
+
+
+def response(status: str, body: str = "", lines: str = "") -> Callable[[Fake], bytes]:
+    return lambda fake: f"HTTP/1.1 {status}\r\n{lines}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        (response("401 Unauthorized", '{"detail":"no key"}'), ValueError, "HTTP status 401: no key"),
+        (response("503 Busy", '{"detail":"stopping"}'), ConnectionError, "stopping"),
+        (response("404 Not Found", '{"detail":"Not Found"}'), Exception, "no such endpoint /"),
+        (lambda fake: b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", ConnectionError, "does not answer our key"),
+        (lambda fake: b"HTTP/1.1 101 x\r\nnonsense\r\n\r\n", ConnectionError, "is no header field"),
+        (lambda fake: b"HTTP/1.1 101 x\r\na: " + b"x" * 70_000, ConnectionError, "headers are larger"),
+        (lambda fake: b"nonsense", ConnectionError, "is not HTTP"),
+        (lambda fake: fake.granted("Sec-WebSocket-Extensions: x-other\r\n"), ConnectionError, "not offered"),
+        (lambda fake: fake.transport.abort(), ConnectionError, "without an answer; does it speak WebSocket"),
+    ],
+)
+def test_a_handshake_that_fails_says_why(answer: Any, kind: type[Exception], text: str) -> None:
+    """The service's own words, where it has some."""
+    server = FakeServer(Fake.echo, answer)
+    with server.client() as client, pytest.raises(kind, match=text):
+        client.post("/x", Text(text="a"))
+
+
+def test_a_handshake_may_come_in_pieces_and_with_the_first_message_behind_it() -> None:
+    """What is read with the head belongs to who asked."""
+
+    def in_pieces(fake: Fake) -> None:
+        data = fake.granted() + b"\x82\x00"
+        for at in range(0, len(data), 7):
+            fake.transport.write(data[at : at + 7])
+
+    server = FakeServer(lambda fake, data: None, in_pieces)
+    with server.client() as client:
+        assert client.is_flow_ready()
+        assert server.connections[0].path == "/dry_run"
+        server.answer = lambda fake: fake.granted() + b"\x82\x00"
+        assert client.is_flow_ready()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [(Fake.granted, b"\x08\x01\x12\x04down"), (Fake.granted, b"\x08\x01"), (response("503 x", "{}"), b""), (ours, None)],
+)
+def test_a_service_that_is_not_ready(answer: Any, message: bytes | None) -> None:
+    """By its status, by its refusal, by a close, by its silence."""
+    server = FakeServer(
+        lambda fake, data: None, lambda fake: answer(fake) + (b"" if not message else bytes((0x82, len(message))) + message)
+    )
+    with server.client() as client:
+        assert not client.is_flow_ready(timeout=0.1)
+
+
+def test_metadata_cannot_break_the_handshake() -> None:
+    """Names of the protocol are refused, and what is no header field."""
+    server = FakeServer(Fake.echo)
+    with server.client() as client:
+        for headers in ({"upgrade": "h2c"}, {"Sec-WebSocket-Key": "x"}, {"a b": "c"}):
+            with pytest.raises(BadClientInput):
+                client.post("/x", Text(text="a"), headers=headers)
+
+
+# --- with a service of ours ------------------------------------------------------------------------------------------------------------
+
+
+class Whole(BaseDoc):
+    """A document that docarray's bytes cannot carry."""
+
+    n: int
+
+
+def test_our_dialect_goes_to_our_services_alone(service: Service) -> None:
+    """The handshake tells; nobody need be asked."""
+    doc = Whole(n=1 << 40)
+    assert service.post("/echo", doc, return_type=DocList[Whole]).n == [1 << 40]
+    server = FakeServer(Fake.echo)
+    with server.client() as client, pytest.raises(BadClientInput, match="the service does not say that it reads more"):
+        client.post("/echo", doc)
+
+
+def test_messages_are_compressed_where_that_is_asked_for(service: Service) -> None:
+    """As `compression` does it over gRPC."""
+    found = service.post("/up", Text(text="x" * 5000), compression="Deflate", return_type=DocList[Text])
+    assert found.text == ["X" * 5000]
+
+
+def test_large_messages_pass(service: Service) -> None:
+    """In one message each way."""
+    assert len(service.post("/up", Text(text="x" * (5 << 20)), return_type=Text).text) == 5 << 20
+
+
+def test_an_answer_beyond_the_limit_fails(service: Service) -> None:
+    """`max_message_bytes` is the client's own."""
+    client = service.make_client("websocket", max_message_bytes=1000)
+    with pytest.raises(BadServerFlow, match="larger than 1000 bytes"):
+        client.post("/up", Text(text="x" * 2000))
+    client.close()
+
+
+def test_a_client_that_is_forgotten_closes_its_connections() -> None:
+    """Without `close`."""
+    server, loop = FakeServer(Fake.echo), Background("test")
+    client = server.client(loop=loop)
+    client.post("/x", Text(text="a"))
+    del client
+    gc.collect()
+    loop.run(until(lambda: server.closed == [1000]))
+    loop.stop()
