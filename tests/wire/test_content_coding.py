@@ -54,7 +54,7 @@ def test_what_was_folded_comes_back_however_it_is_cut(data: bytes, step: int, ki
         "both": (gzip.compress(deflated(data), mtime=0), ("deflate", "gzip")),
         "members": (gzip.compress(data[:9], mtime=0) + gzip.compress(data[9:]), ("gzip",)),
     }[kind]
-    assert unfolded(folded, *codings, step=step if kind != "raw" else max(step, 2)) == data
+    assert unfolded(folded, *codings, step=step) == data
 
 
 def test_nothing_is_held_back_when_a_step_is_full() -> None:
@@ -80,6 +80,7 @@ def test_an_empty_body_is_empty_in_every_coding() -> None:
         (deflated(b"abc") + b"x", ("deflate",)),
         (deflated(b"abc")[:-1], ("deflate",)),
         (b"\xff\xff\xff", ("deflate",)),
+        (b"\x78", ("deflate",)),
         (gzip.compress(b"abc", mtime=0), ("gzip", "gzip")),
     ],
 )

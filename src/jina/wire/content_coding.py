@@ -70,6 +70,34 @@ class _Inflate:
         return self._core.unused_data
 
 
+class _Deflate:
+    """The name means the zlib format; some send the bare stream. The two bytes of zlib's header tell (RFC 1950, 2.2)."""
+
+    def __init__(self) -> None:
+        self._start, self._core = b"", _Inflate(15)
+        self._is_known = self.has_more = False
+
+    def step(self, data: bytes) -> bytes:
+        if not self._is_known:
+            self._start += data
+            if len(self._start) < 2:
+                return b""
+            data, self._is_known = self._start, True
+            if data[0] & 15 != 8 or (data[0] << 8 | data[1]) % 31:
+                self._core = _Inflate(-15)
+        made = self._core.step(data)
+        self.has_more = self._core.has_more
+        return made
+
+    @property
+    def eof(self) -> bool:
+        return self._core.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._core.unused_data
+
+
 class _Zstd:
     def __init__(self, module: Any) -> None:
         self._core = module.ZstdDecompressor(options={module.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
@@ -89,21 +117,11 @@ class _Zstd:
         return bytes(self._core.unused_data)
 
 
-def _gzip(start: bytes) -> _Core:
-    return _Inflate(31)
-
-
-def _deflate(start: bytes) -> _Core:
-    # The name means the zlib format; some send the bare stream. The two bytes of zlib's header tell (RFC 1950, 2.2).
-    is_zlib = start[0] & 15 == 8 and (start[0] << 8 | start[1]) % 31 == 0 if len(start) > 1 else start[:1] == b"\x78"
-    return _Inflate(15 if is_zlib else -15)
-
-
-def known_codings(zstd: Any) -> dict[str, Callable[[bytes], _Core]]:
+def known_codings(zstd: Any) -> dict[str, Callable[[], _Core]]:
     """Give what can be undone; `zstd` is the module `compression.zstd`, or None."""
-    known: dict[str, Callable[[bytes], _Core]] = {"gzip": _gzip, "deflate": _deflate}
+    known: dict[str, Callable[[], _Core]] = {"gzip": lambda: _Inflate(31), "deflate": _Deflate}
     if zstd is not None:
-        known["zstd"] = lambda start: _Zstd(zstd)
+        known["zstd"] = lambda: _Zstd(zstd)
     return known
 
 
@@ -138,7 +156,7 @@ def codings_of(field: str) -> tuple[str, ...]:
 class _Stage:
     """One coding, undone."""
 
-    def __init__(self, name: str, begin: Callable[[bytes], _Core], grew: Callable[[int], None]) -> None:
+    def __init__(self, name: str, begin: Callable[[], _Core], grew: Callable[[int], None]) -> None:
         self._name, self._begin, self._grew = name, begin, grew
         self._core: _Core | None = None
         self._n_in = self._n_out = self._n_members = 0
@@ -156,7 +174,7 @@ class _Stage:
     def _slice(self, data: bytes) -> Iterator[bytes]:
         self._n_in += len(data)
         while data or (self._core is not None and self._core.has_more):
-            core = self._core = self._core or self._next_member(data)
+            core = self._core = self._core or self._next_member()
             try:
                 made = core.step(data)
             except Exception as error:  # zlib.error, and zstd's, which may be of a module that is not there
@@ -168,13 +186,13 @@ class _Stage:
             self._grew(self._n_out)
             yield made
 
-    def _next_member(self, data: bytes) -> _Core:
+    def _next_member(self) -> _Core:
         self._n_members += 1
         if self._n_members > 1 and self._name == "deflate":
             raise CodingError(400, "the body goes on behind its end")
         if self._n_members > _FREE_MEMBERS + self._n_in // _BYTES_A_MEMBER:
             raise CodingError(400, f"the body is in {self._n_members} small parts, each with its own {self._name} header")
-        return self._begin(data)
+        return self._begin()
 
 
 class Unfolding:
@@ -187,7 +205,7 @@ class Unfolding:
         max_bytes: int | None,
         too_large: str = "",
         free_bytes: int = FREE_BYTES,
-        known: dict[str, Callable[[bytes], _Core]] = KNOWN,
+        known: dict[str, Callable[[], _Core]] = KNOWN,
     ) -> None:
         """Begin.
 
