@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
+import trustme
 
 from jina import Client, Deployment
 from jina.cli import main
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.process
 def _echo(port: int, protocol: str) -> list[str]:
     found: list[str] = Client(port=port, protocol=protocol).post("/echo", Text(text="a"), return_type=DocList[Text]).text
     return found
+
+
+_ALL = ["http", "grpc", "websocket"]
 
 
 def _call_all(port: int) -> None:
@@ -88,14 +92,34 @@ def test_the_command_line_may_give_one_port() -> None:
                 service.terminate()
 
 
-def test_a_unix_socket_speaks_all_protocols(own_folder: Path) -> None:
-    """It is one door, so it needs no port."""
-    path = own_folder / "a.sock"
-    with Deployment(uses=Echo, protocol=["http", "grpc"], host=f"unix:{path}", quiet=True) as deployment:
-        assert deployment.ports == [0, 0]
-        for scheme in ("http", "grpc"):
-            client = Client(host=f"{scheme}+unix://{path}")
+@pytest.mark.parametrize("first", _ALL)
+def test_a_port_speaks_all_protocols_over_tls(tmp_path: Path, first: str) -> None:
+    """And the deployment calls itself over the first of them."""
+    files = _certificate(tmp_path)
+    with Deployment(uses=Echo, protocol=sorted(_ALL, key=lambda each: each != first), port=0, quiet=True, **files) as deployment:
+        for scheme in ("https", "grpcs", "wss"):
+            client = Client(host=f"{scheme}://localhost:{deployment.port}", ssl_ca_certs=tmp_path / "root.pem")
             assert client.post("/echo", Text(text="a"), return_type=DocList[Text]).text == ["a!"]
+        assert deployment.post("/echo", Text(text="a"), return_type=DocList[Text]).text == ["a!"]
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_a_unix_socket_speaks_all_protocols(own_folder: Path, is_secure: bool) -> None:
+    """It is one door, so it needs no port."""
+    path, files = own_folder / "a.sock", _certificate(own_folder) if is_secure else {}
+    with Deployment(uses=Echo, protocol=_ALL, host=f"unix:{path}", quiet=True, **files) as deployment:
+        assert deployment.ports == [0, 0, 0]
+        for scheme in ("https", "grpcs", "wss") if is_secure else ("http", "grpc", "ws"):
+            client = Client(host=f"{scheme}+unix://{path}", ssl_ca_certs=own_folder / "root.pem" if is_secure else None)
+            assert client.post("/echo", Text(text="a"), return_type=DocList[Text]).text == ["a!"]
+        assert deployment.post("/echo", Text(text="a"), return_type=DocList[Text]).text == ["a!"]
+
+
+def _certificate(folder: Path) -> dict[str, str]:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "root.pem"))
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(folder / "own.pem"))
+    return {"ssl_certfile": str(folder / "own.pem"), "ssl_keyfile": str(folder / "own.pem")}
 
 
 def test_a_web_app_shares_no_port_with_others() -> None:

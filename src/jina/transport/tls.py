@@ -178,6 +178,6 @@ def explain(error: BaseException | None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_NAME:
         return f"{error}; call it by a name that its certificate holds"
     if reason in _NOT_TLS:
-        return f"it does not speak TLS: leave out tls=True, or write http:// or grpc:// ({error})"
+        return f"it does not speak TLS: leave out tls=True, or the s of https://, grpcs:// or wss:// ({error})"
     hint = _HINTS.get(reason)
     return f"{error}; {hint}" if hint else str(error)
