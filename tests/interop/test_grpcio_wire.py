@@ -268,3 +268,36 @@ def test_our_channel_does_not_ask_grpcios_server_too_often(grpcio_port: int) -> 
         channel.close()
 
     asyncio.run(main())
+
+
+def test_our_channel_lets_a_grpcio_server_that_stops_finish_its_call() -> None:
+    """After GOAWAY the call under way is answered, and the next one goes to whoever listens then."""
+
+    async def main() -> None:
+        server = grpcio.server(futures.ThreadPoolExecutor(4), handlers=(Handlers(),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        channel = GrpcChannel(connect.service("127.0.0.1", port), "grpcio", ChannelOptions(waits_for_ready=True, first_backoff_s=0.1))
+
+        def begin(path: str) -> asyncio.Future[tuple[bytes | None, CallEnd]]:
+            ended: asyncio.Future[tuple[bytes | None, CallEnd]] = asyncio.get_running_loop().create_future()
+            block = grpc.request_block(path)
+            channel.start(UnaryCall(block, b"x", lambda data, end: ended.set_result((data, end)), timeout_s=20))
+            return ended
+
+        assert (await begin("/t/Unary"))[0] == b"x"
+        slow = begin("/t/Slow")
+        await asyncio.sleep(0.2)
+        stopped = server.stop(10)
+        await asyncio.sleep(0.2)  # until its GOAWAY is here: a call that crosses it may be refused
+        late = begin("/t/Unary")
+        assert await slow == (b"x", CallEnd(0))
+        await asyncio.to_thread(stopped.wait, 10)
+        again = grpcio.server(futures.ThreadPoolExecutor(4), handlers=(Handlers(),))
+        again.add_insecure_port(f"127.0.0.1:{port}")
+        again.start()
+        assert await late == (b"x", CallEnd(0))
+        channel.close()
+        await asyncio.to_thread(again.stop(None).wait, 10)
+
+    asyncio.run(main())
