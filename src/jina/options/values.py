@@ -9,22 +9,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from jina.enums import BetterEnum, PollingType, ProtocolType
 
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0", ""})
 _SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_MAX_DEPTH = 64
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)")
 
 
-def scalar(text: str) -> Any:
+def scalar(text: str, depth: int = 0) -> Any:
     """What a word stands for where no type is known: int, float, true/false, `[a, b]`, a quoted string; empty is None."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
-    if text.startswith("[") and text.endswith("]"):
+    if text.startswith("[") and text.endswith("]") and depth < _MAX_DEPTH:
         inner = text[1:-1].strip()
-        return [scalar(part.strip()) for part in inner.split(",")] if inner else []
+        return [scalar(part.strip(), depth + 1) for part in inner.split(",")] if inner else []
     for number in (int, float):
         try:
             return number(text)
@@ -88,7 +90,8 @@ def size(value: Any) -> int | None:
     if isinstance(value, str):
         found = _SIZE.fullmatch(value.strip().lower())
         if found and found[2] in _SIZES:
-            return int(float(found[1]) * _SIZES[found[2]]) if "." in found[1] else int(found[1]) * _SIZES[found[2]]
+            with suppress(ValueError, OverflowError):  # too many digits for an int, or for a float
+                return int(float(found[1]) * _SIZES[found[2]]) if "." in found[1] else int(found[1]) * _SIZES[found[2]]
     try:
         return count(value)
     except ValueError:
@@ -176,7 +179,7 @@ def _pair(word: Any) -> dict[str, Any]:
         raise ValueError(f"expected a mapping, a JSON object or KEY=VALUE, got {word!r}")
     try:
         loaded = json.loads(word)
-    except ValueError:
+    except (ValueError, RecursionError):
         key, separator, value = _partition(word)
         if separator:
             return {key: scalar(value.strip())}

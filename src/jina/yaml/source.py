@@ -91,7 +91,7 @@ def _read_text(source: str, search_paths: Iterable[str]) -> Source:
         return Source({"jtype": name}, module=module)
     try:
         return Source(_as_mapping(json.loads(source), "the JSON text"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadConfigSource(f"{source!r} cannot be read; give a YAML file, YAML or JSON text, a class name or module.Class") from None
 
 
@@ -99,8 +99,8 @@ def _read_file(source: str, search_paths: Iterable[str]) -> Source:
     path = find_file(source, search_paths)
     if path is None:
         raise BadConfigSource(f"file {source!r} does not exist; looked beside the calling code and in {os.getcwd()!r}")
-    with open(path, encoding="utf-8") as file:
-        return Source(_as_mapping(load_yaml(file.read()), source), path)
+    with open(path, "rb") as file:
+        return Source(_as_mapping(load_yaml(_text(file.read())), source), path)
 
 
 def _expand_inline(text: str) -> str:
@@ -119,7 +119,10 @@ def _as_mapping(data: Any, where: str) -> dict[str, Any]:
 
 
 def _text(content: str | bytes) -> str:
-    return content.decode() if isinstance(content, bytes) else content
+    try:
+        return content.decode() if isinstance(content, bytes) else content
+    except UnicodeDecodeError as error:
+        raise BadConfigSource(f"the configuration is not UTF-8: {error}") from None
 
 
 def _path_of(stream: Any) -> str | None:
