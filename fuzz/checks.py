@@ -59,7 +59,9 @@ def load(name: str) -> Target:
     """The target of that name."""
     module = importlib.import_module(f"fuzz.targets.{name}")
     words = tuple(getattr(module, "WORDS", ()))
-    limits: list[Any] = [getattr(module, name, default) for name, default in (("MAX_BYTES", 2048), ("HELD_FACTOR", 400), ("MAX_SECONDS", 1.0))]
+    limits: list[Any] = [
+        getattr(module, name, default) for name, default in (("MAX_BYTES", 2048), ("HELD_FACTOR", 400), ("MAX_SECONDS", 1.0))
+    ]
     return Target(name, module.check, module.seeds, words, *limits)
 
 
