@@ -366,6 +366,8 @@ def _check_key(options: DeploymentOptions) -> None:
     key = options.api_key
     if key is None or callable(key):
         return
+    if not isinstance(key, str | list | tuple | set | frozenset):
+        raise ConfigError(f"api_key must be a key, a list of keys or a callable, got a {type(key).__name__}")
     for each in (key,) if isinstance(key, str) else key:
         if not isinstance(each, str) or not each.strip():
             raise ConfigError("api_key is empty; give a key, or leave the argument out for a service without one")
