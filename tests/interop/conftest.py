@@ -46,23 +46,25 @@ def _made(home: Path) -> str:
 
 @dataclass(frozen=True)
 class Service:
-    """`service.Served`, running.
+    """`service.Served`, running; 0 for a protocol that it does not speak.
 
     Attributes:
         grpc: Port.
         http: Port.
+        websocket: Port.
     """
 
     grpc: int
-    http: int
+    http: int = 0
+    websocket: int = 0
 
 
-def _serve(python: str, log: Path, *, grace_s: float = 15) -> Iterator[Service]:
+def serve_with(python: str, log: Path, *, script: str = "serve.py", grace_s: float = 15) -> Iterator[Service]:
     environment = {**os.environ, "JINA_LOG_LEVEL": "ERROR", "JINA_OPTOUT_TELEMETRY": "1"}
     told, tells = os.pipe()
     with log.open("w") as out, open(told) as ports:
         process = subprocess.Popen(
-            [python, str(PEER / "serve.py"), str(tells)],
+            [python, str(PEER / script), str(tells)],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
@@ -89,13 +91,13 @@ def _serve(python: str, log: Path, *, grace_s: float = 15) -> Iterator[Service]:
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service run by us."""
     pytest.importorskip("docarray")
-    yield from _serve(sys.executable, tmp_path_factory.mktemp("ours") / "log")
+    yield from serve_with(sys.executable, tmp_path_factory.mktemp("ours") / "log")
 
 
 @pytest.fixture(scope="session")
 def theirs(peer_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The same service run by Jina 3."""
-    yield from _serve(peer_python, tmp_path_factory.mktemp("theirs") / "log", grace_s=0.1)  # closing often hangs there
+    yield from serve_with(peer_python, tmp_path_factory.mktemp("theirs") / "log", grace_s=0.1)  # closing often hangs there
 
 
 def run_peer(python: str, script: str, *words: str, timeout_s: float = 60) -> Any:

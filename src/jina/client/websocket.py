@@ -147,7 +147,7 @@ class WebSocketCore:
         try:
             return await open_websocket(self._way, self._target, path, headers, max_message_bytes=self._max_message_bytes, deflate=deflate)
         except RefusedHandshakeError as refused:
-            raise http_failure(refused.status, refused.body, path) from refused
+            raise http_failure(refused.status, refused.body or str(refused).encode(), path) from refused
         except InvalidInputError as error:
             raise BadClientInput(str(error)) from error
         except TransportError as error:
