@@ -151,6 +151,31 @@ def test_a_name_that_is_not_in_the_certificate_is_refused_with_advice(tmp_path: 
         assert explain(caught.value).endswith("call it by a name that its certificate holds")
 
 
+def test_a_private_authority_may_be_plain(tmp_path: Path) -> None:
+    """Python 3.13 and newer refuse certificates without key identifiers; who names an authority's file trusts it all the same."""
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    keys = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in ("root", "localhost")]
+    kinds = x509.BasicConstraints(ca=True, path_length=None), x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    for file, name, key, kind in zip(("root.pem", "cert.pem"), names, keys, kinds, strict=True):
+        made = x509.CertificateBuilder(names[0], name, key.public_key(), x509.random_serial_number()).add_extension(kind, critical=False)
+        now = datetime.now(UTC)
+        made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        (tmp_path / file).write_bytes(made.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (tmp_path / "key.pem").write_bytes(keys[1].private_bytes(*pem))
+
+    files = TlsFiles(*(str(tmp_path / name) for name in ("cert.pem", "key.pem", "root.pem")))
+    server, _ = _shake(server_context(files, ("h2",)), client_context(files, ("h2",)))
+    assert _serial(server)
+
+
 # --- files that change -------------------------------------------------------------------------------------------------------------------
 
 
