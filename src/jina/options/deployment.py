@@ -380,7 +380,7 @@ def _check_ports(options: DeploymentOptions) -> None:
         raise ConfigError("protocol is empty; give at least one of grpc, http, websocket")
     if len(set(options.protocol)) != len(options.protocol):
         raise ConfigError(f"protocol names one twice: {', '.join(map(str, options.protocol))}")
-    if not options.host:
+    if not options.host or not all(options.host):
         raise ConfigError("host is empty; give the address to listen on, e.g. 127.0.0.1")
     bad = [port for port in options.port if not 0 <= port <= 65535]
     if bad:
