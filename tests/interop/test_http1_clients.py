@@ -117,6 +117,7 @@ async def test_the_standard_library() -> None:
         (["-X", "OPTIONS", "--request-target", "*", "-w", "%{http_code}"], b"", b"200"),
         (["-X", "TRACE", "-o", "/dev/null", "-w", "%{http_code}"], b"", b"405"),
     ],
+    ids=["plain", "expect", "1.0", "chunked", "gzip", "compressed", "http2", "options", "trace"],
 )
 async def test_curl(arguments: list[str], body: bytes, expected: bytes) -> None:
     """In every way that it frames a body, with and without an upgrade to HTTP/2 that it asks for."""

@@ -195,6 +195,7 @@ def test_folded_responses_are_unfolded_however_they_are_cut(coding: str, is_chun
         (b"abc", b"br", "not asked for"),
         (gzip.compress(bytes(1001)), b"gzip", "larger than 1000 bytes"),
     ],
+    ids=["no gzip", "half", "unknown", "too large"],
 )
 def test_folded_responses_that_cannot_be_unfolded_are_refused(folded: bytes, coding: bytes, text: str) -> None:
     """The limit is on what comes of them."""

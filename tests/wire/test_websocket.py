@@ -361,6 +361,7 @@ def test_what_has_come_of_messages_is_counted_until_they_are_taken() -> None:
         frame(TEXT, folded(b"0" * 60_000), rsv1=True),
         frame(TEXT, folded(b"0" * 60_000), rsv1=True, fin=False),
     ],
+    ids=["cut", "not the last", "folded", "folded and not the last"],
 )
 def test_what_the_process_has_no_room_for_is_refused(sent: bytes) -> None:
     """With 1011, which Jina's clients understand, and the reason."""
