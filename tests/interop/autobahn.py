@@ -109,8 +109,13 @@ def tell(name: str, results: list[Any], took_s: float) -> int:
     for each in results:
         if each.behavior.value not in ("OK", "INFORMATIONAL") or each.behavior_close.value not in ("OK", "INFORMATIONAL"):
             print(f"  {each.case_id}: {each.behavior.value}, close {each.behavior_close.value}: {each.result} {each.result_close}")
-    bad = {"FAILED", "ERROR", "WRONG CODE", "UNCLEAN", "FAILED BY CLIENT"}
-    return sum(each.behavior.value in bad or each.behavior_close.value in bad for each in results)
+    return len(failed(results))
+
+
+def failed(results: list[Any]) -> list[str]:
+    """The cases whose exchange or whose end was against the standard."""
+    bad = {"FAILED", "ERROR", "UNIMPLEMENTED", "WRONG CODE", "UNCLEAN", "FAILED BY CLIENT"}
+    return [each.case_id for each in results if each.behavior.value in bad or each.behavior_close.value in bad]
 
 
 async def main(words: list[str]) -> int:
