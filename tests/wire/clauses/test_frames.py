@@ -268,6 +268,27 @@ def test_frames_to_a_client(sent: bytes, expected: Outcome) -> None:
     assert _outcome_in_pieces(client(), sent, 3) == expected
 
 
+ON_CLOSED: list[tuple[str, bytes, Outcome]] = [
+    ("data", data(), connection(STREAM_CLOSED)),
+    ("data-cut", data(1, BIG)[:99], connection(STREAM_CLOSED)),
+    ("headers", headers(1, TRAILERS, END | END_HEADERS), connection(STREAM_CLOSED)),
+    ("continued-headers", headers(1, b"", 0) + frame(frames.CONTINUATION, END_HEADERS, 1, TRAILERS), connection(STREAM_CLOSED)),
+    ("window-update", frames.window_update(1, 5), None),
+    ("priority", PRIORITY, None),
+    ("rst-stream", frames.rst_stream(1, 8), None),
+]
+
+
+@pytest.mark.parametrize(("sent", "expected"), [pytest.param(*case, id=name) for name, *case in ON_CLOSED])
+def test_frames_on_a_stream_that_both_ended(sent: bytes, expected: Outcome) -> None:
+    """Only what may have crossed our end is taken."""
+    end = server()
+    (event,) = end.receive(HELLO + WHOLE)
+    end.send_headers(event[1], OK, is_end=True)
+    end.take_output()
+    assert outcome(end, sent) == expected
+
+
 @pytest.mark.parametrize("sent", [data(1), frame(frames.SETTINGS, ACK, 0), PING, UNKNOWN], ids=["data", "ack", "ping", "unknown"])
 def test_client_whose_server_does_not_begin_with_settings_ends_the_connection(sent: bytes) -> None:
     """A server's preface is its SETTINGS."""
