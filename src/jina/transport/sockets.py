@@ -114,6 +114,13 @@ class Sockets:
                 self._on_close(self._listener.fileno())
                 self._listener.close()
 
+    def close(self) -> None:
+        """Close what is left, links excepted; where nobody waits any more."""
+        self.stop_listening()
+        for each in (self._wake_in, self._wake_out, self._selector):
+            each.close()
+        os.close(self._spare)
+
     def _woken(self, mask: int) -> None:
         with contextlib.suppress(BlockingIOError):
             self._wake_out.recv(4096)
