@@ -62,6 +62,7 @@ CLIENT_FAULTS: list[tuple[str, bytes, int, str]] = [
     ("a bomb", head(GZIP) + data(message(BOMB, 1)), 8, "compression ratio"),
     ("DATA before HEADERS", data(b"x"), 13, "broke the protocol"),
     ("an informational reply that ends", head(hpack.encode(((":status", "103"),)), END), 13, "broke the protocol"),
+    ("metadata that are not base64", head(fields(("x-bin", "%%"))), 13, "broke the protocol"),
     ("a list of fields over the limits", head(REPLY + hpack.encode([("a", "b")] * 200)), 13, "broke the protocol"),
     ("a reset", frames.rst_stream(1, frames.INTERNAL_ERROR), 13, "HTTP/2 error 2"),
 ]
@@ -277,6 +278,8 @@ def test_answers_to_calls_that_are_gone_do_nothing() -> None:
     server.send_headers(1)
     server.send_message(1, b"x")
     server.send_status(1, 0)
+    server.refuse(1, 5, "x")
+    server.send_http(1, (), b"x", is_end=True)
     server.reset(1)
     assert server.take_output() == b""
 

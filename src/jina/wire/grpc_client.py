@@ -57,9 +57,7 @@ class ClientConnection(Side):
 
     def _on_whole(self, event: Event) -> None:
         _, stream, data, start, end, trailers = event
-        call: Call | None = stream.call
-        if call is None:
-            return
+        call: Call = stream.call
         size, limit, head = end - start - 5, self._max_message_bytes, stream.head
         is_plain = call.is_unary and head.is_plain and not trailers.status and size >= 0 and PREFIX.unpack_from(data, start) == (0, size)
         if is_plain and (limit is None or size <= limit):
