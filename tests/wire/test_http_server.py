@@ -125,6 +125,25 @@ def test_a_bad_request_behind_one_that_asks_for_an_upgrade_is_refused(body: byte
         assert seen(connection().receive(first + first + bad, 0.0)) == [(b"POST", b"/", body)] * 2 + [400]
 
 
+@pytest.mark.parametrize("close", [b"close, Upgrade", b"Upgrade\r\nConnection: close"])
+def test_nothing_is_read_behind_a_last_request_that_asks_for_an_upgrade(close: bytes) -> None:
+    """Not even in the same read."""
+    core = connection()
+    events = core.receive(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: %b\r\nUpgrade: h2c\r\n\r\n" % close + GET, 0.0)
+    assert (seen(events), core.is_closed) == ([(b"GET", b"/", b"")], True)
+
+
+def test_what_stands_behind_a_request_for_websocket_is_kept_as_it_is() -> None:
+    """Whoever grants it reads on there; where nobody may grant it, it is the next request."""
+    asks = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+    core = ServerConnection(Limits(), {}, 0.0, takes_websocket=True)
+    (request,) = core.receive(asks + GET, 0.0)
+    core.receive(b"more", 0.0)
+    assert isinstance(request, Request)
+    assert (request.is_upgrade, core.is_upgraded, core.is_closed, core.rest) == (True, True, True, GET + b"more")
+    assert seen(connection().receive(asks + GET, 0.0)) == [(b"GET", b"/", b"")] * 2
+
+
 def test_connect_has_no_body() -> None:
     """What follows it would be a tunnel's."""
     core = connection()
@@ -195,7 +214,9 @@ def test_time_in_which_a_reply_was_made_does_not_count_against_the_next_body() -
     core.receive(GET + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", 0.0)
     core.replied(100.0)
     assert core.check(104.0) is None
-    assert core.check(105.1).status == 408
+    core.replied(200.0)
+    assert core.check(200.9) is None
+    assert core.check(201.1).status == 408
 
 
 def test_a_connection_without_a_request_idles_out_even_if_empty_lines_come() -> None:

@@ -143,8 +143,6 @@ class ServerConnection:
                 rest = data[upgrade.args[0] :]
             if rest is not None:
                 self._go_on(rest)
-        except _StopReading:
-            pass
         except httptools.HttpParserCallbackError as error:
             if not isinstance(error.__context__, _StopReading):
                 raise
@@ -195,7 +193,7 @@ class ServerConnection:
 
     def _go_on(self, data: bytes) -> None:
         """Read on behind a request that asks for an upgrade, which nobody grants, unless one is that may be granted."""
-        while not self.is_upgraded:
+        while not self.is_closed:
             if self._again:
                 data, self._again = self._again + data, b""
                 self._parser = httptools.HttpRequestParser(self)
@@ -207,7 +205,8 @@ class ServerConnection:
                 return
             except httptools.HttpParserUpgrade as upgrade:
                 data = data[upgrade.args[0] :]
-        self.rest = bytes(data)
+        if self.is_upgraded:
+            self.rest = bytes(data)
 
     def _count_raw(self, n_bytes: int) -> None:
         """Count what was read of a request that is not complete, for the parser throws some of it away."""
@@ -238,8 +237,6 @@ class ServerConnection:
     # --- what httptools calls ----------------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self.is_closed:
-            raise _StopReading
         self._state, self._since = _HEAD, self._now
         self._raw_bytes = self._n_more_fields = self._field_bytes = 0
         self._url, self._headers, self._content_length = b"", [], None
@@ -256,8 +253,6 @@ class ServerConnection:
         if self._state == _BODY:
             self._n_more_fields += 1  # a trailer: counted, not kept
         elif len(name) == 14 and name.lower() == b"content-length":
-            if self._content_length is not None:
-                self._stop(400, "header 'content-length' is given twice")
             self._content_length = value
             self._n_more_fields += 1
         else:
