@@ -19,7 +19,7 @@ code := src tests examples benchmarks fuzz
 sources := pyproject.toml README.md $(shell find src -name '*.py' -o -name '*.pyi' -o -path '*/static/*' 2>/dev/null)
 python_is_new = 'import sys; sys.version_info >= (3, 11) or sys.exit("openjina needs Python 3.11 or newer, this is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2])'
 
-.PHONY: help demo test coverage test-torch interop fuzz check format format-check lint types docs bench bench-quick soak constraints clean
+.PHONY: help demo test coverage test-torch interop autobahn fuzz check format format-check lint types docs bench bench-quick soak constraints clean
 
 help:
 	@sed -n '3,7s/^# *//p' Makefile
@@ -74,6 +74,10 @@ interop: $(VENV)/.installed
 
 fuzz: $(FUZZ_VENV)/.installed
 	$(FUZZ_VENV)/bin/python -m fuzz $(FUZZ)
+
+# The Autobahn cases of WebSocket against our server and our client: a quarter of an hour.
+autobahn: $(VENV)/.installed
+	$(bin)/python -m tests.interop.autobahn
 
 check: format-check lint types docs coverage test
 
