@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,30 @@ def test_json_config_writes_one_object_a_message(capsys: pytest.CaptureFixture[s
     assert record["levelname"] == "ERROR"
     assert {"created", "filename", "funcName", "lineno", "process", "threadName"} <= set(record)
     assert record["funcName"] == "test_json_config_writes_one_object_a_message"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_text_that_the_stream_cannot_write_is_escaped(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an Executor raised may hold anything, and the line that tells of it must not be lost."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    JinaLogger("x").error("no file %s", "a\ud800b")
+
+    stream.seek(0)
+    assert stream.read().endswith("no file a\\ud800b\n")
+
+
+def test_text_that_a_file_cannot_hold_is_escaped(tmp_path: Path) -> None:
+    """As on a stream."""
+    config = tmp_path / "log.yml"
+    settings = f"{{output: {tmp_path}/log.txt, formatter: Formatter}}"
+    config.write_text(f"handlers: [FileHandler]\nlevel: INFO\nconfigs:\n  FileHandler: {settings}\n")
+
+    with JinaLogger("x", log_config=str(config)) as logger:
+        logger.error("no file a\ud800b")
+
+    assert (tmp_path / "log.txt").read_text() == "no file a\\ud800b\n"
 
 
 def test_success_names_its_caller(capsys: pytest.CaptureFixture[str]) -> None:

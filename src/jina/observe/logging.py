@@ -117,7 +117,9 @@ class ConsoleHandler(logging.Handler):
         try:
             stream = sys.stdout
             if stream is not None:
-                stream.write(self._line(record, stream) + "\n")
+                encoding = getattr(stream, "encoding", None) or "utf-8"
+                line = self._line(record, stream).encode(encoding, "backslashreplace")  # an error's text may hold anything
+                stream.write(line.decode(encoding) + "\n")
                 stream.flush()
         except Exception:
             self.handleError(record)
@@ -231,7 +233,7 @@ def _make_handler(kind: str, config: Mapping[str, Any], words: Mapping[str, str]
 
 
 def _file(settings: Mapping[str, Any], words: Mapping[str, str]) -> logging.Handler:
-    return logging.FileHandler(_path(settings["output"], words), encoding="utf-8", delay=True)
+    return logging.FileHandler(_path(settings["output"], words), encoding="utf-8", errors="backslashreplace", delay=True)
 
 
 def _timed_file(settings: Mapping[str, Any], words: Mapping[str, str]) -> logging.Handler:
@@ -243,6 +245,7 @@ def _timed_file(settings: Mapping[str, Any], words: Mapping[str, str]) -> loggin
         interval=settings.get("interval", 1),
         backupCount=settings.get("backupCount", 0),
         encoding=settings.get("encoding", "utf-8"),
+        errors="backslashreplace",
         delay=True,
     )
 
@@ -255,6 +258,7 @@ def _sized_file(settings: Mapping[str, Any], words: Mapping[str, str]) -> loggin
         maxBytes=settings.get("maxBytes", 0),
         backupCount=settings.get("backupCount", 0),
         encoding=settings.get("encoding", "utf-8"),
+        errors="backslashreplace",
         delay=True,
     )
 
