@@ -429,6 +429,36 @@ def test_call_whose_caller_leaves_is_cancelled(carrier: type[Web], path: str) ->
     run(scenario, carrier)
 
 
+def test_calls_sent_ahead_are_answered_in_order() -> None:
+    """On one HTTP/1.1 connection, with calls of plain HTTP between; each response ends before the next begins."""
+
+    async def scenario(web: Web, handler: Handler, front: Front) -> None:
+        def written(path: str, body: bytes, kind: str = BINARY) -> bytes:
+            return f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+        assert isinstance(web, Http1)
+        bodies, statuses = list[bytes](), list[int]()
+
+        def finish() -> None:
+            statuses.append(web.parser.get_status_code())
+            bodies.append(web.body)
+            web.body = b""
+
+        web.on_message_complete = finish  # type: ignore[method-assign]
+        web.parser = httptools.HttpResponseParser(web)
+        stream = framed(*(request(request_id=f"r{n}") for n in range(3)))
+        sent = (written(CALL, stream), written(ONE, framed(request())), written("/nowhere", b"{}", "application/json"))
+        for one in (*sent, *sent):
+            web.transport.write(one)
+            await asyncio.sleep(0)
+        await until(lambda: len(bodies) == 6)
+        assert statuses == [200, 200, 404] * 2
+        counts = [len(read(200, {"content-type": BINARY}, body).messages) for body in bodies if body[:1] == b"\0"]
+        assert counts == [3, 1, 3, 1]
+
+    run(scenario, Http1)
+
+
 @CARRIERS
 def test_watched_health_tells_changes_and_the_end(carrier: type[Web]) -> None:
     """Messages leave as they are made; a server that stops says so before it goes."""
