@@ -213,8 +213,11 @@ class Http2Connection(asyncio.Protocol):
             self.wire.refuse(stream, _INTERNAL, "internal error; the server's log has its traceback")
         finally:
             self._tasks.pop(stream, None)
-            self._writable.pop(stream, None)
-            if self._tasks or self._is_flush_due:
+            if self._writable:
+                self._writable.pop(stream, None)
+            if self._is_flush_due:
+                pass
+            elif self._tasks:
                 self.flush_soon()
             else:  # a lone call need not wait for company
                 self.flush()

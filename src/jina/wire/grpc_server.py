@@ -230,7 +230,9 @@ class ServerConnection(Side):
             self.send_message(stream, message)
             self._http2.send_headers(found, trailers, is_end=True)
         else:
-            self._http2.exchange(found, _REPLY, framed(message), len(message) + 5, trailers)
+            size = len(message)
+            parts = (PREFIX.pack(0, size), message) if message.__class__ is bytes else framed(message)
+            self._http2.exchange(found, _REPLY, parts, size + 5, trailers)
 
     def send_headers(self, stream: int, metadata: Metadata = (), *, encoding: str = "identity") -> None:
         """Send initial metadata now (else the first message or the status does).

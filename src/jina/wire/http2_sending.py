@@ -133,8 +133,8 @@ class Sending:
             self._window -= size
             self._n_earned += EARNS
             pack, number = frames.HEADER.pack, stream.number
-            self._out += (pack(len(block) << 8 | 1, 4, number), block, pack(size << 8, 0, number), *body)
-            self._out += (pack(len(trailers) << 8 | 1, 5, number), trailers)
+            head, tail = pack(len(block) << 8 | 1, 4, number), pack(len(trailers) << 8 | 1, 5, number)
+            self._out += (head, block, pack(size << 8, 0, number), *body, tail, trailers)
             self._we_ended(stream)
             return
         self.send_headers(stream, block)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from jina.wire import http2_frames as frames
 from jina.wire.http2_content import Content
 from jina.wire.http2_sending import EARNS
-from jina.wire.http2_states import HALF_CLOSED_LOCAL, RECEIVE_END
+from jina.wire.http2_states import HALF_CLOSED_LOCAL, NEXT, OPEN, RECEIVE_END
 from jina.wire.http2_stream import WHOLE, Stream
 
+_AFTER_REQUEST = NEXT[OPEN][RECEIVE_END]
 _LAST_HEADERS = frames.END_STREAM | frames.END_HEADERS
 
 
@@ -49,8 +50,8 @@ class Whole(Content):
         self._last_peer, self._unread = number, unread
         stream = self.streams[number] = Stream(number, self._peer_window)
         stream.head, stream.unread, stream.begun_at = head, size, self._now
+        stream.state = _AFTER_REQUEST
         self._n_earned += EARNS
-        self._move(stream, RECEIVE_END)
         self._events.append((WHOLE, stream, data, body, body_end, None))
         return body_end
 
