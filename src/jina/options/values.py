@@ -152,9 +152,9 @@ def polling(value: Any) -> str | dict[str, str]:
 
 def protocol_map_or_ports(value: Any) -> Any:
     """A list of ports, or a mapping from shards to lists of ports."""
-    if isinstance(value, Mapping):
-        return {str(key): ports(each) for key, each in value.items()}
-    return mapping(value) if isinstance(value, str) and value.lstrip().startswith("{") else ports(value)
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        value = mapping(value)
+    return {str(key): ports(each) for key, each in value.items()} if isinstance(value, Mapping) else ports(value)
 
 
 def enum_of(kind: type[BetterEnum]) -> Any:
