@@ -732,7 +732,30 @@ def test_an_answer_waits_while_the_caller_does_not_read() -> None:
         full, channel.full = channel.full, None
         full.set_result(None)
         await sending[1]
+        await asyncio.sleep(0)
         assert (bytes(channel.written), buffered.n_bytes) == (b"\x81\x01x", 0)
+
+    run(scenario)
+
+
+def test_a_message_that_trickles_in_is_given_up() -> None:
+    """As a body below 1 KiB/s is, with 1008; a pause between messages is none."""
+
+    async def scenario(handler: Handler) -> None:
+        channel = Channel()
+        session, speaker = session_on(channel, handler)
+        now = session.now()
+        big = client_frame(Opcode.TEXT, b"x" * 100_000)
+        for second in range(100):
+            session.tick(now + second)
+            session.data_received(big)
+        assert len(speaker.taken) == 100
+        session.data_received(big[:1000])
+        for second in range(100, 200):
+            session.data_received(big[1000 + second : 1001 + second])
+            session.tick(now + second)
+        assert channel.written.endswith((1008).to_bytes(2, "big") + b"the message came slower than 1024 bytes/s")
+        assert channel.calls == ["close"]
 
     run(scenario)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from jina.transport.run import Run
 from jina.wire import websocket
+from jina.wire.body_rate import BodyRate
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.http_requests import Head
 
@@ -25,6 +26,7 @@ _CLOSE_S = 5.0
 """How long a caller may take to answer our Close."""
 _BROKEN_S = 1.0
 """The same for one that broke a rule and was told so: a reset would overtake what says why."""
+_MAX_GATHERED_BYTES = 64 << 10
 _MAX_EVENTS = 256
 """Messages that are begun in one turn of the loop."""
 _STOPPING = "the service is stopping"
@@ -82,13 +84,14 @@ class Session:
         )
         self._limit = front.options.prefetch or 1 << 30
         self._runs: dict[int, tuple[Run, int]] = {}
-        self._n_begun = 0
+        self._n_begun = self._n_unflushed = 0
         self._is_opened = self._has_ended = self._is_draining = self._is_gone = self._is_paused = self._is_flush_due = (
             self._is_advance_due
         ) = False
         self._heard_s = self._loop.time()
         self._asked_s: float | None = None
         self._close_by_s: float | None = None
+        self._rate: tuple[int, BodyRate] | None = None
 
     def begin(self, speaker: Speaker) -> None:
         """Let this one answer; what it does first happens after the handshake has left."""
@@ -127,7 +130,9 @@ class Session:
             if now > self._close_by_s:
                 self._end()
         elif self._is_paused or self._channel.blocked() is not None:
-            self._heard_s, self._asked_s = now, None  # what it says is not heard: the write timeout counts instead
+            self._heard_s, self._asked_s, self._rate = now, None, None  # what it says is not heard: the write timeout counts instead
+        elif self._is_too_slow(now):
+            self.fail(websocket.POLICY, f"the message came slower than {self.front.options.min_body_bytes_per_s} bytes/s")
         elif self._asked_s is not None:
             if now - self._asked_s > PING_S:
                 self._channel.abort()
@@ -136,6 +141,16 @@ class Session:
             self._asked_s = now
             self._wire.ping()
             self._flush()
+
+    def _is_too_slow(self, now: float) -> bool:
+        """Whether a message comes as slowly as no request's body may."""
+        bytes_per_s, wire = self.front.options.min_body_bytes_per_s, self._wire
+        if bytes_per_s is None or not wire.n_partial:
+            self._rate = None
+            return False
+        if self._rate is None or self._rate[0] != wire.n_messages:
+            self._rate = (wire.n_messages, BodyRate(now))
+        return self._rate[1].is_too_slow(wire.n_partial, now, bytes_per_s)
 
     def drain(self) -> None:
         """Answer the messages that are begun, take no more, close."""
@@ -169,9 +184,10 @@ class Session:
             finally:
                 self.front.buffered.give_back(len(data))
         self._wire.send(data, is_text=is_text)
-        if len(self._runs) > 1:
+        self._n_unflushed += len(data)
+        if self._n_unflushed < _MAX_GATHERED_BYTES:
             self._flush_soon()
-        else:  # a lone answer need not wait for company
+        else:
             self._flush()
 
     async def _writable(self) -> None:
@@ -251,6 +267,8 @@ class Session:
             if found is not None:
                 self.front.buffered.give_back(found[1])
         self._close_if_done()
+        if not self._runs:  # a lone answer need not wait for company
+            self._flush()
         if self._is_paused:
             self._advance_soon()
 
@@ -289,7 +307,7 @@ class Session:
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._is_flush_due = False
+        self._is_flush_due, self._n_unflushed = False, 0
         out = b"" if self._is_gone else self._wire.take_output()
         if out:
             self._channel.write(out)

@@ -157,6 +157,7 @@ class Connection:
     Attributes:
         is_open: We may send: neither side has closed.
         is_over: Nothing comes any more: the peer has closed, or broke a rule.
+        n_messages: Have come whole.
     """
 
     def __init__(
@@ -181,7 +182,12 @@ class Connection:
         self._controls = Budget(_MAX_CONTROLS, _RECOVERY_S)
         self._out: list[bytes] = []
         self._refused: _BrokenError | None = None
-        self.is_open, self.is_over = True, False
+        self.is_open, self.is_over, self.n_messages = True, False, 0
+
+    @property
+    def n_partial(self) -> int:
+        """Bytes that are held of what has not come whole."""
+        return len(self._unread) + len(self._message or b"")
 
     # --- what comes ------------------------------------------------------------------------------------------------------------------
 
@@ -321,6 +327,7 @@ class Connection:
         if self._is_text and not is_checked and not data.isascii():
             data.decode()
         self._count()
+        self.n_messages += 1
         n_counted = len(data) if len(data) > SMALL else 0
         if not self.is_open:
             return None
@@ -343,7 +350,7 @@ class Connection:
 
     def _count(self) -> bool:
         """Count what is held of messages that have not come whole; False if it is more than may be."""
-        n_held = len(self._unread) + len(self._message or b"")
+        n_held = self.n_partial
         n_more = (n_held if n_held > SMALL else 0) - self._n_counted
         if n_more <= 0:
             self._buffered.give_back(-n_more)
