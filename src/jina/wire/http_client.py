@@ -25,6 +25,7 @@ MAX_HEADER_BYTES: Final = 65536
 _FREE_BYTES: Final = 64 << 20
 """A folded response may unfold to this size whatever the ratio: tensors of zeros are common, and hostile servers rare."""
 _INTERIM_BYTES: Final = 64
+_HEADERS_TOO_LARGE: Final = f"the server's headers are larger than {MAX_HEADER_BYTES} bytes"
 _MAX_FRAMING_BYTES: Final = 1 << 20
 _MAX_FRAMING_RATIO: Final = 16
 Event = tuple[Any, ...]
@@ -75,10 +76,10 @@ class ResponseReader:
 
     def __init__(self, max_body_bytes: int | None = None) -> None:
         self.max_body_bytes = max_body_bytes
+        self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._events: list[Event] = []
         self._pieces: list[bytes] = []
@@ -106,7 +107,8 @@ class ResponseReader:
         self._n_read += len(data)
         if self._n_read > _MAX_FRAMING_BYTES + _MAX_FRAMING_RATIO * self._n_body:  # the parser keeps a field that has no end
             raise BadResponseError("the server's answer has hardly a body for its headers, or for the framing of its chunks")
-        self._flush()
+        if self._pieces:
+            self._flush()
         return self._take()
 
     def eof(self) -> list[Event]:
@@ -117,13 +119,12 @@ class ResponseReader:
         """
         if not self._is_until_eof:
             raise BadResponseError("the server closed the connection before its answer was complete")
-        self._end_coding()
+        if self._unfolding is not None:
+            self._end_coding(self._unfolding)
         return [(END, False)]
 
     def _flush(self) -> None:
         """Make one event of the pieces of a body that came together, unfolded."""
-        if not self._pieces:
-            return
         data, self._pieces = b"".join(self._pieces), []
         if self._unfolding is not None:
             try:
@@ -133,12 +134,11 @@ class ResponseReader:
         if data:
             self._events.append((BODY, data))
 
-    def _end_coding(self) -> None:
-        if self._unfolding is not None:
-            try:
-                self._unfolding.end()
-            except CodingError as error:
-                raise BadResponseError(f"the server's answer: {error}") from None
+    def _end_coding(self, unfolding: Unfolding) -> None:
+        try:
+            unfolding.end()
+        except CodingError as error:
+            raise BadResponseError(f"the server's answer: {error}") from None
 
     def _take(self) -> list[Event]:
         events, self._events = self._events, []
@@ -153,29 +153,28 @@ class ResponseReader:
             raise BadResponseError("the server sent more than it was asked for")
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
-        key, text = name.decode("latin-1").lower(), (value or b"").decode("latin-1").strip(" \t")
-        self._count(len(key) + len(text))
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1") if value else ""
+        self._n_header += len(key) + len(text)
+        if self._n_header > MAX_HEADER_BYTES:
+            raise BadResponseError(_HEADERS_TOO_LARGE)
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         headers, self._headers = self._headers, {}  # what follows are trailers, or the next head's
         if status < 200:
-            self._count(_INTERIM_BYTES)
+            self._n_header += _INTERIM_BYTES
+            if self._n_header > MAX_HEADER_BYTES:
+                raise BadResponseError(_HEADERS_TOO_LARGE)
             return
         has_body = status not in (204, 304)
-        coding = headers.get("transfer-encoding", "chunked")
-        if coding.lower() != "chunked":
+        coding = headers.get("transfer-encoding")
+        if coding is not None and coding.lower() != "chunked":
             raise BadResponseError(f"the server's answer is in the transfer coding {coding[:80]!r}; only 'chunked' is understood")
-        self._is_until_eof = has_body and "content-length" not in headers and "transfer-encoding" not in headers
+        self._is_until_eof = has_body and coding is None and "content-length" not in headers
         if has_body and "content-encoding" in headers:
             self._unfolding = self._unfolding_of(headers["content-encoding"])
         self._events.append((HEAD, status, headers))
-
-    def _count(self, n_bytes: int) -> None:
-        self._n_header += n_bytes
-        if self._n_header > MAX_HEADER_BYTES:
-            raise BadResponseError(f"the server's headers are larger than {MAX_HEADER_BYTES} bytes")
 
     def _unfolding_of(self, field: str) -> Unfolding | None:
         try:
@@ -193,8 +192,10 @@ class ResponseReader:
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() >= 200:
-            self._flush()
-            self._end_coding()
+            if self._pieces:
+                self._flush()
+            if self._unfolding is not None:
+                self._end_coding(self._unfolding)
             self._events.append((END, self._parser.should_keep_alive()))
 
 
