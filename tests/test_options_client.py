@@ -26,6 +26,13 @@ def options(**given: Any) -> ClientOptions:
         ("websocket://h:1", Address("h", 1, "WEBSOCKET", False)),
         ("wss://[::1]:9", Address("::1", 9, "WEBSOCKET", True)),
         ("::1", Address("::1")),
+        ("a+b:1", Address("a+b", 1)),
+        ("unix:/run/a", Address("unix:/run/a")),
+        ("unix:///run/a", Address("unix:///run/a")),
+        ("unix-abstract:a", Address("unix-abstract:a")),
+        ("grpc+unix:///run/a", Address("unix:///run/a", None, "GRPC", False)),
+        ("HTTPS+unix:/run/a", Address("unix:/run/a", None, "HTTP", True)),
+        ("ws+unix-abstract:a", Address("unix-abstract:a", None, "WEBSOCKET", False)),
     ],
 )
 def test_addresses(text: str, expected: Address) -> None:
@@ -34,7 +41,17 @@ def test_addresses(text: str, expected: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("ftp://h", "scheme 'ftp'"), ("h:x", "port 'x'"), ("h:99999", "'99999'"), ("[::1", "IPv6"), ("h:-1", "'-1'")]
+    ("text", "words"),
+    [
+        ("ftp://h", "scheme 'ftp'"),
+        ("ftp+unix:/a", "scheme 'ftp'"),
+        ("h:x", "port 'x'"),
+        ("h:99999", "'99999'"),
+        ("[::1", "IPv6"),
+        ("h:-1", "'-1'"),
+        ("unix:", "names no socket"),
+        ("grpc+unix://", "names no socket"),
+    ],
 )
 def test_wrong_addresses(text: str, words: str) -> None:
     """The error names the part that is wrong."""
@@ -59,6 +76,21 @@ def test_default_ports_follow_tls() -> None:
 def test_the_same_thing_twice_is_refused(given: dict[str, Any]) -> None:
     """Scheme and keyword must not both say it."""
     with pytest.raises(ValueError, match="given twice"):
+        options(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"host": "unix:/a", "port": 1}, "port 1 was given for host 'unix:/a'; a Unix socket has none"),
+        ({"ssl_ca_certs": "a.pem"}, "ssl_ca_certs was given for a call without TLS; add tls=True"),
+        ({"ssl_certfile": "a.pem", "host": "grpc://h"}, "ssl_certfile was given for a call without TLS"),
+        ({"ssl_keyfile": "a.pem", "tls": True}, "ssl_keyfile was given without ssl_certfile"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(given: dict[str, Any], words: str) -> None:
+    """Before a connection is tried."""
+    with pytest.raises(ConfigError, match=words):
         options(**given)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -10,7 +9,7 @@ from typing import Any, Literal, Self
 from jina.call import EndpointInfo
 from jina.errors import ConfigError, StartError
 from jina.options import DeploymentOptions
-from jina.options.address import in_url, reachable, unix_path
+from jina.options.address import reachable
 from jina.options.table import warn_user
 from jina.plan import Listener, Node, Plan, WebApp, listeners_of
 
@@ -343,10 +342,10 @@ class Deployment:
         is_open = False
         for listener in listeners:
             for host in listener.hosts:
-                shown = " and ".join(_url(protocol, host, listener.port, self.tls_enabled) for protocol in listener.protocols)
+                shown = " and ".join(listener.urls(host, self.tls_enabled))
                 is_open = is_open or not is_loopback(host)
                 self._log("info", f"ready and listening on {shown}" + " (all interfaces)" * (host in ("0.0.0.0", "::")))
-        if self.options.api_key is None and is_open:
+        if is_open and self.options.api_key is None and self.options.ssl_ca_certs is None:
             self._log("warning", "this service listens beyond this machine and asks for no key; api_key= guards it")
 
 
@@ -356,14 +355,6 @@ def _check_tls(options: DeploymentOptions) -> None:
         from jina.transport.tls import TlsFiles, server_context
 
         server_context(TlsFiles(options.ssl_certfile, options.ssl_keyfile, options.ssl_ca_certs or ""), ())
-
-
-def _url(protocol: str, host: str, port: int, is_secure: bool) -> str:
-    scheme = {"websocket": "ws"}.get(protocol, protocol) + "s" * is_secure
-    path = unix_path(host)
-    if path is not None:
-        return f"{scheme}+{host}" if path.startswith("\0") else f"{scheme}+unix://{os.path.abspath(path)}"
-    return f"{scheme}://{in_url(reachable(host))}:{port}"
 
 
 def _logging_env(options: DeploymentOptions) -> dict[str, str]:

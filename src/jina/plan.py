@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from jina.options import DeploymentOptions
-from jina.options.address import is_network
+from jina.options.address import ABSTRACT, in_url, is_network, reachable, unix_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,14 @@ class Listener:
     port: int = 0
     reuse_port: bool = False
     access: str = "owner"
+
+    def urls(self, host: str, is_secure: bool) -> list[str]:
+        """Say where each protocol is on one of the hosts, as a Client takes it."""
+        schemes = [{"websocket": "ws"}.get(protocol, protocol) + "s" * is_secure for protocol in self.protocols]
+        path = unix_path(host)
+        if path is None:
+            return [f"{scheme}://{in_url(reachable(host))}:{self.port}" for scheme in schemes]
+        return [f"{scheme}+{host if path[0] == ABSTRACT else f'unix://{os.path.abspath(path)}'}" for scheme in schemes]
 
 
 def listeners_of(options: DeploymentOptions) -> tuple[Listener, ...]:

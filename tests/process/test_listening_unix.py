@@ -85,10 +85,13 @@ def test_grpc_is_served_on_a_unix_socket(own_folder: Path, capsys: pytest.Captur
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
-def test_an_abstract_socket_is_no_file() -> None:
+def test_an_abstract_socket_is_no_file(capfd: pytest.CaptureFixture[str]) -> None:
     """As grpcio writes it."""
     name = f"openjina-test-{os.getpid()}"
-    with Deployment(uses=Echo, host=f"unix-abstract:{name}", quiet=True) as deployment:
+    with Deployment(uses=Echo, host=f"unix-abstract:{name}") as deployment:
+        shown = capfd.readouterr().out.split("listening on ")[1].strip()
+        assert shown == f"grpc+unix-abstract:{name}"
+        assert _echo(Client(host=shown)) == ["a!"]
         assert b"a!" in _grpcio(f"unix-abstract:{name}")
         assert _echo(deployment) == ["a!"]
         with pytest.raises(PortAlreadyUsed, match=f"unix-abstract:{name}"):

@@ -19,6 +19,10 @@ _SCHEMES = {
 }
 
 
+ABSTRACT = "\0"
+"""The kernel's mark of a Unix socket that is a name and no file."""
+
+
 class Address(NamedTuple):
     """A service's address; what was not written is None."""
 
@@ -29,27 +33,31 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Read `host`, `host:port`, `scheme://host:port`, `[::1]:port`, `unix:PATH`, `scheme+unix://PATH`; a trailing `/` is dropped.
+    """Read `host`, `host:port`, `scheme://host:port`, `[::1]:port`, `unix:PATH`, `scheme+unix:PATH`; a trailing `/` is dropped.
 
     Raises:
         ConfigError: An unknown scheme, a port that is no number from 0 to 65535, or a Unix socket without a path.
     """
-    scheme, separator, rest = text.strip().partition("://")
-    if unix_path(text.strip()) is not None:
-        return Address(text.strip())
+    text = text.strip()
+    scheme, plus, rest = text.partition("+")
+    if unix_path(text) is not None:
+        return Address(text)
+    if plus and unix_path(rest) is not None:
+        return Address(rest, None, *_protocol(scheme, text))
+    scheme, separator, rest = text.partition("://")
     if not separator:
-        return Address(*_split_port(text.strip().rstrip("/"), text))
-    scheme, is_unix = scheme.lower().removesuffix("+unix"), scheme.lower().endswith("+unix")
-    if scheme not in _SCHEMES:
+        return Address(*_split_port(text.rstrip("/"), text))
+    return Address(*_split_port(rest.rstrip("/"), text), *_protocol(scheme, text))
+
+
+def _protocol(scheme: str, text: str) -> tuple[str, bool]:
+    if scheme.lower() not in _SCHEMES:
         raise ConfigError(f"address {text!r} has the unknown scheme {scheme!r}; use one of {', '.join(_SCHEMES)}")
-    if is_unix:
-        unix_path(f"unix:{rest}")
-        return Address(f"unix:{rest}", None, *_SCHEMES[scheme])
-    return Address(*_split_port(rest.rstrip("/"), text), *_SCHEMES[scheme])
+    return _SCHEMES[scheme.lower()]
 
 
 def unix_path(host: str) -> str | None:
-    """Give the path of a host like `unix:/run/a.sock` (as gRPC writes it), or a name behind a zero byte for `unix-abstract:name`.
+    """Give the path of a host like `unix:/run/a.sock` (as gRPC writes it), or a name behind ABSTRACT for `unix-abstract:name`.
 
     None for a host of the network.
 
@@ -62,7 +70,7 @@ def unix_path(host: str) -> str | None:
     path = rest.removeprefix("//")
     if not path:
         raise ConfigError(f"address {host!r} names no socket; write it as unix:/path/to/socket")
-    return path if scheme == "unix" else f"\0{path}"
+    return path if scheme == "unix" else ABSTRACT + path
 
 
 def is_activated(host: str) -> bool:

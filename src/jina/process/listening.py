@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from jina.errors import ConfigError
-from jina.options.address import is_activated, is_network, unix_path
+from jina.options.address import ABSTRACT, is_activated, is_network, unix_path
 from jina.plan import Listener
 from jina.process.activation import activated
 from jina.process.forks import keep_from_forks, no_longer_ours
@@ -95,7 +95,7 @@ def _of_manager(listener: Listener, name: str, sock: socket.socket) -> Bound:
     address = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         text = address.decode() if isinstance(address, bytes) else address
-        host, port = f"unix-abstract:{text[1:]}" if text[:1] == "\0" else f"unix:{text}", 0
+        host, port = f"unix-abstract:{text[1:]}" if text[:1] == ABSTRACT else f"unix:{text}", 0
     else:
         host, port = address[:2]
     return Bound(replace(listener, protocols=protocols, hosts=(host,), port=port), [sock], is_ours=False)

@@ -16,6 +16,7 @@ import stat
 import sys
 
 from jina.errors import ConfigError, PortAlreadyUsed
+from jina.options.address import ABSTRACT
 from jina.process.forks import keep_from_forks, no_longer_ours
 from jina.process.stdio import above_stdio
 
@@ -41,7 +42,7 @@ class UnixSocket:
             PortAlreadyUsed: A service that lives has the path.
             ConfigError: The path cannot be used.
         """
-        self._path = os.path.abspath(path) if path[0] != "\0" else path
+        self._path = os.path.abspath(path) if path[0] != ABSTRACT else path
         self._guard: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
         self.sock = _new()
@@ -58,10 +59,10 @@ class UnixSocket:
 
     @property
     def _shown(self) -> str:
-        return self._path.replace("\0", "unix-abstract:")
+        return self._path.replace(ABSTRACT, "unix-abstract:")
 
     def _bind(self, access: str) -> None:
-        if self._path[0] == "\0":
+        if self._path[0] == ABSTRACT:
             self.sock.bind(self._path)
             return
         self._guard = _guard(self._path)
