@@ -64,6 +64,17 @@ def test_light_commands_do_not_load_documents(words: list[str]) -> None:
     assert heavy(names) & {"docarray", "fastapi", "grpc", "numpy", "pydantic", "torch"} == set()
 
 
+def test_only_what_speaks_websocket_loads_it() -> None:
+    """The library that cuts its frames takes a tenth of a second, which no other service or client spends."""
+    ports = "from jina.fronts.front import Front; Front(None, [], protocols=['http', 'grpc']).make_protocol"
+    imports = "import jina.main.front, jina.fronts.http1_connection, jina.fronts.http2_connection, jina.fronts.http2_request"
+    clients = "from jina import Client\nfrom jina.client.cores import make_core\n"
+    clients += "for protocol in ('grpc', 'http'): make_core(Client(protocol=protocol).args)"
+    assert not any(name.startswith("websockets") for name in modules_after(f"{imports}\n{ports}"))
+    assert not any(name.startswith("websockets") for name in modules_after(clients))
+    assert "websockets.frames" in modules_after(ports.replace("'grpc'", "'websocket'"))
+
+
 def test_front_process_knows_no_documents() -> None:
     """The process that owns the ports passes documents on as bytes; without pydantic and numpy it starts fast and stays small."""
     names = modules_after("import jina.main.front, jina.fronts.http1_connection, jina.fronts.http2_request")

@@ -194,6 +194,26 @@ def test_a_reader_that_keeps_its_window_shut_stops_who_makes_items() -> None:
     run(scenario)
 
 
+def test_one_that_idles_is_asked_for_signs_of_life_and_stays() -> None:
+    """No limit of requests that are under way holds for it."""
+
+    async def scenario(handler: Handler) -> None:
+        async with serving(handler) as front, client_of(front) as client:
+            stream, _ = await client.ask()
+            (connection,) = front.connections
+            now = asyncio.get_running_loop().time()
+            for n in range(1, 5):
+                connection.tick(now + 100)
+                await client.received_text(stream, b"\x89\x00" * n)
+                ours = websocket.Connection(is_client=True, max_message_bytes=None)
+                ours.pong()
+                client.send(stream, ours.take_output())
+                await asyncio.sleep(0.02)
+            assert not client.has_ended(stream)
+
+    run(scenario)
+
+
 def test_draining_closes_with_1001() -> None:
     """After GOAWAY, which `h2` takes for the connection's end: the frames behind it are read by hand."""
 
