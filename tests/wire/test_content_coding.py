@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import random
+import sys
 import time
 import zlib
 from itertools import pairwise
@@ -13,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina.wire import content_coding
 from jina.wire.buffered import Buffered
 from jina.wire.content_coding import CodingError, Unfolding, codings_of, known_codings, unfold
 
@@ -177,39 +178,30 @@ def test_unknown_codings_and_towers_of_them_are_415(field: str) -> None:
     assert caught.value.status == 415
 
 
-class StandIn:
-    """The shape of Python 3.14's `compression.zstd`, over zlib: this test has no newer Python."""
-
-    class DecompressionParameter:
-        window_log_max = "window"
-
-    class ZstdDecompressor:
-        def __init__(self, options: dict[str, int]) -> None:
-            assert options == {"window": 23}
-            self._core = zlib.decompressobj()
-
-        def decompress(self, data: bytes, max_length: int) -> bytes:
-            return self._core.decompress(self._core.unconsumed_tail + data, max_length)
-
-        @property
-        def eof(self) -> bool:
-            return self._core.eof
-
-        @property
-        def needs_input(self) -> bool:
-            return not self._core.unconsumed_tail
-
-        @property
-        def unused_data(self) -> bytes:
-            return self._core.unused_data
+def zstd() -> Any:
+    """Python 3.14's module, or the same for older ones."""
+    return importlib.import_module("compression.zstd") if sys.version_info >= (3, 14) else pytest.importorskip("backports.zstd")
 
 
-def test_zstd_is_undone_where_python_has_it() -> None:
-    """In frames, with the window that RFC 9659 allows."""
-    module: Any = pytest.importorskip("compression.zstd") if content_coding.KNOWN.get("zstd") else None
-    compress = module.compress if module else deflated
+@pytest.mark.parametrize("step", [777, MIB])
+def test_zstd_is_undone_where_python_has_it(step: int) -> None:
+    """In frames, however they are cut, and whatever waits in the decoder."""
+    compress, known = zstd().compress, known_codings(zstd())
     data = random.Random(1).randbytes(50_000) * 20
-    known = known_codings(module or StandIn)
-    assert unfolded(compress(data) + compress(b"x"), "zstd", step=1000, known=known) == data + b"x"
-    with pytest.raises(CodingError, match="not zstd"):
-        unfolded(b"nothing", "zstd", known=known)
+    assert unfolded(compress(data) + compress(b"x"), "zstd", step=step, known=known) == data + b"x"
+    for size in (256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, MIB):
+        assert unfolded(compress(bytes(size)), "zstd", step=step, known=known) == bytes(size)
+
+
+def test_zstd_has_the_same_limits() -> None:
+    """And a window of 8 MiB at most (RFC 9659): a larger one would be held, whatever comes of it."""
+    module, known = zstd(), known_codings(zstd())
+    wide = module.ZstdCompressor(options={module.CompressionParameter.window_log: 27})
+    for folded, text in (
+        (module.compress(bytes(100 * MIB)), "100 times"),
+        (module.compress(b"abc")[:-1], "ends before"),
+        (b"nothing", "not zstd"),
+        (wide.compress(random.Random(3).randbytes(9 * MIB)) + wide.flush(), "not zstd"),
+    ):
+        with pytest.raises(CodingError, match=text):
+            unfolded(folded, "zstd", known=known)
