@@ -226,3 +226,36 @@ def test_large_frame_in_single_bytes_costs_no_more_than_its_bytes() -> None:
         events += connection.receive(sent[at : at + 1])
     assert events[0][0] == http2.HEADERS
     assert b"".join(event[2] for event in events[1:]) == b"x" * 100_000
+
+
+def test_requests_that_come_whole_keep_to_the_same_rules() -> None:
+    """Windows are given back, one stream too many is refused, skipped numbers and the end of a drain are seen: as frame by frame."""
+    limits = Limits(max_streams=3, connection_window_bytes=65535)
+    connection = http2.Connection(
+        is_client=False, limits=limits, build_head=lambda fields, _: tuple(fields), build_trailers=lambda fields, _: None, takes_whole=True
+    )
+    connection.receive(HELLO)
+    connection.take_output()
+    answered, n_whole = 0, 0
+    for number in (1, 3, 5, 7, 11, 13):
+        (*_, event) = connection.receive(headers(number) + data(number, bytes(8000), END))
+        n_whole += event[0] == http2.WHOLE
+        assert event[1].head == tuple(REQUEST)
+        connection.exchange(event[1], b"\x88", (b"x",), 1, b"")
+        answered += 1
+        sent = connection.take_output()
+        assert (frames.window_update(0, 40_000) in sent) is (number == 11)
+    assert (answered, n_whole) == (6, 3)  # the first two, and where the window is given back or a number skipped, are read frame by frame
+    for number in (15, 17, 19, 21):
+        connection.receive(headers(number) + data(number, b"x", END))
+    assert sorted(connection.streams) == [15, 17, 19]
+    assert connection.take_output() == frames.rst_stream(21, frames.REFUSED_STREAM)
+    connection.reset(15, frames.CANCEL)
+    connection.goaway()
+    connection.end_drain()
+    assert connection.receive(headers(23) + data(23, b"x", END)) == []
+
+
+def test_header_block_of_one_large_frame_is_no_better_than_one_in_parts() -> None:
+    """Beyond four times the limit it ends the connection before it is decoded."""
+    assert outcome(headers(block=bytes(700)), max_header_list_bytes=100) == ("connection", frames.ENHANCE_YOUR_CALM)
