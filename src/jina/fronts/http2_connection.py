@@ -42,6 +42,8 @@ _ACK_S = 0.2
 """How long a client that should go elsewhere may take to say that it has heard of it; calls that it began before then are taken."""
 _IDLE_ACK_S = 10.0
 """The same where nothing presses."""
+_PER_WRITE = 16
+"""Of many calls that came in one read, so many are answered with one write: the caller goes on with them while the next are worked on."""
 _PER_MESSAGE = 64
 """What each message of a stream call counts beside its bytes: there may be any number of them."""
 
@@ -102,9 +104,15 @@ class Http2Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = self._last_read = time.monotonic()
-        self._is_flush_due = True  # once, below: each write is a system call
+        self._is_flush_due = True  # seldom, below: each write is a system call
+        n_handled = 0
         for event in self.wire.receive(data, now):
             self._handle(event)
+            n_handled += 1
+            if n_handled == _PER_WRITE:
+                n_handled = 0
+                self.flush()
+                self._is_flush_due = True
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
