@@ -207,7 +207,7 @@ def test_ping_is_answered() -> None:
     assert pair.take()[1] == [(grpc.PING_ACK, b"12345678")]
 
 
-@pytest.mark.parametrize("name", ["Upper", "a b", "", "grpc-x", "te", ":path", "ü"])
+@pytest.mark.parametrize("name", ["Upper", "a b", "", "grpc-x", "te", ":path", "ü", "proxy-connection"])
 def test_metadata_names_are_checked(name: str) -> None:
     """A name that gRPC does not allow, or keeps for itself, is the caller's error."""
     with pytest.raises(InvalidInputError, match="metadata name"):

@@ -12,6 +12,7 @@ from jina.fronts.http_exchange import Exchange
 from jina.wire.body_rate import BodyRate
 from jina.wire.buffered import FULL
 from jina.wire.grpc import RequestHead
+from jina.wire.hpack import HOP_BY_HOP
 from jina.wire.http2_frames import INTERNAL_ERROR, NO_ERROR
 from jina.wire.http_requests import Head, Request
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from jina.fronts.http2_connection import Http2Connection
 
 _LINGER_S = 0.2
-_OF_HTTP_1 = frozenset(("connection", "keep-alive", "transfer-encoding"))
 
 
 class Http2Request:
@@ -48,7 +48,11 @@ class Http2Request:
             request.is_upgrade = head.values.get(":protocol") == "websocket"
             self._serve()
         elif request.head.expects_continue:
-            connection.wire.send_http(stream, ((":status", "100"),), is_end=False)
+            refusal = self._exchange.refusal(request)
+            if refusal is None:
+                connection.wire.send_http(stream, ((":status", "100"),), is_end=False)
+            else:
+                self._answer(*refusal)
 
     # --- for the connection --------------------------------------------------------------------------------------------------------------
 
@@ -114,10 +118,12 @@ class Http2Request:
         self._exchange.serve(self._request)
 
     def _refuse(self, status: Status) -> None:
+        self._answer(*http_replies.failure(status))
+
+    def _answer(self, status: int, body: bytes, lines: bytes, content_type: bytes = http_replies.JSON) -> None:
         self._is_served, self._body = True, b""
-        number, body, lines = http_replies.failure(status)
         self._exchange.request = self._request
-        self._exchange.answer(number, body, lines)
+        self._exchange.answer(status, body, lines, content_type)
 
     # --- a Responder -------------------------------------------------------------------------------------------------------------------
 
@@ -212,7 +218,7 @@ def _request_of(head: RequestHead) -> Request:
 
 def _fields_of(lines: bytes) -> tuple[tuple[str, str], ...]:
     pairs = (line.partition(": ") for line in lines.decode("latin-1").split("\r\n") if line)
-    return tuple((name.lower(), value) for name, _, value in pairs if name.lower() not in _OF_HTTP_1)
+    return tuple((name.lower(), value.strip(" \t")) for name, _, value in pairs if name.lower() not in HOP_BY_HOP)
 
 
 def _too_large(limit: int) -> Status:

@@ -22,7 +22,7 @@ Pairs = tuple[tuple[str, str | bytes], ...]
 
 _OWN: Final = frozenset((":method", ":scheme", ":path", ":authority", ":status", "te", "content-type", "content-length", "host"))
 _NAME: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyz_-.")
-_RESERVED: Final = frozenset(("te", "content-type", "content-length", "host", "connection", "transfer-encoding", "keep-alive", "upgrade"))
+_RESERVED: Final = hpack.HOP_BY_HOP | {"te", "content-type", "content-length", "host"}
 _FOR_RETRIES: Final = frozenset(("grpc-retry-pushback-ms", "grpc-previous-rpc-attempts"))
 """Of the protocol's own names those that are said by who answers or retries a call (gRFC A6)."""
 _UNITS: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
