@@ -403,7 +403,14 @@ def test_what_of_an_offer_is_taken(offer: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["x-other", "permessage-deflate; client_max_window_bits=77", "=;", "permessage-deflate, permessage-deflate"]
+    "answer",
+    [
+        "x-other",
+        "permessage-deflate; client_max_window_bits=77",
+        "permessage-deflate; client_max_window_bits=8",
+        "=;",
+        "permessage-deflate, permessage-deflate",
+    ],
 )
 def test_an_answer_that_does_not_fit_our_offer_is_an_error(answer: str) -> None:
     """The server chose what it could not."""

@@ -60,6 +60,8 @@ _MAX_CONTROLS: Final = 1000
 _RECOVERY_S: Final = 10.0
 COMPRESS_FROM, COMPRESS_TO = 1 << 10, 256 << 10
 """Messages of such sizes are compressed where that is agreed on: smaller ones gain nothing, larger ones would hold up all callers."""
+_LEAST_WINDOW_BITS: Final = 9
+"""What zlib can write; newer versions of the library look for themselves."""
 _COMPRESS: Final = {"level": 1, "memLevel": 5}
 _NO_EXTENSIONS: Final[list[Any]] = []
 
@@ -90,12 +92,14 @@ class Deflate(PerMessageDeflate):
             return frame
         if frame.opcode != Opcode.CONT:
             self._n_folded = self._n_unfolded = 0
+        elif frame.rsv1:
+            raise ProtocolError("reserved bits must be 0")
         self._n_folded += len(frame.data)
         left = max(_FREE_BYTES, _MAX_RATIO * self._n_folded) - self._n_unfolded
         is_ratio = max_size is None or left < max_size
         most = left if max_size is None else min(left, max_size)
         try:
-            unfolded = super().decode(frame, max_size=max(most, 1))  # to zlib 0 is no limit
+            unfolded = super().decode(frame, max_size=most + 1)  # to zlib 0 is no limit, and the library's older versions cut off
             if len(unfolded.data) > most:
                 raise PayloadTooBig(len(unfolded.data), most)
         except PayloadTooBig:
@@ -122,6 +126,8 @@ def answer_offer(offer: str) -> tuple[str, Deflate | None]:
                 found, agreed = ours.process_request_params(parameters, _NO_EXTENSIONS)
             except NegotiationError:
                 continue
+            if agreed.local_max_window_bits < _LEAST_WINDOW_BITS:
+                continue
             return build_extension([(name, found)]), Deflate(agreed)
     return "", None
 
@@ -142,7 +148,10 @@ def read_answer(answer: str) -> Deflate | None:
         found = parse_extension(answer)
         if [name for name, _ in found] != [_client_offer().name]:
             raise ValueError(f"the server chose the extensions {answer[:80]!r}, which were not offered")
-        return Deflate(_client_offer().process_response_params(found[0][1], _NO_EXTENSIONS))
+        agreed = _client_offer().process_response_params(found[0][1], _NO_EXTENSIONS)
+        if agreed.local_max_window_bits < _LEAST_WINDOW_BITS:
+            raise ValueError("the server chose a window of 256 bytes, which zlib cannot write")
+        return Deflate(agreed)
     except (InvalidHeader, NegotiationError) as error:
         raise ValueError(f"the server's choice of extensions cannot be read: {error}") from None
 
