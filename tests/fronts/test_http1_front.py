@@ -13,6 +13,9 @@ import pytest
 from jina.call import Call, EndpointInfo, Item, Payload, Reply
 from jina.fronts.front import Front, FrontOptions
 from jina.fronts.http_stream import EventStream
+from jina.runtime.guards import make_guard
+from jina.transport.memory import join
+from tests.fronts.http2_peer import Client as Http2Client
 
 pytestmark = pytest.mark.anyio
 
@@ -64,8 +67,8 @@ class Peer:
 
 
 @contextlib.asynccontextmanager
-async def calling(handler: Handler | None = None, **options: Any) -> AsyncIterator[Peer]:
-    front = Front(handler or Handler(), INFOS, options=FrontOptions(**options), protocols=["http"])
+async def calling(handler: Handler | None = None, *, guard: Any = None, **options: Any) -> AsyncIterator[Peer]:
+    front = Front(handler or Handler(), INFOS, guard=guard, options=FrontOptions(**options), protocols=["http"])
     server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
     try:
@@ -225,6 +228,45 @@ async def test_who_expects_to_be_told_is_refused_before_its_body() -> None:
     async with calling() as peer:
         got = await peer.ask(post(version=b"1.0", fields=b"Expect: 100-continue\r\n"))
     assert got.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "status"),
+    [
+        (b"/echo", b"", b"401"),
+        (b"/ecko", b"X-API-Key: secret\r\n", b"404"),
+        (b"/openapi.json", b"X-API-Key: secret\r\n", b"405"),
+        (b"/echo", b"X-API-Key: secret\r\nContent-Encoding: br\r\n", b"415"),
+        (b"/echo", b"X-API-Key: secret\r\nX-Request-Priority: 12\r\n", b"400"),
+        (b"/echo", b"X-API-Key: secret\r\n", b"100"),
+        (b"/tell", b"X-API-Key: secret\r\n", b"100"),
+    ],
+)
+async def test_a_body_that_cannot_matter_is_not_asked_for(target: bytes, fields: bytes, status: bytes) -> None:
+    """No key, no such path, another method: who waits for a word before a large body hears the last one."""
+    request = b"POST %b HTTP/1.1\r\nHost: x\r\n%bExpect: 100-continue\r\nContent-Length: 100000000\r\n\r\n" % (target, fields)
+    async with calling(guard=make_guard("secret")) as peer:
+        peer.writer.write(request)
+        assert (await peer.head()).startswith(b"HTTP/1.1 " + status)
+
+
+async def test_a_guard_that_takes_its_time_is_asked_when_the_body_has_come() -> None:
+    """A user's callable runs elsewhere; the body is asked for meanwhile."""
+    async with calling(guard=make_guard(lambda headers: False)) as peer:
+        peer.writer.write(post(fields=b"Expect: 100-continue\r\nConnection: close\r\n").partition(BODY)[0])
+        assert (await peer.head()).startswith(b"HTTP/1.1 100")
+        assert (await peer.ask(BODY)).startswith(b"HTTP/1.1 401")
+
+
+async def test_a_body_that_cannot_matter_is_not_asked_for_over_http2() -> None:
+    """The same on a stream."""
+    front = Front(Handler(), INFOS, guard=make_guard("secret"), protocols=["http"])
+    client = Http2Client()
+    join(client, front.make_protocol())
+    stream = client.send("POST", "/echo", is_end=False, expect="100-continue", content_length="1000")
+    await client.until(lambda: stream in client.over)
+    assert client.heads[stream][":status"] == "401"
+    client.transport.abort()
 
 
 # --- a caller that closes its sending side -----------------------------------------------------------------------------------------

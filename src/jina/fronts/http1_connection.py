@@ -202,7 +202,12 @@ class Http1Connection(asyncio.Protocol):
     def _tell_to_go_on(self) -> None:
         if self._exchange.request is None and not self._queue:
             self._core.wants_continue = False
-            self._transport.write(CONTINUE)
+            refusal = self._exchange.refusal(cast("Request", self._core.pending))
+            if refusal is None:
+                self._transport.write(CONTINUE)
+            else:
+                self._core.stop()
+                self._end_with(*refusal)
 
     def _pause(self) -> None:
         if not self._is_paused:
@@ -220,8 +225,11 @@ class Http1Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _refuse(self, refusal: Refusal) -> None:
-        lines = b"retry-after: 1\r\n" if refusal.status == 503 else b""
-        self._write(refusal.status, http_replies.detail_body(refusal.detail), lines, request_id=self._front.ids.request_id(), request=None)
+        self._end_with(refusal.status, http_replies.detail_body(refusal.detail), http_replies.lines_for(refusal.status), http_replies.JSON)
+
+    def _end_with(self, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
+        """Answer a request that is not read, and close in such a way that its caller hears it."""
+        self._write(status, body, lines, content_type, request_id=self._front.ids.request_id(), request=None)
         if self._transport.can_write_eof():
             self._is_closing = True
             self._transport.write_eof()

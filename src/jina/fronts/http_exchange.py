@@ -7,6 +7,7 @@ stream of an HTTP/2 connection.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -118,6 +119,22 @@ class Exchange:
                 self._judged(request, note, verdict)
             else:
                 self.start(partial(self._judge, request, note, verdict))
+
+    def refusal(self, request: Request) -> http_routes.Answer | None:
+        """Give what is answered to a request whatever its body; None if that decides, or if it takes time to find out."""
+        front, note = self._front, http_calls.note_of(request.head)
+        if request.head.headers.get("content-type", "").startswith("application/grpc"):
+            return None
+        if front.guard is not None and not http_routes.is_open(request, front.options.cors):
+            verdict = front.guard(request.head.headers)
+            if isinstance(verdict, Status):
+                return *http_replies.failure(verdict), JSON
+            if verdict is not None:
+                if inspect.iscoroutine(verdict):
+                    verdict.close()
+                return None
+        found = http_routes.find(front, request, note, request.target.partition(b"?")[0])
+        return None if isinstance(found, EndpointInfo) else found
 
     def leave(self) -> None:
         """Stop: the caller has left."""

@@ -225,6 +225,16 @@ class ServerConnection:
         self.drop()
         return refusal
 
+    @property
+    def pending(self) -> Request | None:
+        """The request whose body is on its way; empty so far, whatever has come."""
+        return self._request
+
+    def stop(self) -> None:
+        """Read no more: the request whose body is on its way is answered already."""
+        self.is_closed, self.wants_continue = True, False
+        self.drop()
+
     def drop(self) -> None:
         """Forget the body that has not come whole."""
         self._buffered.give_back(self._n_counted)
