@@ -259,7 +259,7 @@ def _read_code(data: bytes) -> int:
             code, pos = read_varint(data, pos + 1)
         else:
             pos = skip_field(data, pos, end)
-    return code
+    return code & 0xFFFFFFFF  # an enum has 32 bits, whatever comes
 
 
 # --- writing -------------------------------------------------------------------------------------------------------------------------
