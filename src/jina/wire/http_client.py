@@ -162,6 +162,8 @@ class ResponseReader:
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         headers, self._headers = self._headers, {}  # what follows are trailers, or the next head's
+        if status < 100:
+            raise BadResponseError(f"the server's answer has the status {status:03}")
         if status < 200:
             self._n_header += _INTERIM_BYTES
             if self._n_header > MAX_HEADER_BYTES:
