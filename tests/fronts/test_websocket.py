@@ -408,8 +408,8 @@ def test_a_key_is_asked_for_before_the_upgrade() -> None:
     run(scenario)
 
 
-def test_pages_of_another_origin_are_kept_out_of_a_service_without_a_key() -> None:
-    """A browser lets any page open any WebSocket; `cors` lets them in, and where there is a key that decides."""
+def test_pages_of_another_origin_need_cors() -> None:
+    """A browser lets any page open any WebSocket, and sends cookies along, so a key does not stand for it."""
 
     async def scenario(handler: Handler) -> None:
         page = {"Origin": "http://evil.example"}
@@ -420,8 +420,9 @@ def test_pages_of_another_origin_are_kept_out_of_a_service_without_a_key() -> No
         async with serving(handler, cors=True) as front, to(front, additional_headers=page):
             pass
         keyed = {**page, "Authorization": "Bearer secret"}
-        async with serving(handler, guard=make_guard("secret")) as front, to(front, additional_headers=keyed):
-            pass
+        async with serving(handler, guard=make_guard("secret")) as front:
+            assert (await refused(front, additional_headers=keyed)).status_code == 403
+            assert (await refused(front, additional_headers=page)).status_code == 401
 
     run(scenario)
 

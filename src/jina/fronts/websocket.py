@@ -34,14 +34,14 @@ SPEAKERS: dict[tuple[bytes, str], Callable[[Session, Note], Speaker]] = {
 }
 """Who speaks, by path and sub-protocol."""
 _DIALECT_LINE = f"{DIALECT[0]}: {DIALECT[1]}\r\n".encode()
-_ORIGIN = "pages of another origin may not call this service, which asks for no key; cors=True lets them"
+_ORIGIN = "pages of another origin may not call this service; cors=True lets them"
 
 
 def open_session(front: Front, request: Request, note: Note, channel: Channel) -> tuple[bytes, Session] | Refused:
     """Give the header lines that grant a request to become a WebSocket and the session to begin, or the refusal.
 
-    Browsers let any page open a WebSocket to any service, so nothing but `Origin` keeps the pages that a developer visits from a service
-    on the loopback: where there is no key to protect it, it is asked for.
+    Browsers let any page open a WebSocket to any service, and send its cookies along: nothing but `Origin` keeps the pages that a developer
+    visits from a service on the loopback.
     """
     head = request.head
     speaker = SPEAKERS.get((request.target.partition(b"?")[0], websocket_handshake.protocol_of(head.headers)))
@@ -49,7 +49,7 @@ def open_session(front: Front, request: Request, note: Note, channel: Channel) -
         return Refused(400, note.problem)
     if speaker is None:
         return Refused(404, "Not Found")
-    if front.guard is None and not front.options.cors and not websocket_handshake.is_same_origin(head.headers):
+    if not front.options.cors and not websocket_handshake.is_same_origin(head.headers):
         return Refused(403, _ORIGIN)
     if front.is_draining:
         return Refused(503, "the service is stopping", b"retry-after: 1\r\n")

@@ -170,7 +170,7 @@ class Session:
 
     def fail(self, code: int, reason: str) -> None:
         """Close because of a failure; what is under way is given up."""
-        self._close(code, reason, _CLOSE_S)
+        self._close(code, reason)
         self._leave()
 
     async def send(self, data: bytes, *, is_text: bool) -> None:
@@ -283,13 +283,13 @@ class Session:
     def _close_if_done(self) -> None:
         if not self._runs and self._wire.is_open and (self._has_ended or self._is_draining):
             code, reason = (websocket.OK, "") if self._has_ended else (websocket.GOING_AWAY, _STOPPING)
-            self._close(code, reason, _CLOSE_S)
+            self._close(code, reason)
 
-    def _close(self, code: int, reason: str, wait_s: float) -> None:
+    def _close(self, code: int, reason: str) -> None:
         """Say that nothing more comes; the caller answers, or has had its time."""
         if self._wire.is_open:
             self._wire.close(code, reason)
-            self._close_by_s = self._loop.time() + wait_s
+            self._close_by_s = self._loop.time() + _CLOSE_S
             self._flush()
             if self._is_paused:
                 self._advance_soon()
