@@ -53,7 +53,7 @@ async def of_server(cases: list[str]) -> list[Any]:
     server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        return list(await run_fuzzingclient(f"127.0.0.1:{port}", cases or None, None, concurrency=8))
+        return list(await run_fuzzingclient(f"127.0.0.1:{port}", cases or None, None, concurrency=4))
     except FailureError as failure:
         return list(failure.results)
     finally:
