@@ -10,6 +10,7 @@ from email.utils import formatdate
 from typing import Protocol
 
 from jina.call import EndpointInfo, Handler
+from jina.fronts import http_replies
 from jina.fronts.http_site import Site
 from jina.limits import Limits
 from jina.runtime.guards import Guard
@@ -92,6 +93,7 @@ class Front:
         self.openings = Openings()
         self.ids = RequestIds()
         self.date = b""
+        self._starts: dict[tuple[int, bytes], bytes] = {}
         self.connections: set[Connection] = set()
         self.watchers: set[asyncio.Event] = set()
         self.is_draining = False
@@ -136,7 +138,17 @@ class Front:
         self.connections.add(connection)
         if self._timer is None:
             self.date = formatdate(time.time(), usegmt=True).encode()
+            self._starts.clear()
             self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+
+    def start_of(self, status: int, content_type: bytes) -> bytes:
+        """Give what an HTTP/1.1 response begins with, up to its request's id; made once a second."""
+        start = self._starts.get((status, content_type))
+        if start is None:
+            line = http_replies.status_line(status)
+            start = b"%bdate: %b\r\ncontent-type: %b\r\nx-request-id: " % (line, self.date, content_type)
+            self._starts[status, content_type] = start
+        return start
 
     def closed(self, connection: Connection) -> None:
         """Count a connection out."""
@@ -162,6 +174,7 @@ class Front:
             self._timer.cancel()
         self._timer = loop.call_later(_TICK_S, self._tick)
         self.date = formatdate(time.time(), usegmt=True).encode()
+        self._starts.clear()
         if self.watchers:
             seen, self._seen = self._seen, (self.is_ready(), self.is_up())
             if seen != self._seen:

@@ -264,20 +264,14 @@ class Http1Connection(asyncio.Protocol):
             lines += b"connection: close\r\n"
         elif request.is_http_10:
             lines += b"connection: keep-alive\r\n"
-        head = b"%bdate: %b\r\ncontent-type: %b\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n" % (
-            http_replies.status_line(status),
-            self._front.date,
-            content_type,
-            request_id.encode(),
-            lines,
-            len(body),
-        )
+        start, length = self._front.start_of(status, content_type), b"content-length: %d\r\n\r\n" % len(body)
+        head = (start, request_id.encode(), b"\r\n", lines, length)
         if request is not None and request.method == b"HEAD":
-            self._transport.write(head)
+            self._transport.write(b"".join(head))
         elif len(body) < _JOIN_BELOW:
-            self._transport.write(head + body)
+            self._transport.write(b"".join((*head, body)))
         else:
-            self._transport.writelines((head, body))
+            self._transport.writelines((b"".join(head), body))
 
     def begin(self, exchange: Exchange, status: int, lines: bytes) -> None:
         """Write the head of a response whose body is chunked, or for HTTP/1.0 ends with the connection."""
