@@ -739,6 +739,31 @@ def test_an_answer_waits_while_the_caller_does_not_read() -> None:
     run(scenario)
 
 
+def test_answers_that_are_done_at_once_do_not_pass_a_caller_that_does_not_read() -> None:
+    """Only as much is written as fills the channel; the others wait and are counted."""
+
+    async def scenario(handler: Handler) -> None:
+        size = 1 << 20
+        handler.waits_for = asyncio.get_running_loop().create_future()
+        handler.reply = Reply(payload=Payload(b'"%b"' % bytes(size)))
+        buffered = Buffered()
+        async with serving(handler, buffered=buffered) as front, to(front, compression=None, max_size=None) as socket:
+            (connection,) = front.connections
+            transport = vars(connection)["_transport"]
+            for _ in range(20):
+                await socket.send('{"data": []}')
+            await until(lambda: len(handler.calls) == 20)
+            socket.transport.pause_reading()
+            handler.waits_for.set_result(None)
+            await until(lambda: transport.get_write_buffer_size() > 64 << 10 and buffered.n_bytes > 10 * size)
+            assert transport.get_write_buffer_size() <= (64 << 10) * 2 + size + 1000
+            socket.transport.resume_reading()
+            for _ in range(20):
+                assert len(await socket.recv()) > size
+
+    run(scenario)
+
+
 def test_a_message_that_trickles_in_is_given_up() -> None:
     """As a body below 1 KiB/s is, with 1008; a pause between messages is none."""
 
