@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,10 +152,18 @@ def test_a_name_that_is_not_in_the_certificate_is_refused_with_advice(tmp_path: 
         assert explain(caught.value).endswith("call it by a name that its certificate holds")
 
 
+def test_an_old_certificate_is_told(authority: trustme.CA) -> None:
+    """No other roots would help."""
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost", not_after=datetime.now(UTC) - timedelta(days=1)).configure_cert(server)
+    with pytest.raises(ssl.SSLCertVerificationError) as caught:
+        _shake(server, _trusting(authority))
+    assert "certificate has expired" in explain(caught.value)
+    assert explain(caught.value).endswith("it must be renewed")
+
+
 def test_a_private_authority_may_be_plain(tmp_path: Path) -> None:
     """Python 3.13 and newer refuse certificates without key identifiers; who names an authority's file trusts it all the same."""
-    from datetime import UTC, datetime, timedelta
-
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -29,8 +29,13 @@ _HINTS = {
     "TLSV1_ALERT_PROTOCOL_VERSION": "it speaks only versions of TLS that are too old",
     "UNSUPPORTED_PROTOCOL": "it speaks only versions of TLS that are too old",
 }
-_OTHER_NAME = {62, 64}
-"""X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH."""
+_VERIFY_HINTS = {
+    9: "it is not valid yet; are the clocks right?",
+    10: "it must be renewed",
+    62: "call it by a name that its certificate holds",
+    64: "call it by a name that its certificate holds",
+}
+"""By OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH."""
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 
 
@@ -178,9 +183,8 @@ def explain(error: BaseException | None) -> str:
     if not isinstance(error, ssl.SSLError):
         return ""
     reason = error.reason or ""
-    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_NAME:
-        return f"{error}; call it by a name that its certificate holds"
     if reason in _NOT_TLS:
         return f"it does not speak TLS: leave out tls=True, or the s of https://, grpcs:// or wss:// ({error})"
-    hint = _HINTS.get(reason)
+    verify_code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
+    hint = _VERIFY_HINTS.get(verify_code) or _HINTS.get(reason)
     return f"{error}; {hint}" if hint else str(error)
