@@ -104,15 +104,24 @@ class Http1Connection(asyncio.Protocol):
         core = self._core
         events = core.receive(data, self._loop.time())
         if events:
-            self._queue.extend(events)
-            if self._exchange.request is None:
-                self._serve()
-            if len(self._queue) >= self._front.options.max_pipelined:
-                self._pause()
+            queue, exchange = self._queue, self._exchange
+            if exchange.request is None and self._is_open_to_one(events):
+                exchange.serve(cast("Request", events[0]))
+            else:
+                queue.extend(events)
+                if exchange.request is None:
+                    self._serve()
+                if len(queue) >= self._front.options.max_pipelined:
+                    self._pause()
         if core.is_upgraded and len(core.rest) > _MAX_REST_BYTES:
             self._pause()
         if core.wants_continue:
             self._tell_to_go_on()
+
+    def _is_open_to_one(self, events: list[Request | Refusal]) -> bool:
+        """Whether a lone request has come, as most do, and need not wait for anything."""
+        is_free = not self._queue and self._writable is None and not self._is_serving and not self._is_closing
+        return is_free and len(events) == 1 and events[0].__class__ is Request
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()

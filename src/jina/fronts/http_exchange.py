@@ -118,7 +118,7 @@ class Exchange:
             if verdict is None or isinstance(verdict, Status):
                 self._judged(request, note, verdict)
             else:
-                self.start(partial(self._judge, request, note, verdict))
+                self.start(self._judge, request, note, verdict)
 
     def refusal(self, request: Request) -> http_routes.Answer | None:
         """Give what is answered to a request whatever its body; None if that decides, or if it takes time to find out."""
@@ -197,20 +197,20 @@ class Exchange:
         """Give what to wait for while the caller takes no more, or None."""
         return self._responder.blocked()
 
-    def start(self, handle: Callable[[], Awaitable[None]]) -> None:
+    def start(self, handle: Callable[..., Awaitable[None]], *given: Any) -> None:
         """Run what answers the request; it ends when the caller leaves."""
         if self._is_in_run:  # what asked the guard goes on with the call
-            self._next = handle
+            self._next = partial(handle, *given)
             return
-        self._run = Run(self._handle(handle), self._loop)
+        self._run = Run(self._handle(handle, *given), self._loop)
         self._run.start(needs_task=self._front.needs_task)
 
     # --- one request -------------------------------------------------------------------------------------------------------------------
 
-    async def _handle(self, handle: Callable[[], Awaitable[None]]) -> None:
+    async def _handle(self, handle: Callable[..., Awaitable[None]], *given: Any) -> None:
         self._is_in_run = True
         try:
-            await handle()
+            await handle(*given)
             while self._next is not None:
                 handle, self._next = self._next, None
                 await handle()
@@ -257,7 +257,7 @@ class Exchange:
 
     def _begin_call(self, request: Request, info: EndpointInfo, note: Note, query: str) -> None:
         if note.codings and request.body:
-            self.start(partial(self._unfold, request, info, note, query))
+            self.start(self._unfold, request, info, note, query)
         else:
             self._make_call(request, info, note, query)
 
@@ -282,7 +282,7 @@ class Exchange:
         request.body = b""
         self.request_id = found.request_id or note.request_id or ids.request_id()
         call = http_calls.make_call(info, found, request.head, note, self.request_id, self._loop.time(), ids.call_id())
-        self.start(partial(self._call, request, call, found))
+        self.start(self._call, request, call, found)
 
     async def _call(self, request: Request, call: Call, found: Envelope) -> None:
         front = self._front

@@ -33,7 +33,7 @@ def documents_body(reply: Reply, header: dict[str, Any] | None = None) -> bytes:
     data = payload.data if payload is not None and payload.data else b"[]"
     parameters = encode(reply.parameters) if reply.parameters else b"{}"
     if header is None:
-        return b'{"data":%b,"parameters":%b}' % (data, parameters)
+        return b"".join((b'{"data":', data, b',"parameters":', parameters, b"}"))
     return b'{"data":%b,"parameters":%b,"header":%b}' % (data, parameters, encode(header))
 
 

@@ -212,14 +212,12 @@ def _read_object(body: bytes) -> dict[str, msgspec.Raw]:
         if not body.strip(_SPACE):
             raise _finding(("body",), "Field required", "missing") from None
         raise _finding(("body",), f"JSON decode error: {error}", "json_invalid") from None
-    compact = 1 + sum(map(len, top)) + 4 * len(top) + sum(map(_length, top.values()))
+    compact = 1 + 4 * len(top)
+    for key, raw in top.items():
+        compact += len(key) + memoryview(raw).nbytes
     if compact != len(body) and top:
         _refuse_duplicates(body, top)
     return top
-
-
-def _length(raw: msgspec.Raw) -> int:
-    return memoryview(raw).nbytes
 
 
 def _check_utf8(body: bytes) -> None:
