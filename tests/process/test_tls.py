@@ -17,6 +17,7 @@ import pytest
 import trustme
 
 from jina import Client, Deployment
+from jina.cli import main
 from jina.docs import DocList
 from jina.errors import ConfigError
 from tests.process.callers import request
@@ -159,6 +160,14 @@ def test_grpcio_shows_its_certificate(guarded: Deployment, roots: Path) -> None:
     with grpc.secure_channel(f"localhost:{guarded.ports[1]}", grpc.ssl_channel_credentials(*parts)) as channel:
         call = channel.unary_unary("/jina.JinaSingleDataRequestRPC/process_single_data")
         assert b"safe!" in call(request("/echo", [Text(text="safe")]), timeout=20)
+
+
+@pytest.mark.parametrize(("index", "scheme"), [(0, "https"), (1, "grpcs")])
+def test_a_probe_shows_its_certificate(guarded: Deployment, roots: Path, index: int, scheme: str) -> None:
+    """`jina ping` with the files; without them the service is not ready for it."""
+    words = ["ping", "executor", f"{scheme}://localhost:{guarded.ports[index]}"]
+    assert main([*words, "--ssl-certfile", str(roots / "cert.pem"), "--ssl-keyfile", str(roots / "key.pem")]) == 0
+    assert main(words) == 1
 
 
 def test_a_guarded_deployment_calls_itself(guarded: Deployment) -> None:

@@ -40,14 +40,20 @@ def ping(words: list[str]) -> int:
     for attempt in range(given.attempts):
         if attempt:
             time.sleep(_PAUSE_S)
-        n_good += _attempt(given.target, address, given.timeout / 1000, attempt)
+        n_good += _attempt(given, address, attempt)
     enough = n_good >= given.min_successful_attempts
     print(f"{given.host}: ready in {n_good} of {given.attempts} attempt(s)", file=sys.stdout if enough else sys.stderr)
     return 0 if enough else 1
 
 
-def check(target: str, address: Address, timeout_s: float) -> None:
+def check(target: str, address: Address, timeout_s: float, certificate: tuple[str | None, str | None] = (None, None)) -> None:
     """Ask once.
+
+    Args:
+        target: Of a Flow a dry run is asked for.
+        address: The service.
+        timeout_s: For all of it.
+        certificate: PEM files of a client certificate and its key, for a service that asks for one.
 
     Raises:
         OSError: It cannot be reached, or did not answer in time.
@@ -58,8 +64,10 @@ def check(target: str, address: Address, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     path = unix_path(address.host)
     authority = f"{in_url(address.host)}:{port}" if path is None else "localhost"
-    with _connection(path, address.host, port, timeout_s) as plain:
-        connection = _with_tls(plain, protocol) if address.tls else plain
+    with (
+        _connection(path, address.host, port, timeout_s) as plain,
+        _with_tls(plain, protocol, certificate) if address.tls else plain as connection,
+    ):
         (_check_grpc if protocol == "GRPC" else _check_http)(connection, target, authority, deadline)
 
 
@@ -89,6 +97,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("host", metavar="HOST", help="e.g. 127.0.0.1:54321 (gRPC), http://127.0.0.1:8080, grpcs://..., unix:/run/a.sock")
     parser.add_argument("--timeout", type=int, default=3000, metavar="MS", help="milliseconds for each attempt [3000]")
     parser.add_argument("--attempts", type=int, default=1, metavar="N", help="how often to ask, one second apart [1]")
+    parser.add_argument("--ssl-certfile", metavar="FILE", help="client certificate (PEM), where the service asks for one")
+    parser.add_argument("--ssl-keyfile", metavar="FILE", help="its key (PEM), where the certificate's file does not hold it")
     parser.add_argument("--min-successful-attempts", type=int, default=1, metavar="N", help="how many must succeed [1]")
     given, unknown = parser.parse_known_args([word for word in words if not _is_odd(word)])
     if unknown:
@@ -101,10 +111,10 @@ def _is_odd(word: str) -> bool:
     return word.startswith("--timeout ")
 
 
-def _attempt(target: str, address: Address, timeout_s: float, attempt: int) -> bool:
+def _attempt(given: argparse.Namespace, address: Address, attempt: int) -> bool:
     began = time.perf_counter()
     try:
-        check(target, address, timeout_s)
+        check(given.target, address, given.timeout / 1000, (given.ssl_certfile, given.ssl_keyfile))
     except (OSError, NotReadyError) as error:
         reason = str(error) or type(error).__name__
         print(f"attempt {attempt + 1}: not ready: {reason}", file=sys.stderr)
@@ -113,12 +123,14 @@ def _attempt(target: str, address: Address, timeout_s: float, attempt: int) -> b
     return True
 
 
-def _with_tls(plain: socket.socket, protocol: str) -> socket.socket:
+def _with_tls(plain: socket.socket, protocol: str, certificate: tuple[str | None, str | None]) -> socket.socket:
     """TLS without a look at the certificate: probes ask 127.0.0.1, which no certificate names, and nothing secret is sent."""
     import ssl
 
     context = ssl._create_unverified_context()
     context.set_alpn_protocols(["h2" if protocol == "GRPC" else "http/1.1"])
+    if certificate[0]:
+        context.load_cert_chain(certificate[0], certificate[1])
     return context.wrap_socket(plain)
 
 
