@@ -720,7 +720,7 @@ def test_an_answer_waits_while_the_caller_does_not_read() -> None:
         session, _ = session_on(channel, handler)
         buffered, loop = session.front.buffered, asyncio.get_running_loop()
         channel.full = loop.create_future()
-        sending = [asyncio.create_task(session.send(b"x", is_text=True)) for _ in range(2)]
+        sending = [asyncio.create_task(session.send(b"x", is_text=True, has_more=True)) for _ in range(2)]
         await asyncio.sleep(0)
         assert (bytes(channel.written), buffered.n_bytes) == (b"", 2)
         full, channel.full = channel.full, loop.create_future()

@@ -108,7 +108,7 @@ class StreamSpeaker:
         if status is not None and grpc_requests.ends_with_status(status):
             self._session.fail(websocket.INTERNAL, status.description)
             return False
-        await self._session.send(item_message(call, envelope, reply, status, payload, started_s), is_text=False)
+        await self._session.send(item_message(call, envelope, reply, status, payload, started_s), is_text=False, has_more=True)
         return True
 
 

@@ -103,7 +103,7 @@ class JsonSpeaker:
                     await self._refuse(request_id, item.status, "error")
                     return
                 if item.payload is not None:
-                    await self._session.send(b'{"data":[%b%b' % (item.payload.data, update), is_text=True)
+                    await self._session.send(b'{"data":[%b%b' % (item.payload.data, update), is_text=True, has_more=True)
         finally:
             await close_items(reply.items)
         reply.payload = None

@@ -173,8 +173,8 @@ class Session:
         self._close(code, reason)
         self._leave()
 
-    async def send(self, data: bytes, *, is_text: bool) -> None:
-        """Send a message as soon as the caller takes it."""
+    async def send(self, data: bytes, *, is_text: bool, has_more: bool = False) -> None:
+        """Send a message as soon as the caller takes it; `has_more` says that the answer goes on, else it ends here."""
         if len(data) > SMALL or self._channel.blocked() is not None:
             if not self.front.buffered.take(len(data)):
                 self.fail(websocket.INTERNAL, FULL.description)
@@ -185,10 +185,10 @@ class Session:
                 self.front.buffered.give_back(len(data))
         self._wire.send(data, is_text=is_text)
         self._n_unflushed += len(data)
-        if self._n_unflushed < _MAX_GATHERED_BYTES:
-            self._flush_soon()
-        else:
+        if self._n_unflushed >= _MAX_GATHERED_BYTES:
             self._flush()
+        elif has_more:
+            self._flush_soon()
 
     async def _writable(self) -> None:
         while not self._is_gone and (future := self._channel.blocked()) is not None:
@@ -267,7 +267,9 @@ class Session:
             if found is not None:
                 self.front.buffered.give_back(found[1])
         self._close_if_done()
-        if not self._runs:  # a lone answer need not wait for company
+        if self._runs:
+            self._flush_soon()
+        else:  # a lone answer need not wait for company
             self._flush()
         if self._is_paused:
             self._advance_soon()
