@@ -23,6 +23,7 @@ from jina.docs import DocList
 from jina.errors import ConfigError, PortAlreadyUsed
 from tests.process.callers import request
 from tests.process.executors import Echo, Text
+from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -218,3 +219,13 @@ def test_a_web_app_is_served_on_a_unix_socket(own_folder: Path) -> None:
     path = own_folder / "a.sock"
     with Deployment(uses=Echo, protocol="http", host=f"unix:{path}", app="tests.process.web_apps:own", quiet=True):
         assert _status(str(path)) in (200, 401)
+
+
+def test_a_front_that_is_ended_from_outside_leaves_the_socket_to_the_next_one(own_folder: Path) -> None:
+    """The file goes with the service, not with one of its fronts."""
+    path = own_folder / "a.sock"
+    with Deployment(uses=Echo, protocol="http", host=f"unix:{path}", quiet=True) as deployment:
+        before = deployment.pids["executor/front"]
+        os.kill(before, signal.SIGTERM)
+        wait_until(lambda: deployment.pids.get("executor/front") not in (None, before))
+        assert _status(str(path)) == 200

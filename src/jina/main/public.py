@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ class PublicPorts:
 async def _serve(fd: int, make_protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
     loop, sock = asyncio.get_running_loop(), socket.socket(fileno=os.dup(fd))
     if sock.family == socket.AF_UNIX:
-        return await loop.create_unix_server(make_protocol, sock=sock, backlog=_BACKLOG)
+        keep: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}  # the file is the supervisor's
+        return await loop.create_unix_server(make_protocol, sock=sock, backlog=_BACKLOG, **keep)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections inherit it: their TIME_WAIT does not hold the port
     return await loop.create_server(make_protocol, sock=sock, backlog=_BACKLOG)
 
