@@ -95,6 +95,8 @@ class Sending:
         if stream.state not in MAY_SEND:
             return
         size = sum(map(len, parts))
+        if not size and not is_end:
+            return  # an empty frame may only end a stream where its window is negative
         if not stream.queue and (not size or (size <= stream.window and size <= self._window and size <= self._peer_frame)):
             stream.window -= size
             self._window -= size

@@ -287,6 +287,18 @@ def test_end_of_a_stream_needs_no_window() -> None:
     assert not end.streams
 
 
+def test_nothing_is_said_where_there_is_nothing_to_say() -> None:
+    """No empty DATA frame that does not end its stream: a negative window would forbid it."""
+    end = ready()
+    (stream,) = opened(end)
+    end.send_headers(stream, OK)
+    end.send_data(stream, (b"x",))
+    end.receive(frames.settings({frames.INITIAL_WINDOW_SIZE: 0}))
+    end.take_output()
+    end.send_data(stream, (b"",))
+    assert end.take_output() == b""
+
+
 def test_smaller_window_counts_only_once_the_peer_has_heard_of_it() -> None:
     """Until it acknowledges our SETTINGS a peer may send 65,535 bytes on a stream; then no more than we said."""
     early = server(stream_window_bytes=4200)
