@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from jina import Client
+from jina.client import websocket as client_core
 from jina.client.background import Background
 from jina.docs import BaseDoc, DocList
 from jina.errors import BadClientInput, BadServerFlow
@@ -115,6 +116,21 @@ def test_a_connection_is_kept_for_the_next_post() -> None:
         assert len(server.connections) == 2
         assert server.connections[1].headers["x-a"] == "1"
         assert server.connections[0].headers["sec-websocket-protocol"] == "bytes"
+
+
+def test_what_is_kept_is_closed_after_a_minute_without_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next post opens another."""
+    monkeypatch.setattr(client_core, "_KEEP_S", 0.05)
+
+    async def wait() -> None:
+        server = FakeServer(Fake.echo)
+        client = server.client(asyncio=True)
+        for n in (1, 2):
+            _ = [each async for each in client.post("/x", Text(text="a"))]
+            await until(lambda n=n: server.closed == [1000] * n)  # type: ignore[misc]
+        client.close()
+
+    asyncio.run(wait())
 
 
 def test_close_ends_what_is_kept_with_1000() -> None:

@@ -32,6 +32,7 @@ _DATA, _STREAM_DOC, _DRY_RUN = "/", "/stream_doc", "/dry_run"
 _RESERVED = frozenset(("connection", "upgrade", "content-length", "transfer-encoding", "te", "trailer"))
 _LONGEST_TIMEOUT_S = 1e9
 _HIGH_BYTES = 1 << 20
+_KEEP_S = 60.0
 _STALE_S = 1.0
 _LEAVING_S = 20.0
 """How long a service that is going away is asked again for what it says that it never began."""
@@ -60,7 +61,7 @@ class WebSocketCore:
         """
         self._way, self._target, self._authority, self._max_message_bytes = way, target, authority, max_message_bytes
         self._ids = SharedIds()
-        self._idle: dict[tuple[object, ...], list[WebSocketConnection]] = {}
+        self._idle: dict[tuple[object, ...], list[tuple[float, WebSocketConnection]]] = {}
         self._exchanges: set[SocketExchange] = set()
 
     def writer(self, post: Post) -> RequestWriter:
@@ -95,10 +96,8 @@ class WebSocketCore:
 
     def close(self) -> None:
         """Close the connections; on the core's loop."""
-        for connections in self._idle.values():
-            for connection in connections:
-                connection.close()
-        self._idle.clear()
+        for key in list(self._idle):
+            self._let_go(key, 0.0)
         for exchange in list(self._exchanges):
             exchange.fail(_unreachable(_CLOSED))
 
@@ -125,9 +124,9 @@ class WebSocketCore:
 
     def kept(self, key: tuple[object, ...]) -> WebSocketConnection | None:
         """Give a connection that another post has left open."""
-        connections = self._idle.get(key, [])
-        while connections:
-            connection = connections.pop()
+        kept = self._idle.get(key, [])
+        while kept:
+            _, connection = kept.pop()
             if connection.is_open:
                 return connection
         return None
@@ -136,7 +135,17 @@ class WebSocketCore:
         """Take a connection on which nothing is under way."""
         connection.own(None)
         if connection.is_open:
-            self._idle.setdefault(key, []).append(connection)
+            self._idle.setdefault(key, []).append((time.monotonic(), connection))
+            asyncio.get_running_loop().call_later(_KEEP_S, self._let_go, key, _KEEP_S)
+
+    def _let_go(self, key: tuple[object, ...], idle_s: float) -> None:
+        """Close what has not been used for so long."""
+        kept, until = self._idle.pop(key, []), time.monotonic() - idle_s
+        for since, connection in kept:
+            if since <= until:
+                connection.close()
+        if fresh := [(since, connection) for since, connection in kept if since > until and connection.is_open]:
+            self._idle[key] = fresh
 
     async def open(self, path: str, headers: dict[str, str], *, deflate: bool = False) -> WebSocketConnection:
         """Open a connection.

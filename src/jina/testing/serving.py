@@ -107,7 +107,7 @@ class Service:
         self._pool = HttpPool(self._parts.connectors["http"], _HOST)
 
     def make_client(self, protocol: str, **options: Any) -> Any:
-        """Give another client, of `grpc` or `http`."""
+        """Give another client, of `grpc`, `http` or `websocket`."""
         return Client(host=_HOST, protocol=protocol, open_connection=self._parts.connectors[protocol], loop=self._loop, **options)
 
     def post(self, on: str, inputs: Any = None, **options: Any) -> Any:
@@ -151,7 +151,7 @@ class AsyncService:
         self._pool = HttpPool(parts.connectors["http"], _HOST)
 
     def make_client(self, protocol: str, **options: Any) -> Any:
-        """Give another client, of `grpc` or `http`."""
+        """Give another client, of `grpc`, `http` or `websocket`."""
         return Client(host=_HOST, protocol=protocol, asyncio=True, open_connection=self._parts.connectors[protocol], **options)
 
     def post(self, on: str, inputs: Any = None, **options: Any) -> AsyncIterator[Any]:
