@@ -6,8 +6,6 @@ from dataclasses import dataclass, fields
 
 from jina.errors import ConfigError
 
-_MAY_BE_ZERO = ("prefetch", "header_timeout_s", "idle_timeout_s", "write_timeout_s", "min_body_bytes_per_s")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -45,6 +43,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(Limits):
             value = getattr(self, field.name)
-            least = 0 if field.name in _MAY_BE_ZERO else 1
-            if value is not None and value < least:
-                raise ConfigError(f"{field.name} must be >= {least}, got {value}")
+            if value is None or value > 0 or (field.name == "prefetch" and value == 0):
+                continue
+            hint = "; use None for no limit" if "None" in str(field.type) else ""
+            raise ConfigError(f"{field.name} must be above 0, got {value}{hint}")

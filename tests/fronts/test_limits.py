@@ -13,6 +13,7 @@ from jina.call import Call, EndpointInfo, Payload, Reply
 from jina.errors import ConfigError
 from jina.fronts.front import Front, FrontOptions
 from jina.limits import Limits
+from jina.options import DeploymentOptions
 from jina.transport.memory import MemoryTransport, join
 from tests.fronts.http2_peer import Client
 
@@ -445,7 +446,9 @@ def test_every_limit_is_tested_on_http_1_and_2() -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1])
-def test_limits_that_make_no_sense_are_refused(value: int) -> None:
-    """A limit below one is an error that names it."""
-    with pytest.raises(ConfigError, match="max_header_fields"):
-        Limits(max_header_fields=value)
+@pytest.mark.parametrize("name", [each.name for each in fields(Limits) if each.name != "prefetch"])
+def test_limits_that_make_no_sense_are_refused(name: str, value: int) -> None:
+    """A limit that is not above zero is an error that names it, and None where that is no limit; of the Deployment too."""
+    for make in (Limits, FrontOptions, DeploymentOptions):
+        with pytest.raises(ConfigError, match=name):
+            make(**{name: value})

@@ -160,6 +160,8 @@ def test_a_caller_that_ends_its_stream_cancels_its_calls(is_reset: bool) -> None
                 client.send(stream, b"", end=True)
             await handler.cancelled.wait()
             assert (await client.ask())[1][":status"] == "200"
+            if not is_reset:
+                await client.read(lambda: client.has_ended(stream))
 
     run(scenario)
 

@@ -360,3 +360,19 @@ def test_a_lost_connection_forgets_what_waited() -> None:
         assert pair.above.told == ["made", "pause", "lost"]
 
     _run(test)
+
+
+def test_a_broken_record_while_a_reply_waits_ends_the_connection() -> None:
+    """What waits cannot be written any more: the link says goodbye instead of failing at the next chance to write."""
+
+    async def scenario() -> None:
+        pair = _Pair()
+        pair.shake()
+        pair.link.write(bytes(4 * _MIB))
+        pair.link.data_received(b"\x17\x03\x03\0\x30" + bytes(48))
+        while pair.tcp.take():
+            pass
+        assert pair.tcp.has_eof
+        assert not pair.link.get_write_buffer_size()
+
+    asyncio.run(scenario())

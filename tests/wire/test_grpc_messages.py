@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jina.codec.pieces import Pieces
-from jina.wire.grpc_messages import MessageReader, framed
+from jina.wire.buffered import Buffered
+from jina.wire.grpc_messages import MessageError, MessageReader, framed
+from jina.wire.status import GrpcStatus
 
 MESSAGES = st.lists(st.sampled_from([b"", b"a", b"ab" * 300, bytes(2000), bytes(range(256)) * 1000]), max_size=6)
 
@@ -47,3 +50,17 @@ def test_a_message_in_pieces_is_framed_like_one() -> None:
     """The prefix counts all pieces; compressed, they are one."""
     assert b"".join(framed(Pieces(b"ab", b"cd"))) == b"\0\0\0\0\4abcd"
     assert MessageReader("gzip", None).feed(b"".join(framed(Pieces(b"ab", b"cd"), "gzip"))) == [b"abcd"]
+
+
+def test_a_message_unfolds_no_further_than_there_is_room() -> None:
+    """What the process may hold bounds the work, not only what is kept of it; the caller hears when to try again."""
+    folded = b"".join(framed(bytes(50 << 20), "gzip"))
+    reader = MessageReader("gzip", None, Buffered(1 << 20))
+    tracemalloc.start()
+    with pytest.raises(MessageError, match="max_buffered_bytes") as caught:
+        reader.feed(folded)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.status == GrpcStatus.RESOURCE_EXHAUSTED
+    assert caught.value.retry_after_s
+    assert peak < 8 << 20

@@ -416,3 +416,13 @@ def test_an_answer_that_does_not_fit_our_offer_is_an_error(answer: str) -> None:
     """The server chose what it could not."""
     with pytest.raises(ValueError, match="the server"):
         websocket.read_answer(answer)
+
+
+def test_a_message_unfolds_no_further_than_there_is_room() -> None:
+    """What the process may hold bounds the work, not only what is kept of it."""
+    buffered = Buffered(MIB)
+    connection = server(offer="permessage-deflate", max_message_bytes=None, buffered=buffered)
+    (event,) = events(connection, frame(BINARY, folded(bytes(50 * MIB)), rsv1=True))
+    assert event[:2] == (BROKEN, websocket.INTERNAL)
+    assert "max_buffered_bytes" in event[2]
+    assert buffered.n_bytes == 0

@@ -69,6 +69,7 @@ class Http2Request:
                 self._session.data_received(data)
             if is_end:
                 self._session.connection_lost()
+                self.close()
             return
         if self._is_served:
             return

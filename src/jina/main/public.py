@@ -72,4 +72,4 @@ def _behind_tls(front: Front, protocols: Sequence[str], options: Mapping[str, An
 
     files = TlsFiles(options["ssl_certfile"], options["ssl_keyfile"], options.get("ssl_ca_certs") or "")
     context = RenewedContext(files, ("h2",) if list(protocols) == ["grpc"] else ("h2", "http/1.1"))
-    return lambda: TlsLink(context, front.make_protocol, front.options.header_timeout_s or None)
+    return lambda: TlsLink(context, front.make_protocol, front.options.header_timeout_s)

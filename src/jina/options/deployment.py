@@ -283,6 +283,7 @@ class DeploymentOptions:
         check_minimum(self)
         _check_key(self)
         _check_ports(self)
+        Limits(**{each.name: getattr(self, each.name) for each in fields(Limits)})
         _check_tls(self)
         _check_later_features(self)
 

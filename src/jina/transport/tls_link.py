@@ -148,7 +148,9 @@ class TlsLink(asyncio.Transport, asyncio.Protocol):
                     break
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLError:  # its last words, or what is no TLS
+        except ssl.SSLError:  # its last words, or what is no TLS: nothing can be written from now on
+            self._waiting.clear()
+            self._n_waiting = 0
             return b"".join(parts), True
         return parts[0] if len(parts) == 1 else b"".join(parts), False
 

@@ -39,6 +39,10 @@ class Buffered:
         """Whether a message of this size may be held."""
         return n_bytes <= SMALL or self.limit is None or self.n_bytes + n_bytes <= self.limit
 
+    def room(self) -> int | None:
+        """How much more may be held; None for no limit."""
+        return None if self.limit is None else max(0, self.limit - self.n_bytes)
+
     def take(self, n_bytes: int) -> bool:
         """Count bytes in; False if there is no room for them, and then they are not counted."""
         if self.limit is not None and self.n_bytes + n_bytes > self.limit:

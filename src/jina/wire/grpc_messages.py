@@ -8,7 +8,8 @@ from struct import Struct
 from typing import Final
 
 from jina.codec.pieces import LARGE, Bytes, Message, Pieces
-from jina.wire.status import GrpcStatus
+from jina.wire.buffered import FULL, Buffered
+from jina.wire.status import GRPC_STATUS, GrpcStatus
 
 _SMALL = 512
 PREFIX: Final = Struct(">BI")
@@ -41,17 +42,19 @@ def compress(data: bytes, encoding: str) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def decompress(data: bytes, encoding: str, max_bytes: int | None) -> bytes:
-    """Decompress; raises MessageError for what is broken, too large or in an encoding not known."""
+def decompress(data: bytes, encoding: str, max_bytes: int | None, room: int | None = None) -> bytes:
+    """Decompress; raises MessageError for what is broken, too large, more than there is `room` for, or in an encoding not known."""
     if encoding == "identity":
         raise MessageError(GrpcStatus.INTERNAL, "a message is marked as compressed, but grpc-encoding names no compression")
     allowed = max(len(data) * MAX_RATIO, 1 << 20)
-    bound = allowed if max_bytes is None else min(allowed, max_bytes)
+    bound = min(each for each in (allowed, max_bytes, room) if each is not None)
     unpacker = zlib.decompressobj(_WINDOW_BITS[encoding])
     try:
         out = unpacker.decompress(data, bound + 1)
     except zlib.error as error:
         raise MessageError(GrpcStatus.INTERNAL, f"a message cannot be decompressed with {encoding}: {error}") from error
+    if len(out) > bound and bound == room:
+        raise MessageError(GRPC_STATUS[FULL.code], FULL.description, FULL.retry_after_s)
     if len(out) > bound:
         name = "max_message_bytes" if bound == max_bytes else f"a compression ratio of {MAX_RATIO}"
         raise MessageError(GrpcStatus.RESOURCE_EXHAUSTED, f"received message decompresses to more than {bound} bytes ({name})")
@@ -94,10 +97,10 @@ class MessageReader:
         n_bytes: Held of a message that is not complete, its prefix included.
     """
 
-    __slots__ = ("_body", "_encoding", "_flag", "_max_bytes", "_need", "_parts", "n_bytes")
+    __slots__ = ("_body", "_buffered", "_encoding", "_flag", "_max_bytes", "_need", "_parts", "n_bytes")
 
-    def __init__(self, encoding: str, max_bytes: int | None) -> None:
-        self._encoding, self._max_bytes = encoding, max_bytes
+    def __init__(self, encoding: str, max_bytes: int | None, buffered: Buffered | None = None) -> None:
+        self._encoding, self._max_bytes, self._buffered = encoding, max_bytes, buffered or Buffered()
         self._parts: list[Bytes | bytearray] = []
         self._body: _Body | None = None
         self.n_bytes, self._need, self._flag = 0, 5, -1  # no flag: the prefix is not complete
@@ -155,7 +158,7 @@ class MessageReader:
             self.n_bytes += end - at
 
     def _message(self, flag: int, data: bytes) -> bytes:
-        return decompress(data, self._encoding, self._max_bytes) if flag else data
+        return decompress(data, self._encoding, self._max_bytes, self._buffered.room()) if flag else data
 
     def _check(self, flag: int, size: int) -> None:
         if flag > 1:

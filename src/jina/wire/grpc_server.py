@@ -61,7 +61,7 @@ class ServerConnection(Side):
             takes_connect=takes_connect,
             buffered=buffered,
         )
-        super().__init__(connection, max_message_bytes)
+        super().__init__(connection, max_message_bytes, buffered)
         self._unary_paths, self._refusal_metadata, self._takes_http = unary_paths, refusal_metadata, takes_http
         self._fresh: dict[int, http2.Stream] = {}
         self._handlers |= {

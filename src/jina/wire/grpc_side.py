@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jina.codec.pieces import Bytes, Message
 from jina.wire import http2
-from jina.wire.buffered import FULL, SMALL
+from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.grpc_events import CLOSED, PING_ACK, WRITABLE, Event
 from jina.wire.grpc_messages import MessageError, MessageReader, framed
 from jina.wire.status import GRPC_STATUS
@@ -39,7 +39,8 @@ def _n_held(call: Call | None) -> int:
 class Side:
     """What both roles share."""
 
-    def __init__(self, connection: http2.Connection, max_message_bytes: int | None) -> None:
+    def __init__(self, connection: http2.Connection, max_message_bytes: int | None, buffered: Buffered | None = None) -> None:
+        self._buffered = buffered
         self._http2, self._streams, self._max_message_bytes = connection, connection.streams, max_message_bytes
         self._found: list[Event] = []
         self._handlers: dict[int, Callable[[Event], None]] = {
@@ -151,7 +152,7 @@ class Side:
     def _feed(self, stream: http2.Stream, call: Call, encoding: str, data: Any) -> list[bytes]:
         """Give the messages that are complete now; raises MessageError."""
         if call.reader is None:
-            call.reader = MessageReader(encoding, self._max_message_bytes)
+            call.reader = MessageReader(encoding, self._max_message_bytes, self._buffered)
         before = call.reader.n_bytes
         messages = call.reader.feed(data)
         call.n_messages += len(messages)

@@ -85,6 +85,7 @@ class Deflate(PerMessageDeflate):
             agreed.compress_settings,
         )
         self._n_folded = self._n_unfolded = 0
+        self.buffered = Buffered()
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         """Unfold a frame."""
@@ -98,11 +99,18 @@ class Deflate(PerMessageDeflate):
         left = max(_FREE_BYTES, _MAX_RATIO * self._n_folded) - self._n_unfolded
         is_ratio = max_size is None or left < max_size
         most = left if max_size is None else min(left, max_size)
+        room = self.buffered.room()
+        if room is not None and room < most:
+            most, is_full = room, True
+        else:
+            is_full = False
         try:
             unfolded = super().decode(frame, max_size=most + 1)  # to zlib 0 is no limit, and the library's older versions cut off
             if len(unfolded.data) > most:
                 raise PayloadTooBig(len(unfolded.data), most)
         except PayloadTooBig:
+            if is_full:
+                raise _BrokenError(INTERNAL, FULL.description) from None
             if not is_ratio:
                 raise
             raise _BrokenError(TOO_BIG, f"a compressed message unfolds to more than {_MAX_RATIO} times its size") from None
@@ -181,7 +189,9 @@ class Connection:
             buffered: Counts what has come of a message, and messages.
         """
         self._is_client, self._max_bytes, self._buffered = is_client, max_message_bytes, buffered or Buffered()
-        self._extensions = _NO_EXTENSIONS if deflate is None else [deflate]
+        self._extensions: list[Any] = _NO_EXTENSIONS
+        if deflate is not None:
+            self._extensions, deflate.buffered = [deflate], self._buffered
         self._unread = bytearray()
         self._parser: Generator[None, None, Frame] | None = None
         self._message: bytearray | None = None
