@@ -133,6 +133,18 @@ def test_what_is_kept_is_closed_after_a_minute_without_use(monkeypatch: pytest.M
     asyncio.run(wait())
 
 
+def test_few_connections_are_kept_however_many_headers_there_are() -> None:
+    """A header that is another for each post (a trace) must not leave a connection each."""
+    server = FakeServer(Fake.echo)
+    with server.client() as client:
+        for number in range(100):
+            client.post("/x", Text(text="a"), headers={"x-trace": str(number)})
+        assert len(server.connections) == 100
+        assert len(server.closed) >= 100 - 32 - 1  # the server hears of the last a moment later
+        client.post("/x", Text(text="a"), headers={"x-trace": "99"})
+        assert len(server.connections) == 100
+
+
 def test_close_ends_what_is_kept_with_1000() -> None:
     """And the next post opens another."""
     server = FakeServer(Fake.echo)

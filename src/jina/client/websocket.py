@@ -33,6 +33,8 @@ _RESERVED = frozenset(("connection", "upgrade", "content-length", "transfer-enco
 _LONGEST_TIMEOUT_S = 1e9
 _HIGH_BYTES = 1 << 20
 _KEEP_S = 60.0
+_MAX_IDLE = 32
+"""Connections that are left open between posts: each is for one set of headers, which may be others every time."""
 _STALE_S = 1.0
 _LEAVING_S = 20.0
 """How long a service that is going away is asked again for what it says that it never began."""
@@ -61,7 +63,7 @@ class WebSocketCore:
         """
         self._way, self._target, self._authority, self._max_message_bytes = way, target, authority, max_message_bytes
         self._ids = SharedIds()
-        self._idle: dict[tuple[object, ...], list[tuple[float, WebSocketConnection]]] = {}
+        self._idle: list[tuple[float, tuple[object, ...], WebSocketConnection]] = []  # the one that was left open longest first
         self._exchanges: set[SocketExchange] = set()
 
     def writer(self, post: Post) -> RequestWriter:
@@ -96,8 +98,7 @@ class WebSocketCore:
 
     def close(self) -> None:
         """Close the connections; on the core's loop."""
-        for key in list(self._idle):
-            self._let_go(key, 0.0)
+        self._let_go(0.0)
         for exchange in list(self._exchanges):
             exchange.fail(_unreachable(_CLOSED))
 
@@ -123,29 +124,29 @@ class WebSocketCore:
         return found
 
     def kept(self, key: tuple[object, ...]) -> WebSocketConnection | None:
-        """Give a connection that another post has left open."""
-        kept = self._idle.get(key, [])
-        while kept:
-            _, connection = kept.pop()
-            if connection.is_open:
-                return connection
+        """Give a connection that another post with the same headers has left open."""
+        for at in range(len(self._idle) - 1, -1, -1):
+            _, its_key, connection = self._idle[at]
+            if its_key == key:
+                del self._idle[at]
+                if connection.is_open:
+                    return connection
         return None
 
     def keep(self, key: tuple[object, ...], connection: WebSocketConnection) -> None:
-        """Take a connection on which nothing is under way."""
+        """Take a connection on which nothing is under way; where there are many, the one that was left open longest goes."""
         connection.own(None)
         if connection.is_open:
-            self._idle.setdefault(key, []).append((time.monotonic(), connection))
-            asyncio.get_running_loop().call_later(_KEEP_S, self._let_go, key, _KEEP_S)
+            self._idle.append((time.monotonic(), key, connection))
+            asyncio.get_running_loop().call_later(_KEEP_S, self._let_go, _KEEP_S)
+            if len(self._idle) > _MAX_IDLE:
+                self._idle.pop(0)[2].close()
 
-    def _let_go(self, key: tuple[object, ...], idle_s: float) -> None:
+    def _let_go(self, idle_s: float) -> None:
         """Close what has not been used for so long."""
-        kept, until = self._idle.pop(key, []), time.monotonic() - idle_s
-        for since, connection in kept:
-            if since <= until:
-                connection.close()
-        if fresh := [(since, connection) for since, connection in kept if since > until and connection.is_open]:
-            self._idle[key] = fresh
+        until = time.monotonic() - idle_s
+        while self._idle and self._idle[0][0] <= until:
+            self._idle.pop(0)[2].close()
 
     async def open(self, path: str, headers: dict[str, str], *, deflate: bool = False) -> WebSocketConnection:
         """Open a connection.
