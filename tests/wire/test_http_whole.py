@@ -92,3 +92,15 @@ def test_openings_that_all_differ_are_not_kept() -> None:
 
     assert not openings._known
     assert len(openings._seen) <= 1024
+
+
+def test_more_openings_than_are_kept_begin_anew() -> None:
+    """The memory is bounded, and what is forgotten is read by the parser again."""
+    openings = Openings()
+    core = ServerConnection(Limits(), {}, 0.0, openings=openings)
+    for number in range(300):
+        for _ in range(2):
+            assert len(core.receive(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number, 0.0)) == 1
+
+    assert 0 < len(openings._known) <= 256
+    assert len(core.receive(b"GET /0 HTTP/1.1\r\nHost: a\r\n\r\n", 0.0)) == 1
