@@ -211,7 +211,7 @@ class Connection(Whole):
             start, left = start + 1, size - 1 - padding
         number &= 0x7FFFFFFF
         try:
-            stream = self._arrive(number, size)
+            stream = self._arrive(number, size, left, flags & frames.END_STREAM)
         except StreamError as error:
             self._fault(error)
             stream = None
@@ -230,10 +230,7 @@ class Connection(Whole):
         padding -= n_padding
         self._partial = (stream, left, padding, is_end) if left or padding else None
         if stream is not None and stream.state != STREAM_IS_CLOSED and payload:
-            try:
-                self._deliver(stream, payload, is_end and not left)
-            except StreamError as error:
-                self._fault(error)
+            self._deliver(stream, payload, is_end and not left)
         return start + n_padding
 
     def eof(self) -> list[Event]:

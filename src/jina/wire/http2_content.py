@@ -50,12 +50,15 @@ class Content(Control):
         size = len(payload)
         if flags & frames.PADDED:
             payload = _strip(frames.PADDED, payload)
-        stream = self._arrive(number, size)
+        stream = self._arrive(number, size, len(payload), flags & frames.END_STREAM)
         if stream is not None:
             self._deliver(stream, payload, flags & frames.END_STREAM)
 
-    def _arrive(self, number: int, size: int) -> Stream | None:
-        """Count a DATA frame against both windows; give its stream, None if it is to be ignored."""
+    def _arrive(self, number: int, size: int, n_bytes: int, is_end: int) -> Stream | None:
+        """Count a DATA frame, of `n_bytes` without its padding, against both windows and the body's length; give its stream.
+
+        None: it is to be ignored.
+        """
         unread = self._unread = self._unread + size
         if unread >= self._credit_at:
             if unread > self._limits.connection_window_bytes:
@@ -73,14 +76,14 @@ class Content(Control):
             raise StreamError(number, frames.FLOW_CONTROL_ERROR, "more DATA than the stream's window")
         if stream.head is None:
             raise StreamError(number, frames.PROTOCOL_ERROR, "DATA before HEADERS")
+        expected = stream.expected
+        if expected is not None and expected >= 0:
+            stream.expected = expected = expected - n_bytes
+            if expected < 0 or (is_end and expected):
+                raise StreamError(number, frames.PROTOCOL_ERROR, _WRONG_LENGTH)
         return stream
 
     def _deliver(self, stream: Stream, payload: Bytes, is_end: int) -> None:
-        expected = stream.expected
-        if expected is not None and expected >= 0:
-            stream.expected = expected = expected - len(payload)
-            if expected < 0 or (is_end and expected):
-                raise StreamError(stream.number, frames.PROTOCOL_ERROR, _WRONG_LENGTH)
         if not payload and not is_end:
             self._spend(self._empties, "empty DATA frames")
         self._events.append((DATA, stream, payload, bool(is_end)))

@@ -185,6 +185,14 @@ def test_content_length_is_the_length_of_the_body(sent: bytes, is_right: bool) -
     assert outcome(server(), HELLO + sent) == (None if is_right else ("stream", PROTOCOL_ERROR))
 
 
+def test_body_that_is_too_long_is_known_from_its_frame() -> None:
+    """Before any of it is passed on, however the frame is cut."""
+    end = server()
+    end.receive(HELLO + with_length(100))
+    events = [event for piece in (data(1, bytes(5000))[:60], bytes(4949)) for event in end.receive(piece)]
+    assert [event[0] for event in events] == [http2.RESET]
+
+
 def test_request_without_the_body_it_announces_is_never_announced() -> None:
     """A request that ends with its head, and said that it would have a body, is not passed on at all."""
     events = server().receive(HELLO + with_length(3, WHOLE))
