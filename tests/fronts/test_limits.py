@@ -15,6 +15,7 @@ from jina.fronts.front import Front, FrontOptions
 from jina.limits import Limits
 from jina.options import DeploymentOptions
 from jina.transport.memory import MemoryTransport, join
+from jina.wire import websocket
 from tests.fronts.http2_peer import Client
 
 INFOS = [EndpointInfo("/echo", "batch", {}, {}, "Text", "Text"), EndpointInfo("/default", "batch", {}, {}, "Text", "Text")]
@@ -64,12 +65,35 @@ class Http1(asyncio.Protocol):
         return int(self.received[9:12])
 
 
+class WebSocket:
+    """A client's side of a WebSocket."""
+
+    def __init__(self, peer: Http1) -> None:
+        self._peer, self._core = peer, websocket.Connection(is_client=True, max_message_bytes=None)
+        peer.received = b""
+
+    def send(self, text: bytes) -> None:
+        self._core.send(text, is_text=True)
+        self._peer.transport.write(self._core.take_output())
+
+    async def next(self) -> tuple[Any, ...]:
+        """The next message, or how it was closed."""
+        while True:
+            received, self._peer.received = self._peer.received, b""
+            self._core.receive(received)
+            event = self._core.next_event(0.0)
+            if event is not None:
+                return event
+            self._peer.changed.clear()
+            await self._peer.changed.wait()
+
+
 class Port:
     """A port that speaks everything, and its callers."""
 
     def __init__(self, **options: Any) -> None:
         self.handler = Handler()
-        self.front = Front(self.handler, INFOS, protocols=["http", "grpc"], options=FrontOptions(**options))
+        self.front = Front(self.handler, INFOS, protocols=["http", "grpc", "websocket"], options=FrontOptions(**options))
 
     def http1(self) -> Http1:
         peer = Http1()
@@ -81,6 +105,12 @@ class Port:
         join(client, self.front.make_protocol())
         await settle()
         return client
+
+    async def websocket(self) -> WebSocket:
+        peer = self.http1()
+        lines = b"upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        assert await peer.ask(b"GET / HTTP/1.1\r\nhost: x\r\n%b\r\n" % lines) == 101
+        return WebSocket(peer)
 
     def tick(self, after_s: float) -> None:
         """Let time pass for all connections."""
@@ -166,6 +196,27 @@ async def test_message_grpc() -> None:
     assert await call_status(client, CALL, message(101)) == "8"
     assert await call_status(client, STREAM, message(100)) == "0"
     assert await call_status(client, STREAM, message(101)) == "8"
+
+
+@limit("max_message_bytes", on="grpc-web")
+async def test_message_grpc_web() -> None:
+    """RESOURCE_EXHAUSTED for one byte more, among the body's trailers."""
+    peer = Port(max_message_bytes=100).http1()
+    for n_bytes, status in ((100, b"grpc-status: 0"), (101, b"grpc-status: 8")):
+        body = message(n_bytes)
+        assert await peer.ask(post(body, b"content-type: application/grpc-web\r\n", CALL.encode())) == 200
+        await settle()
+        assert status in peer.received
+
+
+@limit("max_message_bytes", on="websocket")
+async def test_message_websocket() -> None:
+    """1009 for one byte more."""
+    socket = await Port(max_message_bytes=100).websocket()
+    socket.send(documents(100))
+    assert (await socket.next())[0] == websocket.MESSAGE
+    socket.send(documents(101))
+    assert (await socket.next())[:2] == (websocket.CLOSED, 1009)
 
 
 @limit("max_header_fields", on="http/1.1")
@@ -294,6 +345,21 @@ async def test_prefetch() -> None:
     port.handler.may_answer.set()
     await client.until(lambda: stream in client.over)
     assert port.handler.n_begun == 5
+
+
+@limit("prefetch", on="websocket")
+async def test_prefetch_websocket() -> None:
+    """The same of messages."""
+    port = Port(prefetch=3)
+    port.handler.may_answer.clear()
+    socket = await port.websocket()
+    for _ in range(5):
+        socket.send(documents(50))
+    await settle()
+    assert port.handler.n_begun == 3
+    port.handler.may_answer.set()
+    for _ in range(5):
+        assert (await socket.next())[0] == websocket.MESSAGE
 
 
 # --- times -----------------------------------------------------------------------------------------------------------------------------
@@ -437,12 +503,17 @@ async def test_slow_reader_http2() -> None:
     assert client.over[stream] is not None
 
 
-def test_every_limit_is_tested_on_http_1_and_2() -> None:
-    """No field of `Limits` is without a test, and none is tested on one version of HTTP only without a reason."""
+def test_every_limit_is_tested_wherever_it_holds() -> None:
+    """No field of `Limits` is without a test; most hold for both versions of HTTP, which carry all the rest."""
+    elsewhere = {
+        "max_streams": {"http/2"},
+        "max_pipelined": {"http/1.1"},
+        "prefetch": {"grpc", "websocket"},
+        "max_message_bytes": {"grpc", "grpc-web", "websocket"},
+    }
     assert {each.name for each in fields(Limits)} == set(TESTED)
-    one_only = {"max_streams": ["http/2"], "max_pipelined": ["http/1.1"], "prefetch": ["grpc"], "max_message_bytes": ["grpc"]}
     for name, protocols in TESTED.items():
-        assert protocols == one_only[name] if name in one_only else {"http/1.1", "http/2"} <= set(protocols), name
+        assert elsewhere.get(name, {"http/1.1", "http/2"}) <= set(protocols), name
 
 
 @pytest.mark.parametrize("value", [0, -1])
