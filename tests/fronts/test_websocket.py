@@ -14,7 +14,7 @@ from websockets.frames import Close, Frame, Opcode
 from jina.call import Item, Payload, Reply, Status
 from jina.codec import messages
 from jina.errors import Code
-from jina.fronts import websocket_session
+from jina.fronts import turns, websocket_session
 from jina.fronts.front import Front, FrontOptions
 from jina.fronts.http_calls import Note
 from jina.fronts.websocket_session import Answer, Session
@@ -764,8 +764,9 @@ def test_answers_that_are_done_at_once_do_not_pass_a_caller_that_does_not_read()
     run(scenario)
 
 
-def test_a_message_that_trickles_in_is_given_up() -> None:
+def test_a_message_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a body below 1 KiB/s is, with 1008; a pause between messages is none."""
+    monkeypatch.setattr(turns, "TURN_S", 60.0)  # all of this is one turn of the loop
 
     async def scenario(handler: Handler) -> None:
         channel = Channel()

@@ -12,6 +12,7 @@ from typing import Protocol
 from jina.call import EndpointInfo, Handler
 from jina.fronts import http_replies
 from jina.fronts.http_site import Site
+from jina.fronts.turns import Turns
 from jina.limits import Limits
 from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
@@ -92,6 +93,7 @@ class Front:
         self.heads: dict[tuple[tuple[bytes, bytes], ...], Head] = {}
         self.openings = Openings()
         self.ids = RequestIds()
+        self.turns = Turns()
         self.date = b""
         self._starts: dict[tuple[int, bytes], bytes] = {}
         self.connections: set[Connection] = set()

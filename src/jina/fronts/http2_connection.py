@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from jina.fronts import grpc_methods
+from jina.fronts import grpc_methods, turns
 from jina.fronts.grpc_requests import id_metadata, send_refusal
 from jina.fronts.unsent import Unsent
 from jina.transport.run import Run
@@ -114,6 +114,13 @@ class Http2Connection(asyncio.Protocol):
                 self.flush()
                 self._is_flush_due = True
         self.flush()
+        if time.monotonic() - now > turns.TURN_S and not self.transport.is_closing():  # else the loop may read on at once
+            self.transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._can_write and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         for event in self.wire.eof():

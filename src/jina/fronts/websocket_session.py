@@ -27,8 +27,6 @@ _CLOSE_S = 5.0
 _BROKEN_S = 1.0
 """The same for one that broke a rule and was told so: a reset would overtake what says why."""
 _MAX_GATHERED_BYTES = 64 << 10
-_MAX_EVENTS = 256
-"""Messages that are begun in one turn of the loop."""
 _STOPPING = "the service is stopping"
 _BUG = "internal error; the server's log has its traceback"
 Answer = Callable[[], Awaitable[None]]
@@ -198,19 +196,18 @@ class Session:
 
     def _advance(self) -> None:
         """Begin what may begin."""
-        wire, n_left, is_held = self._wire, _MAX_EVENTS, False
+        wire, has_time, is_held = self._wire, self.front.turns.has_time, False
         while not self._is_gone:
             if wire.is_open and self._is_busy():
                 is_held = True
                 break
-            if not n_left:
+            if not has_time():
                 is_held = True
                 self._advance_soon()
                 break
             event = wire.next_event(self._loop.time())
             if event is None:
                 break
-            n_left -= 1
             self._take(event)
         self._flush()
         if not self._is_gone and is_held != self._is_paused:
@@ -231,7 +228,7 @@ class Session:
     def _advance_soon(self) -> None:
         if not self._is_advance_due:
             self._is_advance_due = True
-            self._loop.call_soon(self._go_on)
+            self.front.turns.later(self._go_on)
 
     def _go_on(self) -> None:
         self._is_advance_due = False
