@@ -205,6 +205,21 @@ def test_the_port_offers_what_it_speaks(running: Deployment, roots: Path, index:
         assert sock.recv(9)[3 if is_http2 else 0 :][:1] == (b"\x04" if is_http2 else b"H")
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_is_resumed(running: Deployment, roots: Path, version: ssl.TLSVersion) -> None:
+    """With the ticket of an earlier connection."""
+    context = ssl.create_default_context(cafile=str(roots / "root.pem"))
+    context.minimum_version = context.maximum_version = version
+    session: ssl.SSLSession | None = None
+    for is_reused in (False, True):
+        plain = socket.create_connection(("127.0.0.1", running.ports[0]), timeout=20)
+        with context.wrap_socket(plain, server_hostname="localhost", session=session) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert sock.recv(12) == b"HTTP/1.1 200"
+            assert sock.session_reused is is_reused
+            session = sock.session
+
+
 @pytest.mark.parametrize("is_http2", [False, True])
 def test_httpx_calls_over_tls(running: Deployment, roots: Path, is_http2: bool) -> None:
     """It takes HTTP/2 where it may."""
