@@ -294,7 +294,7 @@ async def test_other_connections_do_not_notice() -> None:
     port = listening.sockets[0].getsockname()[1]
     attackers = [asyncio.create_task(attack(port, name)) for name in ATTACKS]
     try:
-        slowest = await asyncio.wait_for(friend(port, 50), 60)
+        slowest = await asyncio.wait_for(friend(port, 30), 60)
     finally:
         for attacker in attackers:
             attacker.cancel()

@@ -25,7 +25,7 @@ from jina.wire import http2_frames as frames
 from jina.wire.http2_limits import Limits
 from tests.wire.clauses.peers import BLOCK, HELLO, OK, TRAILERS, build, parsed
 
-N_EXAMPLES: Final = int(os.environ.get("OPENJINA_DIFFERENTIAL_EXAMPLES", "300"))
+N_EXAMPLES: Final = int(os.environ.get("OPENJINA_DIFFERENTIAL_EXAMPLES", "200"))
 LIMITS: Final = Limits(max_frame_bytes=1 << 14, stream_window_bytes=65535, connection_window_bytes=65535, max_streams=1000)
 
 Made = list[tuple[Any, ...]]
