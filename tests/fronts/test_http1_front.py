@@ -355,3 +355,25 @@ async def test_a_quiet_stream_tells_every_15_seconds_that_it_is_alive() -> None:
             assert written.data.endswith(b"\r\n\r\n")
             written.data = b""
     assert pings == [15.0, 30.0, 45.0]
+
+
+@pytest.mark.parametrize("fields", [b"", b"Expect: 100-continue\r\n", b"Transfer-Encoding: chunked\r\n"])
+async def test_a_page_of_another_origin_hears_why_its_body_is_refused(fields: bytes) -> None:
+    """Without the CORS fields a browser would tell it of a network error."""
+    body = b"100\r\n" + bytes(256) + b"\r\n0\r\n\r\n" if b"chunked" in fields else bytes(256)
+    request = post(body, b"Origin: https://page\r\n" + fields)
+    if b"chunked" in fields:
+        request = request.replace(b"Content-Length: %d\r\n" % len(body), b"")
+    async with calling(cors=True, max_body_bytes=100) as peer:
+        answer = await peer.ask(request)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert fields_of(answer)["access-control-allow-origin"] == "https://page"
+
+
+async def test_a_target_with_a_fragment_is_400_on_both_versions() -> None:
+    """No target has one (RFC 9112, 3.2)."""
+    async with calling() as peer:
+        assert (await peer.ask(b"GET /#x HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 400")
+    client = Http2Client()
+    join(client, Front(Handler(), INFOS, protocols=["http"]).make_protocol())
+    assert (await client.ask("GET", "/#x"))[0][":status"] == "400"

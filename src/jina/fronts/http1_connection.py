@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from jina.fronts import http_replies
 from jina.fronts.http_exchange import Exchange
 from jina.fronts.unsent import Unsent
-from jina.wire.http import CONTINUE, Refusal, Request, ServerConnection
+from jina.wire.http import CONTINUE, Head, Refusal, Request, ServerConnection
 from jina.wire.http2_frames import PREFACE
 
 if TYPE_CHECKING:
@@ -211,12 +211,13 @@ class Http1Connection(asyncio.Protocol):
     def _tell_to_go_on(self) -> None:
         if self._exchange.request is None and not self._queue:
             self._core.wants_continue = False
-            refusal = self._exchange.refusal(cast("Request", self._core.pending))
+            request = cast("Request", self._core.pending)
+            refusal = self._exchange.refusal(request)
             if refusal is None:
                 self._transport.write(CONTINUE)
             else:
                 self._core.stop()
-                self._end_with(*refusal)
+                self._end_with(*refusal, head=request.head)
 
     def _pause(self) -> None:
         if not self._is_paused:
@@ -234,10 +235,13 @@ class Http1Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _refuse(self, refusal: Refusal) -> None:
-        self._end_with(refusal.status, http_replies.detail_body(refusal.detail), http_replies.lines_for(refusal.status), http_replies.JSON)
+        body, lines = http_replies.detail_body(refusal.detail), http_replies.lines_for(refusal.status)
+        self._end_with(refusal.status, body, lines, http_replies.JSON, head=refusal.head)
 
-    def _end_with(self, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
+    def _end_with(self, status: int, body: bytes, lines: bytes, content_type: bytes, *, head: Head | None) -> None:
         """Answer a request that is not read, and close in such a way that its caller hears it."""
+        if head is not None and self._front.options.cors:
+            lines += http_replies.cors_lines(head)
         self._write(status, body, lines, content_type, request_id=self._front.ids.request_id(), request=None)
         if self._transport.can_write_eof():
             self._is_closing = True

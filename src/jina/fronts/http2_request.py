@@ -44,6 +44,8 @@ class Http2Request:
         elif len(request.target) > self._front.options.max_target_bytes:
             text = f"the target exceeds max_target_bytes={self._front.options.max_target_bytes}"
             self._refuse(Status(Code.INVALID_INPUT, text, http_status=414))
+        elif b"#" in request.target:
+            self._refuse(Status(Code.INVALID_INPUT, "the target has a fragment", http_status=400))
         elif request.method == b"CONNECT":
             request.is_upgrade = head.values.get(":protocol") == "websocket"
             self._serve()

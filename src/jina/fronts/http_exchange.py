@@ -168,7 +168,7 @@ class Exchange:
         if not self.request_id:
             self.request_id = self._front.ids.request_id()
         if self._front.options.cors:
-            lines += http_replies.cors_lines(self.request)
+            lines += http_replies.cors_lines(self.request.head)
         self._responder.respond(self, status, body, lines, content_type)
         self._finish()
 
@@ -178,7 +178,7 @@ class Exchange:
         if not self.request_id:
             self.request_id = self._front.ids.request_id()
         if self._front.options.cors:
-            lines += http_replies.cors_lines(self.request)
+            lines += http_replies.cors_lines(self.request.head)
         fixed = b"date: %b\r\nx-request-id: %b\r\n" % (self._front.date, self.request_id.encode())
         self._responder.begin(self, status, fixed + lines)
 

@@ -13,7 +13,7 @@ from jina.call import Reply, Status
 from jina.errors import Code
 from jina.wire.content_coding import ACCEPTED
 from jina.wire.envelope import EnvelopeError
-from jina.wire.http_requests import Request
+from jina.wire.http_requests import Head
 from jina.wire.status import HTTP_STATUS
 
 encode = msgspec.json.encode
@@ -93,9 +93,9 @@ def _located(finding: Mapping[str, Any], prefix: tuple[str, ...]) -> dict[str, A
     return {**finding, "loc": [*before, *loc]}
 
 
-def cors_lines(request: Request) -> bytes:
+def cors_lines(head: Head) -> bytes:
     """Header lines that let the page of another origin read the reply."""
-    origin = request.head.headers.get("origin")
+    origin = head.headers.get("origin")
     if origin is None:
         return b""
     return b"access-control-allow-origin: %b\r\naccess-control-allow-credentials: true\r\nvary: origin\r\n" % origin.encode("latin-1")

@@ -99,8 +99,8 @@ class Reading:
         self.is_closed = self.wants_continue = self.is_upgraded = False
         self.rest = b""
 
-    def _refuse(self, status: int, detail: str) -> Refusal:
-        refusal = Refusal(status, detail)
+    def _refuse(self, status: int, detail: str, head: Head | None = None) -> Refusal:
+        refusal = Refusal(status, detail, head or (None if self._request is None else self._request.head))
         self._events.append(refusal)
         self.is_closed, self.wants_continue = True, False
         self._headers = []
@@ -112,8 +112,8 @@ class Reading:
         self._buffered.give_back(self._n_counted)
         self._body, self._n_counted = b"", 0
 
-    def _stop(self, status: int, detail: str) -> NoReturn:
-        self._refuse(status, detail)
+    def _stop(self, status: int, detail: str, head: Head | None = None) -> NoReturn:
+        self._refuse(status, detail, head)
         raise StopReading
 
     # --- what httptools calls ----------------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class Reading:
             self._check_head(head, is_http_10)
         length, most = self._content_length, self._limits.max_body_bytes
         if length is not None and most is not None and (len(length) > _MAX_LENGTH_DIGITS or int(length) > most):
-            self._stop(413, _too_large(most))
+            self._stop(413, _too_large(most), head)
         request = Request(method, target, head, parser.should_keep_alive(), is_http_10)
         if parser.should_upgrade():
             if method == b"CONNECT":

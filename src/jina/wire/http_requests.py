@@ -96,9 +96,9 @@ class Request:
 
 
 class Refusal:
-    """What came cannot be served, and nothing after it can be read: answer with `status` and close."""
+    """What came cannot be served, and nothing after it can be read: answer with `status` and close. `head` is what was read of it."""
 
-    __slots__ = ("detail", "status")
+    __slots__ = ("detail", "head", "status")
 
-    def __init__(self, status: int, detail: str) -> None:
-        self.status, self.detail = status, detail
+    def __init__(self, status: int, detail: str, head: Head | None = None) -> None:
+        self.status, self.detail, self.head = status, detail, head
