@@ -22,8 +22,8 @@ from jina.process.stdio import inherited, pipe
 
 _MAX_READ_BYTES = 1 << 18
 _MAX_WORDS_BYTES = 4 << 10
-_FRONT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(64 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-"""For glibc: a front, which runs no code of the user's, keeps up to 64 MiB that large messages took. Getting memory from the kernel anew,
+_FRONT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(32 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
+"""For glibc: a front, which runs no code of the user's, keeps up to 32 MiB that large messages took. Getting memory from the kernel anew,
 page by page, costs more than all copies into it."""
 
 
