@@ -25,7 +25,7 @@ from case import OURS
 from server import Server, resident_mib
 
 MAX_GROWTH_MIB = 5.0
-QUIET_S = 3.0
+QUIET_S = 2.0
 N_HOSTILE = 3
 N_LOOKS = 10
 
