@@ -14,7 +14,7 @@ from websockets.protocol import Protocol, Side
 
 from jina.wire import websocket
 from jina.wire.buffered import SMALL, Buffered
-from jina.wire.websocket import BROKEN, CLOSED, MESSAGE, Connection
+from jina.wire.websocket import BROKEN, CLOSED, MESSAGE, MORE, STEP_BYTES, Connection
 
 MIB = 1 << 20
 TEXT, BINARY, CONT, CLOSE, PING, PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.CLOSE, Opcode.PING, Opcode.PONG
@@ -30,7 +30,8 @@ def events(connection: Connection, *pieces: bytes, now: float = 0.0) -> list[Any
     for piece in pieces:
         connection.receive(piece)
         while (event := connection.next_event(now)) is not None:
-            found.append(event)
+            if event != (MORE,):
+                found.append(event)
     return found
 
 
@@ -314,6 +315,18 @@ def test_not_a_byte_more_unfolds_where_nothing_is_left() -> None:
     connection = server(offer="permessage-deflate")
     assert events(connection, frame(BINARY, parts[0], fin=False, rsv1=True), frame(PING)) == []
     assert events(connection, frame(CONT, parts[1]))[0][:2] == (BROKEN, 1009)
+
+
+def test_a_large_message_unfolds_in_steps() -> None:
+    """Between them others have their turn; what comes meanwhile waits."""
+    data = os.urandom(2 * STEP_BYTES).hex().encode()
+    connection = server(offer="permessage-deflate", max_message_bytes=None)
+    connection.receive(frame(TEXT, folded(data), rsv1=True) + frame(PING))
+    found = [connection.next_event(0.0) for _ in range(5)]
+    assert found == [(MORE,)] * 4 + [(MESSAGE, data, True, len(data))]
+    assert connection.take_output() == b""
+    assert connection.next_event(0.0) is None
+    assert [each.opcode for each in frames_of(connection.take_output())] == [PONG]
 
 
 def test_an_uncompressed_message_passes_where_compression_is_agreed_on() -> None:

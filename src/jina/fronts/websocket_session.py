@@ -243,7 +243,7 @@ class Session:
                 self.front.buffered.give_back(event[3])
         elif event[0] == websocket.CLOSED:
             self._end()
-        else:
+        elif event[0] == websocket.BROKEN:
             self._leave()
             self._close_by_s = self._loop.time() + _BROKEN_S
 

@@ -149,9 +149,9 @@ class WebSocketConnection(asyncio.Protocol):
         if wire is None or not self._is_owned:
             return
         while (event := wire.next_event(self._loop.time())) is not None:
-            if event[0] != websocket.MESSAGE:
+            if event[0] in (websocket.CLOSED, websocket.BROKEN):
                 self._end(event[1], event[2])
-            elif self._owner is not None:
+            elif event[0] == websocket.MESSAGE and self._owner is not None:
                 self._owner.message(event[1], event[2])
         self._flush()
 

@@ -1,7 +1,7 @@
 """WebSocket's messages (RFC 6455, 7692) for both roles, sans-IO: bytes in, messages out, and nothing a peer sends makes it raise.
 
-Frames are read, written, masked and inflated by the `websockets` package, which this module alone imports. What it leaves to its users is
-here: messages of fragments, the closing handshake, answers to pings, and limits: bytes, unfolded bytes, fragments, control frames. The
+Frames are read, written, masked and deflated by the `websockets` package, which this module alone imports. The rest is here: messages of
+fragments, inflated in steps, the closing handshake, answers to pings, and limits: bytes, unfolded bytes, fragments, control frames. The
 handshake, which differs between HTTP/1.1 and HTTP/2, stands in `websocket_handshake.py`.
 
 Messages are pulled, so whoever is busy leaves what has come as bytes:
@@ -14,8 +14,9 @@ Messages are pulled, so whoever is busy leaves what has come as bytes:
 
 from __future__ import annotations
 
+import zlib
 from codecs import IncrementalDecoder, getincrementaldecoder
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 
 from websockets.exceptions import InvalidHeader, NegotiationError, PayloadTooBig, ProtocolError
@@ -36,6 +37,8 @@ CLOSED: Final = 2
 """(CLOSED, code, reason): the peer closed; it has its answer. 1005 stands for no code."""
 BROKEN: Final = 3
 """(BROKEN, code, reason): the peer broke a rule or a limit, and was told so. Nothing comes after it."""
+MORE: Final = 4
+"""(MORE,): a large message is being unfolded: ask again, in another turn."""
 Event = tuple[Any, ...]
 
 OK: Final = 1000
@@ -60,10 +63,15 @@ _MAX_CONTROLS: Final = 1000
 _RECOVERY_S: Final = 10.0
 COMPRESS_FROM, COMPRESS_TO = 1 << 10, 256 << 10
 """Messages of such sizes are compressed where that is agreed on: smaller ones gain nothing, larger ones would hold up all callers."""
+STEP_BYTES: Final = 256 << 10
+"""What is unfolded at once: about half a millisecond's work."""
+_END_OF_FOLDED: Final = b"\x00\x00\xff\xff"
+"""What a sender leaves out (RFC 7692, 7.2.2)."""
 _LEAST_WINDOW_BITS: Final = 9
 """What zlib can write; newer versions of the library look for themselves."""
 _COMPRESS: Final = {"level": 1, "memLevel": 5}
 _NO_EXTENSIONS: Final[list[Any]] = []
+_NOTHING: Final[Event] = ()
 
 
 class _BrokenError(Exception):
@@ -73,7 +81,11 @@ class _BrokenError(Exception):
 
 
 class Deflate(PerMessageDeflate):
-    """permessage-deflate whose messages may not unfold to more than a limit and a ratio allow, whatever they are cut into."""
+    """permessage-deflate whose messages unfold in steps, and to no more than a limit and a ratio allow, whatever they are cut into.
+
+    Attributes:
+        is_folded: The message that comes is compressed.
+    """
 
     def __init__(self, agreed: PerMessageDeflate) -> None:
         """Take what was agreed on."""
@@ -84,38 +96,47 @@ class Deflate(PerMessageDeflate):
             agreed.local_max_window_bits,
             agreed.compress_settings,
         )
+        self.is_folded = False
         self._n_folded = self._n_unfolded = 0
-        self.buffered = Buffered()
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
-        """Unfold a frame."""
-        if frame.opcode >= Opcode.CLOSE:
+        """Leave a frame as it is: `unfold` does the work."""
+        if frame.opcode >= Opcode.CLOSE or (frame.opcode == Opcode.CONT and frame.rsv1):
             return frame
         if frame.opcode != Opcode.CONT:
+            self.is_folded = frame.rsv1
+        return Frame(frame.opcode, frame.data, frame.fin, False, frame.rsv2, frame.rsv3)
+
+    def unfold(self, frame: Frame, max_size: int | None) -> Iterator[bytes]:
+        """Give what a compressed frame holds, piece by piece; each but the last has STEP_BYTES.
+
+        Raises:
+            PayloadTooBig: It is more than `max_size`.
+            ProtocolError: It is no such thing.
+        """
+        if frame.opcode != Opcode.CONT:
             self._n_folded = self._n_unfolded = 0
-        elif frame.rsv1:
-            raise ProtocolError("reserved bits must be 0")
+            if self.remote_no_context_takeover:
+                self.decoder = zlib.decompressobj(wbits=-self.remote_max_window_bits)
         self._n_folded += len(frame.data)
-        left = max(_FREE_BYTES, _MAX_RATIO * self._n_folded) - self._n_unfolded
-        is_ratio = max_size is None or left < max_size
-        most = left if max_size is None else min(left, max_size)
-        room = self.buffered.room()
-        if room is not None and room < most:
-            most, is_full = room, True
-        else:
-            is_full = False
-        try:
-            unfolded = super().decode(frame, max_size=most + 1)  # to zlib 0 is no limit, and the library's older versions cut off
-            if len(unfolded.data) > most:
-                raise PayloadTooBig(len(unfolded.data), most)
-        except PayloadTooBig:
-            if is_full:
-                raise _BrokenError(INTERNAL, FULL.description) from None
-            if not is_ratio:
-                raise
-            raise _BrokenError(TOO_BIG, f"a compressed message unfolds to more than {_MAX_RATIO} times its size") from None
-        self._n_unfolded += len(unfolded.data)
-        return unfolded
+        by_ratio = max(_FREE_BYTES, _MAX_RATIO * self._n_folded) - self._n_unfolded
+        left = by_ratio if max_size is None else min(by_ratio, max_size)
+        data = bytes(frame.data) + (_END_OF_FOLDED if frame.fin else b"")
+        n_asked = n_given = 0
+        while n_given == n_asked:
+            n_asked = min(STEP_BYTES, left + 1)  # to zlib 0 is no limit
+            try:
+                piece = self.decoder.decompress(data, n_asked)
+            except zlib.error as error:
+                raise ProtocolError("decompression failed") from error
+            data, n_given = self.decoder.unconsumed_tail, len(piece)
+            left -= n_given
+            if left < 0 and max_size is not None and max_size <= by_ratio:
+                raise PayloadTooBig(None, max_size)
+            if left < 0:
+                raise _BrokenError(TOO_BIG, f"a compressed message unfolds to more than {_MAX_RATIO} times its size")
+            self._n_unfolded += n_given
+            yield piece
 
 
 def answer_offer(offer: str) -> tuple[str, Deflate | None]:
@@ -189,9 +210,8 @@ class Connection:
             buffered: Counts what has come of a message, and messages.
         """
         self._is_client, self._max_bytes, self._buffered = is_client, max_message_bytes, buffered or Buffered()
-        self._extensions: list[Any] = _NO_EXTENSIONS
-        if deflate is not None:
-            self._extensions, deflate.buffered = [deflate], self._buffered
+        self._deflate, self._extensions = deflate, _NO_EXTENSIONS if deflate is None else [deflate]
+        self._unfolding: tuple[Iterator[bytes], bool] | None = None
         self._unread = bytearray()
         self._parser: Generator[None, None, Frame] | None = None
         self._message: bytearray | None = None
@@ -224,11 +244,10 @@ class Connection:
         try:
             if self._refused is not None:
                 raise self._refused
-            while (frame := self._next_frame()) is not None:
-                event = self._take(frame, now)
-                if event is not None:
-                    return event
-            return None
+            event: Event | None = _NOTHING
+            while event is _NOTHING:
+                event = self._unfold(*self._unfolding) if self._unfolding is not None else self._read(now)
+            return event
         except ProtocolError as error:
             return self._break(PROTOCOL_ERROR, str(error))
         except PayloadTooBig:
@@ -241,7 +260,7 @@ class Connection:
     def drop(self) -> None:
         """Forget what has not come whole: nothing comes any more."""
         self.is_open, self.is_over = False, True
-        self._unread, self._message, self._parser = bytearray(), None, None
+        self._unread, self._message, self._parser, self._unfolding = bytearray(), None, None, None
         self._count()
 
     # --- what leaves -----------------------------------------------------------------------------------------------------------------
@@ -279,6 +298,11 @@ class Connection:
 
     # --- frames ----------------------------------------------------------------------------------------------------------------------
 
+    def _read(self, now: float) -> Event | None:
+        """Take the next frame; None if it has not come whole."""
+        frame = self._next_frame()
+        return None if frame is None else self._take(frame, now)
+
     def _next_frame(self) -> Frame | None:
         if self._parser is None:
             if not self._unread:
@@ -309,7 +333,7 @@ class Connection:
         del unread[:n_bytes]
         return data
 
-    def _take(self, frame: Frame, now: float) -> Event | None:
+    def _take(self, frame: Frame, now: float) -> Event:
         opcode = frame.opcode
         if opcode < Opcode.CLOSE:
             return self._take_data(frame)
@@ -319,37 +343,59 @@ class Connection:
             raise _BrokenError(POLICY, f"more than {_MAX_CONTROLS} control frames in {_RECOVERY_S:g} s")
         if opcode == Opcode.PING and self.is_open:
             self._write(Opcode.PONG, bytes(frame.data))
-        return None
+        return _NOTHING
 
-    def _take_data(self, frame: Frame) -> Event | None:
+    def _take_data(self, frame: Frame) -> Event:
         if (frame.opcode == Opcode.CONT) != (self._message is not None):
             raise ProtocolError("unexpected continuation frame" if self._message is None else "expected a continuation frame")
+        is_folded = self._deflate is not None and self._deflate.is_folded
         if self._message is None:
             self._is_text, self._n_fragments = frame.opcode == Opcode.TEXT, 0
-            if frame.fin:
+            if frame.fin and not is_folded:
                 return self._whole(bytes(frame.data), is_checked=False)
             self._message, self._decoder = bytearray(), getincrementaldecoder("utf-8")() if self._is_text else None
-        self._message += frame.data
         self._n_fragments += 1
-        if self._n_fragments > _FREE_FRAGMENTS and len(self._message) < _MIN_FRAGMENT_BYTES * self._n_fragments:
-            raise _BrokenError(POLICY, "the message's fragments are mostly framing")
+        if self._deflate is not None and is_folded:
+            self._unfolding = (self._deflate.unfold(frame, self._room()), frame.fin)
+            return _NOTHING
+        self._append(bytes(frame.data))
+        return self._end_fragment(is_last=frame.fin)
+
+    def _unfold(self, pieces: Iterator[bytes], is_last: bool) -> Event:
+        piece = next(pieces, None)
+        if piece is None:
+            self._unfolding = None
+            return self._end_fragment(is_last=is_last)
+        self._append(piece)
+        return (MORE,) if len(piece) == STEP_BYTES else _NOTHING
+
+    def _append(self, data: bytes) -> None:
+        assert self._message is not None
+        self._message += data
         if self._decoder is not None:
-            self._decoder.decode(bytes(frame.data), frame.fin)
-        if frame.fin:
-            data, self._message, self._decoder = bytes(self._message), None, None
-            return self._whole(data, is_checked=True)
+            self._decoder.decode(data)
         if not self._count():
             raise _BrokenError(INTERNAL, FULL.description)
-        return None
 
-    def _whole(self, data: bytes, *, is_checked: bool) -> Event | None:
+    def _end_fragment(self, *, is_last: bool) -> Event:
+        assert self._message is not None
+        if self._n_fragments > _FREE_FRAGMENTS and len(self._message) < _MIN_FRAGMENT_BYTES * self._n_fragments:
+            raise _BrokenError(POLICY, "the message's fragments are mostly framing")
+        if not is_last:
+            return _NOTHING
+        if self._decoder is not None:
+            self._decoder.decode(b"", True)
+        data, self._message, self._decoder = bytes(self._message), None, None
+        return self._whole(data, is_checked=True)
+
+    def _whole(self, data: bytes, *, is_checked: bool) -> Event:
         if self._is_text and not is_checked and not data.isascii():
             data.decode()
         self._count()
         self.n_messages += 1
         n_counted = len(data) if len(data) > SMALL else 0
         if not self.is_open:
-            return None
+            return _NOTHING
         if n_counted and not self._buffered.take(n_counted):
             raise _BrokenError(INTERNAL, FULL.description)
         return (MESSAGE, data, self._is_text, n_counted)
