@@ -155,7 +155,7 @@ async def test_metadata_past_the_options_is_refused() -> None:
     await until(lambda: not front.connections)
 
 
-async def test_what_a_handler_raises_in_a_stream_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_a_handler_raises_in_a_stream_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The caller hears of an internal error, the log has the traceback."""
 
     async def broken(call: Call) -> Reply:
@@ -167,7 +167,7 @@ async def test_what_a_handler_raises_in_a_stream_is_logged(capsys: pytest.Captur
     peer.wire.send_message(stream, b"")
     peer.flush()
     await until(lambda: peer.count(ENDED) == 1)
-    assert "ZeroDivisionError: the bug" in capsys.readouterr().err
+    assert "ZeroDivisionError: the bug" in caplog.text
     peer.transport.close()
     await until(lambda: not front.connections)
 

@@ -333,7 +333,7 @@ def test_failures_are_the_statuses_of_grpc(carrier: type[Web]) -> None:
 
 
 @CARRIERS
-def test_bug_of_ours_is_internal(carrier: type[Web], capfd: pytest.CaptureFixture[str]) -> None:
+def test_bug_of_ours_is_internal(carrier: type[Web], caplog: pytest.LogCaptureFixture) -> None:
     """The caller hears of it, the log has the traceback."""
 
     async def scenario(web: Web, handler: Handler, front: Front) -> None:
@@ -341,7 +341,7 @@ def test_bug_of_ours_is_internal(carrier: type[Web], capfd: pytest.CaptureFixtur
         assert (answer.grpc_status, answer.text) == (13, "internal error; the server's log has its traceback")
 
     run(scenario, carrier)
-    assert "RuntimeError: a bug" in capfd.readouterr().err
+    assert "RuntimeError: a bug" in caplog.text
 
 
 @CARRIERS

@@ -12,12 +12,11 @@ from jina.codec import service_messages as services
 from jina.errors import MalformedError
 from jina.fronts.grpc_requests import ids, is_refused, reads_ours, status_parts
 from jina.observe.info import environment, versions
-from jina.wire.grpc import RequestHead
+from jina.wire.grpc import GrpcStatus, RequestHead
 
 if TYPE_CHECKING:
     from jina.fronts.grpc_carrier import Carrier
 
-_NOT_FOUND, _INTERNAL, _UNAVAILABLE = 5, 13, 14
 DRY_RUN = "_jina_dry_run_"
 
 ADVERTISED = (
@@ -84,11 +83,11 @@ async def check_health(connection: Carrier, stream: int, head: RequestHead, data
     try:
         service = services.read_health_request(data)
     except MalformedError as error:
-        connection.wire.refuse(stream, _INTERNAL, str(error))
+        connection.wire.refuse(stream, GrpcStatus.INTERNAL, str(error))
         return
     state = _health(connection, service)
     if state == services.SERVICE_UNKNOWN:
-        connection.wire.refuse(stream, _NOT_FOUND, "")
+        connection.wire.refuse(stream, GrpcStatus.NOT_FOUND, "")
     else:
         connection.wire.reply(stream, services.write_health_reply(state))
 
@@ -98,7 +97,7 @@ async def watch_health(connection: Carrier, stream: int, head: RequestHead, data
     try:
         service = services.read_health_request(data)
     except MalformedError as error:
-        connection.wire.refuse(stream, _INTERNAL, str(error))
+        connection.wire.refuse(stream, GrpcStatus.INTERNAL, str(error))
         return
     front, told = connection.front, -1
     changed = asyncio.Event()
@@ -115,7 +114,7 @@ async def watch_health(connection: Carrier, stream: int, head: RequestHead, data
             await changed.wait()
     finally:
         front.watchers.discard(changed)
-    connection.wire.refuse(stream, _UNAVAILABLE, "the server is stopping")
+    connection.wire.refuse(stream, GrpcStatus.UNAVAILABLE, "the server is stopping")
 
 
 class Reflection:
@@ -170,7 +169,7 @@ class Reflection:
             answer = services.answer_reflection(data, ADVERTISED)
         except MalformedError as error:
             self._has_ended = True
-            self._connection.wire.refuse(self._stream, _INTERNAL, str(error))
+            self._connection.wire.refuse(self._stream, GrpcStatus.INTERNAL, str(error))
             self._connection.gone(self._stream)
             return
         self._connection.wire.send_message(self._stream, answer)

@@ -19,12 +19,10 @@ from jina.fronts.grpc_requests import (
     status_parts,
 )
 from jina.wire.buffered import FULL, SMALL
-from jina.wire.grpc import RequestHead
+from jina.wire.grpc import GrpcStatus, RequestHead
 
 if TYPE_CHECKING:
     from jina.fronts.grpc_carrier import Carrier
-
-_OK = 0
 
 
 async def process_single_data(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:
@@ -76,7 +74,7 @@ async def stream_doc(connection: Carrier, stream: int, head: RequestHead, data: 
                 await connection.wait_writable(stream)
     finally:
         await reply.items.aclose()  # type: ignore[attr-defined]
-    connection.wire.send_status(stream, _OK)
+    connection.wire.send_status(stream, GrpcStatus.OK)
 
 
 def _end_unstreamed(connection: Carrier, stream: int, call: Call, envelope: Envelope, reply: Reply, started_s: float) -> None:

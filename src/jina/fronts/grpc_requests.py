@@ -19,7 +19,7 @@ from jina.codec.pieces import Message
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.errors import CallerError, Code, MalformedError
 from jina.wire.buffered import FULL, SMALL
-from jina.wire.grpc import Metadata, RequestHead, retry_metadata
+from jina.wire.grpc import GrpcStatus, Metadata, RequestHead, retry_metadata
 from jina.wire.http_requests import Head
 from jina.wire.ids import RequestIds
 from jina.wire.status import GRPC_STATUS
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from jina.fronts.grpc_carrier import Carrier
 
 IS_ERROR = (("is-error", "true"),)
-_INVALID_ARGUMENT, _INTERNAL = 3, 13
 _IN_STATUS = frozenset(
     (Code.UNAVAILABLE, Code.OVERLOADED, Code.DEADLINE, Code.CANCELLED, Code.UNAUTHENTICATED, Code.TOO_LARGE, Code.INTERNAL)
 )
@@ -156,7 +155,8 @@ def read_call(
     except CallerError as error:
         known = "" if envelope is None or _REQUEST_ID(envelope.request_id) is None else envelope.request_id
         # bytes that are not the message are INTERNAL, as from grpcio's server
-        send_failure(connection, stream, _INTERNAL if isinstance(error, MalformedError) else _INVALID_ARGUMENT, str(error), known)
+        number = GrpcStatus.INTERNAL if isinstance(error, MalformedError) else GrpcStatus.INVALID_ARGUMENT
+        send_failure(connection, stream, number, str(error), known)
         return None
 
 

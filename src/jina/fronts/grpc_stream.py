@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import logging
 import time
-import traceback
 from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,8 @@ from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
     from jina.fronts.grpc_carrier import Carrier
+
+_log = logging.getLogger("jina.grpc")
 
 
 class DataStream:
@@ -78,7 +79,7 @@ class DataStream:
         del self._running[task]
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            traceback.print_exception(error, file=sys.stderr)
+            _log.error("a part of a gRPC stream raised", exc_info=error)
             self._fail(Status(Code.INTERNAL, "internal error; the server's log has its traceback"))
         self._advance()
 

@@ -7,8 +7,7 @@ answered before the last was sent; replies leave as they are made.
 from __future__ import annotations
 
 import asyncio
-import sys
-import traceback
+import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from jina.fronts.http2_connection import StreamCall
     from jina.fronts.http_exchange import Exchange
 
+_log = logging.getLogger("jina.grpc")
 _STREAM = 1
 _WITH_HEADER = frozenset(("/jina.JinaSingleDataRequestRPC/process_single_data", "/jina.JinaSingleDocumentRequestRPC/stream_doc"))
 """Methods whose request names itself in its header."""
@@ -117,7 +117,7 @@ class WebCall:
         try:
             await answer()
         except Exception:
-            traceback.print_exc(file=sys.stderr)
+            _log.exception("a gRPC method raised")
             self.refuse(_STREAM, GrpcStatus.INTERNAL, "internal error; the server's log has its traceback")
         finally:
             self.uncount(_STREAM, self._n_counted)

@@ -6,9 +6,8 @@ Most of it is gRPC's; where the port also speaks HTTP, a stream that is no gRPC 
 from __future__ import annotations
 
 import asyncio
-import sys
+import logging
 import time
-import traceback
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -28,6 +27,7 @@ from jina.wire.grpc import (
     MESSAGE,
     UNARY,
     WRITABLE,
+    GrpcStatus,
     RequestHead,
     ServerConnection,
 )
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from jina.fronts.front import Front
     from jina.fronts.http2_request import Http2Request
 
-_OK, _UNIMPLEMENTED, _INTERNAL = 0, 12, 13
+_log = logging.getLogger("jina.grpc")
 _NO_GRPC = "this port speaks HTTP and no gRPC; the service's protocol option can add it"
 _ACK_S = 0.2
 """How long a client that should go elsewhere may take to say that it has heard of it; calls that it began before then are taken."""
@@ -224,8 +224,8 @@ class Http2Connection(asyncio.Protocol):
         try:
             await answer(self, stream, head, data)
         except Exception:
-            traceback.print_exc(file=sys.stderr)
-            self.wire.refuse(stream, _INTERNAL, "internal error; the server's log has its traceback")
+            _log.exception("a gRPC method raised")
+            self.wire.refuse(stream, GrpcStatus.INTERNAL, "internal error; the server's log has its traceback")
         finally:
             self._tasks.pop(stream, None)
             if self._writable:
@@ -240,7 +240,7 @@ class Http2Connection(asyncio.Protocol):
     def _open(self, stream: int, head: RequestHead) -> None:
         make = self._streams.get(head.path)
         if make is None:
-            self.wire.refuse(stream, _UNIMPLEMENTED, "Method not found!" if self.front.has_grpc else _NO_GRPC)
+            self.wire.refuse(stream, GrpcStatus.UNIMPLEMENTED, "Method not found!" if self.front.has_grpc else _NO_GRPC)
             return
         self._calls[stream] = make(self, stream, head)
 
@@ -317,7 +317,7 @@ class Http2Connection(asyncio.Protocol):
     def end(self, stream: int) -> None:
         """End a stream call in peace; a failure is told with `send_failure`."""
         self._calls.pop(stream, None)
-        self.wire.send_status(stream, _OK)
+        self.wire.send_status(stream, GrpcStatus.OK)
         self.flush_soon()
 
     def gone(self, stream: int) -> None:

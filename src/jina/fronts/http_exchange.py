@@ -144,11 +144,6 @@ class Exchange:
         if self._run is not None:
             self._run.cancel()
 
-    @property
-    def is_streaming(self) -> bool:
-        """Whether events are being written."""
-        return self._stream is not None
-
     def tick(self, now: float) -> None:
         """Look at the clock: a stream on which nothing was written for a while tells that it is alive."""
         if self._stream is not None and self._responder.blocked() is None:
