@@ -65,6 +65,7 @@ COMPRESS_FROM, COMPRESS_TO = 1 << 10, 256 << 10
 """Messages of such sizes are compressed where that is agreed on: smaller ones gain nothing, larger ones would hold up all callers."""
 STEP_BYTES: Final = 256 << 10
 """What is unfolded at once: about half a millisecond's work."""
+_PIECE_BYTES: Final = 64 << 10
 _END_OF_FOLDED: Final = b"\x00\x00\xff\xff"
 """What a sender leaves out (RFC 7692, 7.2.2)."""
 _LEAST_WINDOW_BITS: Final = 9
@@ -108,7 +109,7 @@ class Deflate(PerMessageDeflate):
         return Frame(frame.opcode, frame.data, frame.fin, False, frame.rsv2, frame.rsv3)
 
     def unfold(self, frame: Frame, max_size: int | None) -> Iterator[bytes]:
-        """Give what a compressed frame holds, piece by piece; each but the last has STEP_BYTES.
+        """Give what a compressed frame holds in pieces, some of them empty; each costs little.
 
         Raises:
             PayloadTooBig: It is more than `max_size`.
@@ -121,22 +122,31 @@ class Deflate(PerMessageDeflate):
         self._n_folded += len(frame.data)
         by_ratio = max(_FREE_BYTES, _MAX_RATIO * self._n_folded) - self._n_unfolded
         left = by_ratio if max_size is None else min(by_ratio, max_size)
-        data = bytes(frame.data) + (_END_OF_FOLDED if frame.fin else b"")
-        n_asked = n_given = 0
-        while n_given == n_asked:
-            n_asked = min(STEP_BYTES, left + 1)  # to zlib 0 is no limit
-            try:
-                piece = self.decoder.decompress(data, n_asked)
-            except zlib.error as error:
-                raise ProtocolError("decompression failed") from error
-            data, n_given = self.decoder.unconsumed_tail, len(piece)
-            left -= n_given
-            if left < 0 and max_size is not None and max_size <= by_ratio:
-                raise PayloadTooBig(None, max_size)
-            if left < 0:
-                raise _BrokenError(TOO_BIG, f"a compressed message unfolds to more than {_MAX_RATIO} times its size")
-            self._n_unfolded += n_given
-            yield piece
+        for folded in _pieces_of(frame):
+            n_asked = n_given = 0
+            while n_given == n_asked:
+                n_asked = min(STEP_BYTES, left + 1)  # to zlib 0 is no limit
+                try:
+                    piece = self.decoder.decompress(folded, n_asked)
+                except zlib.error as error:
+                    raise ProtocolError("decompression failed") from error
+                folded, n_given = self.decoder.unconsumed_tail, len(piece)
+                left -= n_given
+                if left < 0 and max_size is not None and max_size <= by_ratio:
+                    raise PayloadTooBig(None, max_size)
+                if left < 0:
+                    raise _BrokenError(TOO_BIG, f"a compressed message unfolds to more than {_MAX_RATIO} times its size")
+                self._n_unfolded += n_given
+                yield piece
+
+
+def _pieces_of(frame: Frame) -> Iterator[memoryview | bytes]:
+    """Cut a frame, for zlib copies what it has not used."""
+    data = memoryview(frame.data)
+    for at in range(0, len(data), _PIECE_BYTES):
+        yield data[at : at + _PIECE_BYTES]
+    if frame.fin:
+        yield _END_OF_FOLDED
 
 
 def answer_offer(offer: str) -> tuple[str, Deflate | None]:
@@ -362,12 +372,14 @@ class Connection:
         return self._end_fragment(is_last=frame.fin)
 
     def _unfold(self, pieces: Iterator[bytes], is_last: bool) -> Event:
-        piece = next(pieces, None)
-        if piece is None:
-            self._unfolding = None
-            return self._end_fragment(is_last=is_last)
-        self._append(piece)
-        return (MORE,) if len(piece) == STEP_BYTES else _NOTHING
+        n_done = 0
+        for piece in pieces:
+            self._append(piece)
+            n_done += max(len(piece), _PIECE_BYTES)
+            if n_done >= STEP_BYTES:
+                return (MORE,)
+        self._unfolding = None
+        return self._end_fragment(is_last=is_last)
 
     def _append(self, data: bytes) -> None:
         assert self._message is not None
@@ -396,8 +408,7 @@ class Connection:
         n_counted = len(data) if len(data) > SMALL else 0
         if not self.is_open:
             return _NOTHING
-        if n_counted and not self._buffered.take(n_counted):
-            raise _BrokenError(INTERNAL, FULL.description)
+        self._buffered.give_back(-n_counted)  # it was counted as part of what had not come whole
         return (MESSAGE, data, self._is_text, n_counted)
 
     def _take_close(self, data: bytes) -> Event:
