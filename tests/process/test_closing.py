@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -16,12 +17,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import grpc
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from jina import Deployment, Executor, requests
 from jina.docs import DocList
 from jina.errors import StartError
-from tests.process.callers import http_call
+from tests.process.callers import GrpcCaller, http_call
 from tests.process.executors import Text
 from tests.process.machine import children, folders
 from tests.process.waiting import wait_until
@@ -155,6 +159,31 @@ def test_a_second_interrupt_ends_the_grace_of_a_stop(tmp_path: Path) -> None:
         assert time.monotonic() - begin < 30
         asked.result(10)
         assert held.exception(10) is not None
+
+
+def test_calls_that_the_grace_is_too_short_for_are_answered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Over every protocol their callers hear that the service has stopped, instead of losing the connection."""
+    (tmp_path / "mark").touch()
+    marks = [tmp_path / name for name in ("http", "grpc", "websocket")]
+    uses_with, protocols = {"mark": str(tmp_path / "mark")}, ["http", "grpc", "websocket"]
+    deployment = Deployment(uses=Holds, uses_with=uses_with, port=0, protocol=protocols, quiet=True, timeout_ctrl=1).start()
+    with ThreadPoolExecutor() as pool, GrpcCaller(deployment.port) as caller:
+        over_http = pool.submit(http_call, deployment.port, "POST", "/hold", {"data": [{"text": str(marks[0])}]}, timeout=60)
+        over_grpc = caller.start("/hold", [Text(text=str(marks[1]))], timeout=60)
+        with connect(f"ws://127.0.0.1:{deployment.port}/", proxy=None) as websocket:
+            websocket.send(json.dumps({"data": [{"text": str(marks[2])}], "execEndpoint": "/hold"}))
+            wait_until(lambda: all(mark.exists() for mark in marks))
+            deployment.close()
+            assert json.loads(websocket.recv())["header"]["status"]["httpStatus"] == 503
+            with pytest.raises(ConnectionClosed) as closed:
+                websocket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1001
+        assert over_http.result().status == 503
+        assert "stopped before the call had ended" in over_http.result().json["detail"]
+        assert over_grpc.code() is grpc.StatusCode.UNAVAILABLE
+        assert "stopped before the call had ended" in over_grpc.details()
+    assert capfd.readouterr().err == ""
 
 
 # --- at any moment -----------------------------------------------------------------------------------------------------------------------

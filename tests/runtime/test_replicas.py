@@ -57,3 +57,14 @@ async def test_calls_fail_at_once_when_no_replica_will_ever_be_up() -> None:
     for status in (await waiting, await refused(replicas)):
         assert status.code is Code.UNAVAILABLE
         assert "'gone/rep-0' does not start any more: no module named 'torch'" in status.description
+
+
+async def test_a_stop_fails_the_calls_that_wait_and_those_that_come() -> None:
+    """Whether or not there is a replica to stop."""
+    replicas = Replicas("gone")
+    waiting = asyncio.ensure_future(refused(replicas))
+    await until(lambda: replicas.members.n_waiting == 1)
+    replicas.stop()
+    for status in (await waiting, await refused(replicas)):
+        assert (status.code, status.retry_after_s) == (Code.UNAVAILABLE, 1.0)
+        assert status.description == "deployment 'gone' stopped before the call had ended"

@@ -31,6 +31,8 @@ from jina.transport.loops import new_loop
 from jina.wire.buffered import Buffered
 
 _RECONNECT_S, _MAX_RECONNECTS = 0.1, 20
+_LAST_ANSWERS_S = 0.3
+"""How long it may take to tell callers, once the grace of a stop is over, that their calls have failed."""
 _KILL_MARGIN_S = 1.0
 """As in the supervisor: after the grace of a stop, workers get this much more to get out."""
 
@@ -205,9 +207,15 @@ class _Front:
         self._public.close(is_end=self._is_end, is_last=self._is_supervisor_gone)
         for server in self._app_servers:
             server.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
-                await asyncio.gather(*(each.drain() for each in (*self._public.fronts, self._apps) if each is not None))
+        drains = [self._loop.create_task(each.drain()) for each in (*self._public.fronts, self._apps) if each is not None]
+        if not drains:
+            return
+        done, left = await asyncio.wait(drains, timeout=grace_s)
+        if left:
+            self._replicas.stop()
+            done |= (await asyncio.wait(left, timeout=_LAST_ANSWERS_S))[0]
+        for task in done:
+            task.result()
 
     def _end_workers(self, grace_s: float) -> None:
         """Give the workers the time of a stop, all of them together; then end what is left of them and of what they started.

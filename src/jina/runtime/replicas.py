@@ -60,6 +60,7 @@ class Replicas:
         self._name, self._max_waiting, self._max_wait_s = name, max_waiting, max_wait_s
         self._max_in_flight, self._max_bytes_in_flight = max_in_flight, max_bytes_in_flight
         self.writes = writes
+        self._has_stopped = False
         self.members = Members(name)
         self._suspects = Suspects(self.members, max_wait_s=max_wait_s, hold_s=hold_s)
 
@@ -90,6 +91,12 @@ class Replicas:
             return Reply(Status(Code.DEADLINE, f"deployment {self._name!r} did not answer before the call's deadline"))
         except (HopError, MalformedError) as error:
             return Reply(Status(Code.INTERNAL, str(error)))
+
+    def stop(self) -> None:
+        """Fail what has not ended, and all that comes: the time to finish it is up."""
+        self._has_stopped = True
+        for pod in [*self.members.current] or [self._name]:
+            self.members.down(pod, "the service has stopped")
 
     def _is_full(self, channel: Channel, message: Message) -> bool:
         n_in_flight = channel.n_in_flight
@@ -124,6 +131,8 @@ class Replicas:
         return None
 
     def _gave_up(self) -> Reply:
+        if self._has_stopped:
+            return Reply(Status(Code.UNAVAILABLE, f"deployment {self._name!r} stopped before the call had ended", retry_after_s=1.0))
         pod, error = next(iter(self.members.given_up.items()))
         return Reply(Status(Code.UNAVAILABLE, f"replica {pod!r} does not start any more: {error}"))
 
