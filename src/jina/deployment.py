@@ -224,7 +224,13 @@ class Deployment:
         return connect.service(first.hosts[0], first.port, tls=files, alpn=alpn, is_pinned=True)
 
     def post(self, *args: Any, **kwargs: Any) -> Any:
-        """Call an endpoint of the running deployment; see `Client.post`."""
+        """Call an endpoint of the running deployment; see `Client.post`.
+
+        Raises:
+            StartError: It has not been started, or was closed.
+        """
+        if self._engine is None or not (self._engine.is_running or self._failure):
+            raise StartError(f"deployment {self.name!r} is not running; call it within 'with deployment:', or after start()")
         return self.client.post(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

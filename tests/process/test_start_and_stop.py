@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from jina import Deployment, Executor, requests
 from jina.codec import codec_for
 from jina.docs import DocList
-from jina.errors import PortAlreadyUsed
+from jina.errors import PortAlreadyUsed, StartError
 from tests.process.callers import GrpcCaller, http_call
 from tests.process.executors import Echo, Text
 from tests.process.grpc_ways import message, send
@@ -348,3 +348,14 @@ def test_a_worker_that_cannot_start_again_is_given_up_clearly(tmp_path: Path) ->
             os.kill(before, signal.SIGKILL)
             wait_until(lambda: deployment.pids.get("executor/front", before) != before)  # noqa: B023
             grpc.channel_ready_future(caller.channel).result(20)
+
+
+def test_a_call_of_a_deployment_that_does_not_run_says_so() -> None:
+    """Before `start` and after `close`, instead of a refused connection."""
+    deployment = Deployment(uses=Echo, protocol="http", port=0, quiet=True)
+    with pytest.raises(StartError, match="is not running; call it within"):
+        deployment.post("/echo", Text(text="a"))
+    with deployment:
+        assert deployment.post("/echo", Text(text="a"), return_type=DocList[Text]).text == ["a!"]
+    with pytest.raises(StartError, match="is not running"):
+        deployment.post("/echo", Text(text="a"))
