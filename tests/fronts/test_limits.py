@@ -520,6 +520,7 @@ def test_every_limit_is_tested_wherever_it_holds() -> None:
 @pytest.mark.parametrize("name", [each.name for each in fields(Limits) if each.name != "prefetch"])
 def test_limits_that_make_no_sense_are_refused(name: str, value: int) -> None:
     """A limit that is not above zero is an error that names it, and None where that is no limit; of the Deployment too."""
-    for make in (Limits, FrontOptions, DeploymentOptions):
+    kinds: tuple[Callable[..., Any], ...] = (Limits, FrontOptions, DeploymentOptions)
+    for make in kinds:
         with pytest.raises(ConfigError, match=name):
             make(**{name: value})
