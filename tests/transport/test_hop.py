@@ -20,6 +20,7 @@ from jina.runtime.replicas import Replicas
 from jina.runtime.work import LoopOutlet
 from jina.transport.hop import Channel, HopError, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
+from jina.wire.buffered import Buffered
 from tests.transport.delivering import deliver_all
 from tests.waiting import until
 
@@ -34,6 +35,11 @@ class Says(Executor):
     @requests(on="/say")
     def say(self, docs: DocList[Word], **kwargs: Any) -> DocList[Word]:
         return docs
+
+    @requests(on="/large")
+    async def large(self, docs: DocList[Word], **kwargs: Any) -> DocList[Word]:
+        await asyncio.sleep(0.05)
+        return DocList[Word]([Word(text="x" * 3_000_000)])
 
     @requests(on="/wait")
     async def wait(self, docs: DocList[Word], **kwargs: Any) -> DocList[Word]:
@@ -209,3 +215,14 @@ def test_what_is_no_message_of_the_hop_is_malformed(message: bytes) -> None:
     if message:
         with pytest.raises(MalformedError):
             read_items(message)
+
+
+async def test_replies_that_there_is_no_room_for_are_refused_while_they_come(tmp_path: Path) -> None:
+    """Many large replies come beside each other, a frame of each in turn: what has come of them counts, and the bound holds."""
+    buffered = Buffered(8 << 20)
+    async with joined(tmp_path, buffered=buffered) as pair:
+        replies = await asyncio.gather(*(pair.replicas(call("/large")) for _ in range(50)))
+        codes = [None if reply.status is None else reply.status.code for reply in replies]
+        assert set(codes) == {None, Code.OVERLOADED}
+        assert buffered.n_bytes == 0
+        assert (await pair.replicas(call("/large"))).status is None

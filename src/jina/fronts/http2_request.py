@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from jina.fronts.http2_connection import Http2Connection
 
 _LINGER_S = 0.2
+_HEAR_S = 1.0
+"""How long a caller that was answered early may go on sending what nobody reads."""
 
 
 class Http2Request:
@@ -165,8 +167,8 @@ class Http2Request:
     def finished(self, request: Request) -> None:
         """Forget the request; a caller that still sends its body need not go on."""
         self._connection.forget(self._stream)
-        if not self._has_ended:
-            self._connection.wire.reset(self._stream, NO_ERROR)
+        if not self._has_ended:  # curl drops an answer whose stream is reset while it still sends
+            self._connection.loop.call_later(_HEAR_S, self._let_go)
         self._connection.flush_soon()
 
     def idle(self) -> None:

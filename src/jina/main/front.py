@@ -137,7 +137,9 @@ class _Front:
         n_failed = 0
         while self._groups.get(up.name) == up.pid:
             try:
-                channel = await connect(up.name, up.socket_path, up.begun_path, on_lost=lambda channel: self._lost(up, channel))
+                channel = await connect(
+                    up.name, up.socket_path, up.begun_path, on_lost=lambda channel: self._lost(up, channel), buffered=self._buffered
+                )
             except OSError:
                 await asyncio.sleep(_RECONNECT_S)
                 n_failed += 1

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from jina.call import Call, Item, Reply, Status
 from jina.codec.pieces import Message
 from jina.errors import Code
-from jina.transport.hop import Channel, ChannelLost, HopError
+from jina.transport.hop import Channel, ChannelLost, HopError, NoRoomError
 from jina.transport.hop_messages import read_items, read_reply
 from jina.transport.hop_stream import HopStream
+from jina.wire.buffered import FULL
 
 
 async def send(channel: Channel, call: Call, message: Message) -> Reply:
@@ -64,6 +65,8 @@ async def _items(
         yield Item(status=Status(Code.UNAVAILABLE, f"the stream of {call.endpoint!r} broke off: {lost}"))
     except TimeoutError:
         yield Item(status=Status(Code.DEADLINE, f"the stream of {call.endpoint!r} did not end before the call's deadline"))
+    except NoRoomError:
+        yield Item(status=FULL)
     except HopError as error:
         yield Item(status=Status(Code.INTERNAL, f"the stream of {call.endpoint!r} broke off: {error}"))
     finally:

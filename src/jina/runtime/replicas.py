@@ -20,9 +20,10 @@ from jina.errors import Code, MalformedError
 from jina.runtime.hop_calls import send
 from jina.runtime.members import Members, load
 from jina.runtime.suspects import Suspects
-from jina.transport.hop import Channel, ChannelLost, HopError
+from jina.transport.hop import Channel, ChannelLost, HopError, NoRoomError
 from jina.transport.hop_messages import write_call
 from jina.transport.run import as_task
+from jina.wire.buffered import FULL
 
 
 class Replicas:
@@ -89,6 +90,8 @@ class Replicas:
                     await members.leave(channel)
         except TimeoutError:
             return Reply(Status(Code.DEADLINE, f"deployment {self._name!r} did not answer before the call's deadline"))
+        except NoRoomError:
+            return Reply(FULL)
         except (HopError, MalformedError) as error:
             return Reply(Status(Code.INTERNAL, str(error)))
 

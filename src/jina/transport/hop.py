@@ -16,6 +16,7 @@ from jina.transport.hop_stream import HopStream
 from jina.transport.run import Waiter
 from jina.transport.writing import write_pieces
 from jina.wire import grpc
+from jina.wire.buffered import FULL, Buffered
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
 from jina.wire.http2_limits import Limits
 
@@ -49,6 +50,10 @@ class HopError(TransportError):
     """The worker refused a message of the hop: a bug of ours, or a message over its limit."""
 
 
+class NoRoomError(HopError):
+    """The worker answers with more than the front may hold now."""
+
+
 class Channel(asyncio.Protocol):
     """A connection to one replica.
 
@@ -61,10 +66,19 @@ class Channel(asyncio.Protocol):
         on_worn: Called now and then when the connection should be replaced by a fresh one (see `reopen`); it still takes calls for long.
     """
 
-    def __init__(self, pod: str, socket_path: str, begun_path: str, on_lost: Callable[[Channel], None], renew_at: int = RENEW_AT) -> None:
+    def __init__(
+        self,
+        pod: str,
+        socket_path: str,
+        begun_path: str,
+        on_lost: Callable[[Channel], None],
+        renew_at: int = RENEW_AT,
+        buffered: Buffered | None = None,
+    ) -> None:
         self.pod, self._socket_path, self._begun_path, self._on_lost = pod, socket_path, begun_path, on_lost
         self._renew_at, self._wears_at = renew_at, renew_at
-        self._connection = ClientConnection(limits=HOP_LIMITS, max_message_bytes=None)
+        self._buffered = buffered
+        self._connection = ClientConnection(limits=HOP_LIMITS, max_message_bytes=None, buffered=buffered)
         self._calls: dict[int, Waiter[bytes]] = {}
         self._streams: dict[int, HopStream[Any]] = {}
         self._is_flush_due = False
@@ -169,7 +183,9 @@ class Channel(asyncio.Protocol):
         Raises:
             OSError: It does not listen (any more).
         """
-        return await connect(self.pod, self._socket_path, self._begun_path, on_lost=self._on_lost, renew_at=self._renew_at)
+        return await connect(
+            self.pod, self._socket_path, self._begun_path, on_lost=self._on_lost, renew_at=self._renew_at, buffered=self._buffered
+        )
 
     def _pop_stream(self, number: int) -> HopStream[Any] | None:
         stream = self._streams.pop(number, None)
@@ -250,6 +266,8 @@ class Channel(asyncio.Protocol):
 
     def _end(self, number: int, status: int, message: str, *, is_unprocessed: bool) -> None:
         error: Exception | None = HopError(f"{self.pod} answered with gRPC status {status}: {message}") if status else None
+        if message == FULL.description:
+            error = NoRoomError(message)
         if is_unprocessed:
             error = self._lost(has_begun=False)
         reply = self._calls.pop(number, None)
@@ -280,7 +298,15 @@ def _expire(reply: Waiter[bytes]) -> None:
     reply.set_exception(TimeoutError())
 
 
-async def connect(pod: str, socket_path: str, begun_path: str, *, on_lost: Callable[[Channel], None], renew_at: int = RENEW_AT) -> Channel:
+async def connect(
+    pod: str,
+    socket_path: str,
+    begun_path: str,
+    *,
+    on_lost: Callable[[Channel], None],
+    renew_at: int = RENEW_AT,
+    buffered: Buffered | None = None,
+) -> Channel:
     """Connect to a worker that listens.
 
     Args:
@@ -289,12 +315,13 @@ async def connect(pod: str, socket_path: str, begun_path: str, *, on_lost: Calla
         begun_path: Where it notes the calls that it has begun.
         on_lost: Called when the connection is lost, and when the worker says that it takes no new calls.
         renew_at: The stream number from which on the channel counts as worn.
+        buffered: Counts replies that have come in part; a call whose reply there is no room for fails.
 
     Raises:
         OSError: It does not listen (any more).
     """
     loop = asyncio.get_running_loop()
-    _, channel = await loop.create_unix_connection(lambda: Channel(pod, socket_path, begun_path, on_lost, renew_at), socket_path)
+    _, channel = await loop.create_unix_connection(lambda: Channel(pod, socket_path, begun_path, on_lost, renew_at, buffered), socket_path)
     try:
         await channel.ready
     except BaseException:

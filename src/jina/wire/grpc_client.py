@@ -6,6 +6,7 @@ from typing import Any
 
 from jina.codec.pieces import Message
 from jina.wire import grpc_fields, http2
+from jina.wire.buffered import Buffered
 from jina.wire.grpc_events import ENDED, GOAWAY, HEAD, MESSAGE, UNARY_REPLY, Event
 from jina.wire.grpc_fields import ReplyHead
 from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError, framed
@@ -25,12 +26,12 @@ class ClientConnection(Side):
         is_ready: The peer's SETTINGS came.
     """
 
-    def __init__(self, *, limits: Limits | None = None, max_message_bytes: int | None = 1 << 30) -> None:
+    def __init__(self, *, limits: Limits | None = None, max_message_bytes: int | None = 1 << 30, buffered: Buffered | None = None) -> None:
         build = grpc_fields.build_reply_head
         connection = http2.Connection(
-            is_client=True, limits=limits or Limits(), build_head=build, build_trailers=ReplyHead, takes_whole=True
+            is_client=True, limits=limits or Limits(), build_head=build, build_trailers=ReplyHead, takes_whole=True, buffered=buffered
         )
-        super().__init__(connection, max_message_bytes)
+        super().__init__(connection, max_message_bytes, buffered)
         self._handlers |= {
             http2.WHOLE: self._on_whole,
             http2.HEADERS: self._on_headers,
