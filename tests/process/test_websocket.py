@@ -50,6 +50,15 @@ def test_jina_ping_takes_a_websocket_address(running: Deployment) -> None:
     assert subprocess.run(words, check=False, capture_output=True).returncode == 0
 
 
+def test_jina_ping_tells_a_port_without_websocket() -> None:
+    """That the port answers over HTTP is not enough."""
+    with Deployment(uses=Echo, protocol="http", port=0, quiet=True) as deployment:
+        words = [sys.executable, "-m", "jina", "ping", "deployment", f"ws://127.0.0.1:{deployment.port}"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "speaks no WebSocket" in done.stderr
+
+
 def test_json_from_a_foreign_client(running: Deployment) -> None:
     """As a browser would."""
     with socket_of(running) as socket:

@@ -8,9 +8,11 @@ is a success and one without is a failure.
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
 import time
+from base64 import b64encode
 
 from jina.errors import ConfigError
 from jina.options.address import Address, in_url, parse_address, reachable, unix_path
@@ -68,7 +70,7 @@ def check(target: str, address: Address, timeout_s: float, certificate: tuple[st
         _connection(path, address.host, port, timeout_s) as plain,
         _with_tls(plain, protocol, certificate) if address.tls else plain as connection,
     ):
-        (_check_grpc if protocol == "GRPC" else _check_http)(connection, target, authority, deadline)
+        _CHECKS[protocol](connection, target, authority, deadline)
 
 
 def _connection(path: str | None, host: str, port: int, timeout_s: float) -> socket.socket:
@@ -161,6 +163,28 @@ def _check_http(connection: socket.socket, target: str, authority: str, deadline
         raise NotReadyError("the dry run failed")
 
 
+def _check_websocket(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
+    """Ask for a WebSocket on `/dry_run`, which is told one status as soon as it is there."""
+    lines = f"Host: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    key = b64encode(os.urandom(16)).decode()
+    connection.sendall(f"GET /dry_run HTTP/1.1\r\n{lines}Sec-WebSocket-Key: {key}\r\n\r\n".encode())
+    answer = b""
+    while len(answer) < _MAX_ANSWER:
+        head, found, frame = answer.partition(b"\r\n\r\n")
+        if found and not head.startswith(b"HTTP/1.1 101"):
+            line = head.partition(b"\r")[0].decode("latin-1")
+            raise NotReadyError(f"this port speaks no WebSocket: it answered with {line[:80]!r}")
+        if len(frame) >= 2 and len(frame) >= 2 + (frame[1] if frame[1] < 126 else 4):  # of a longer one the beginning tells enough
+            if _first_field(frame[2 if frame[1] < 126 else 4 :]):
+                raise NotReadyError("the dry run failed")
+            return
+        chunk = _read(connection, 4096, deadline)
+        if not chunk:
+            raise NotReadyError("the connection was closed without an answer")
+        answer += chunk
+    raise NotReadyError("the answer is too long")
+
+
 def _check_grpc(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
     connection.sendall(_PREFACE + _call(_DRY_RUN if target == "flow" else _HEALTH, authority.encode()))
     message = _answer(connection, deadline)
@@ -170,6 +194,9 @@ def _check_grpc(connection: socket.socket, target: str, authority: str, deadline
             raise NotReadyError("the dry run failed")
     elif status != 1:
         raise NotReadyError("its health service does not say SERVING")
+
+
+_CHECKS = {"GRPC": _check_grpc, "HTTP": _check_http, "WEBSOCKET": _check_websocket}
 
 
 def _call(path: bytes, authority: bytes) -> bytes:

@@ -153,7 +153,9 @@ def http_failure(status: int, content: bytes, path: str) -> RpcError:
     number = _GRPC_OF_HTTP.get(status, GrpcStatus.UNKNOWN)
     error: RpcError
     if status == 404:
-        error = failure(NoEndpointError, f"no such endpoint {path}", status=number, details=detail)
+        hint = body.get("hint") if isinstance(body, dict) else None
+        text = f"no such endpoint {path}" + (f"; {hint}" if isinstance(hint, str) else "")
+        error = failure(NoEndpointError, text, status=number, details=detail)
     elif status in (503, 504):
         described = "description" in _status_in(body)
         error = failure(UnreachableError if described else RefusedError, detail if described else body, status=number, details=detail)

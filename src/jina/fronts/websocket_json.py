@@ -7,6 +7,7 @@ whose `header.status.code` is 1; the connection goes on.
 
 from __future__ import annotations
 
+import difflib
 from functools import partial
 from typing import Any
 
@@ -64,8 +65,11 @@ class JsonSpeaker:
         request_id = found.request_id or self._note.request_id or front.ids.request_id()
         info = self._info(found.endpoint)
         if info is None:
-            status = Status(Code.UNKNOWN_ENDPOINT, f"there is no endpoint {found.endpoint!r}; it has {', '.join(map(repr, front.by_path))}")
-            await self._refuse(request_id, status)
+            known = [path for path in front.by_path if not path.strip("/").startswith("_jina")]
+            near = difflib.get_close_matches(found.endpoint, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}? it has" if near else "; it has"
+            text = f"there is no endpoint {found.endpoint!r}{hint} {', '.join(map(repr, known))}"
+            await self._refuse(request_id, Status(Code.UNKNOWN_ENDPOINT, text))
             return
         call = self._call(found, info, request_id)
         reply = await front.handler(call)
