@@ -5,11 +5,12 @@ from __future__ import annotations
 import zlib
 
 from fuzz.choices import Choices, cuts
-from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError, MessageReader, compress, decompress
+from jina.wire.grpc_messages import ENCODINGS, PREFIX, Allowance, MessageError, MessageReader, compress
 
 MAX_BYTES = 1024
 WORDS = (b"\0\0\0\0\5hello", b"\1\0\0\0\x14", b"\x1f\x8b\x08\0", b"x\x9c", b"\3\0", b"\1\0\0\xff\xff")
 _LIMIT = 5_000
+_TURN = 50
 
 
 def check(data: bytes) -> None:
@@ -17,7 +18,7 @@ def check(data: bytes) -> None:
     encoding = choices.pick(ENCODINGS)
     sent = choices.rest()
     if encoding != "identity":
-        assert decompress(compress(sent, encoding), encoding, None) == sent
+        assert _unfolded(compress(sent, encoding), encoding, None) == sent
         packed = PREFIX.pack(1, len(sent)) + sent
         _compare(packed, encoding)
         _compare_with_zlib(sent, encoding)
@@ -28,18 +29,27 @@ def check(data: bytes) -> None:
 
 
 def _compare(sent: bytes, encoding: str) -> None:
-    whole, pieces = _read([sent], encoding), _read(list(cuts(sent)), encoding)
+    whole, pieces = _read([sent], encoding, None), _read(list(cuts(sent)), encoding, Allowance())
     assert whole[1] == pieces[1], (whole, pieces)
     assert whole[1] or whole == pieces
     assert sum(map(len, pieces[0])) <= len(sent) or encoding != "identity"
 
 
-def _read(pieces: list[bytes], encoding: str) -> tuple[list[bytes], str, int]:
-    reader, found = MessageReader(encoding, _LIMIT), list[bytes]()
+def _unfolded(data: bytes, encoding: str, limit: int | None) -> bytes:
+    (found,) = MessageReader(encoding, limit).feed(PREFIX.pack(1, len(data)) + data)
+    return found
+
+
+def _read(pieces: list[bytes], encoding: str, allowance: Allowance | None) -> tuple[list[bytes], str, int]:
+    """Give the messages, what was wrong, and how many bytes are left; an allowance is renewed with each piece."""
+    reader, found = MessageReader(encoding, _LIMIT, None, allowance), list[bytes]()
+    left = pieces[::-1]
     try:
-        for piece in pieces:
-            found += reader.feed(piece)
-            assert reader.n_bytes <= _LIMIT + 5
+        while left or reader.is_unfolding:
+            if allowance is not None:
+                allowance.n_bytes = _TURN
+            found += reader.feed(left.pop() if left else b"")
+            assert reader.is_unfolding or reader.n_bytes <= _LIMIT + 5
     except MessageError as error:
         return found, error.text, 0
     assert all(len(message) <= _LIMIT for message in found)
@@ -53,7 +63,7 @@ def _compare_with_zlib(data: bytes, encoding: str) -> None:
     except zlib.error:
         expected = None
     try:
-        found: bytes | None = decompress(data, encoding, _LIMIT)
+        found: bytes | None = _unfolded(data, encoding, _LIMIT)
     except MessageError:
         found = None
     assert found is None or found == expected

@@ -7,6 +7,7 @@ from base64 import b64encode
 
 from fuzz.choices import Choices, cuts
 from jina.wire import grpc_web
+from jina.wire.buffered import Buffered
 from jina.wire.grpc_messages import ENCODINGS, MessageError
 
 MAX_BYTES = 1024
@@ -32,10 +33,17 @@ def check(data: bytes) -> None:
 
 
 def _read(body: bytes, encoding: str, in_text: bool) -> list[bytes] | None:
+    buffered = Buffered()
+    steps = grpc_web.read_messages(body, in_text=in_text, encoding=encoding, max_bytes=_LIMIT, buffered=buffered)
     try:
-        return grpc_web.read_messages(body, in_text=in_text, encoding=encoding, max_bytes=_LIMIT)
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return list(end.value)
     except MessageError:
         return None
+    finally:
+        assert not buffered.n_bytes
 
 
 def _check_type(text: str) -> None:

@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 
 from jina.wire import grpc_web
+from jina.wire.buffered import Buffered
 from jina.wire.grpc_messages import MessageError, compress
 
 NEEDED: dict[str, Any] = {"in_text": False, "encoding": "identity", "max_bytes": 1000}
 FRAME = b"\0\0\0\0\3abc"
+
+
+def read(body: bytes, **options: Any) -> list[bytes]:
+    """Take all steps."""
+    steps = grpc_web.read_messages(body, buffered=options.pop("buffered", Buffered()), **options)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return list(end.value)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +76,13 @@ def test_base64_is_read_whichever_pieces_were_padded(cut: int) -> None:
     """A client encodes each of its pieces by itself."""
     body = FRAME * 3
     text = b"".join(b64encode(body[at : at + cut]) for at in range(0, len(body), cut))
-    assert grpc_web.read_messages(text, **{**NEEDED, "in_text": True}) == [b"abc"] * 3
+    assert read(text, **{**NEEDED, "in_text": True}) == [b"abc"] * 3
 
 
 def test_body_without_messages() -> None:
     """Nothing is no message, in either form."""
-    assert grpc_web.read_messages(b"", **NEEDED) == []
-    assert grpc_web.read_messages(b"", **{**NEEDED, "in_text": True}) == []
+    assert read(b"", **NEEDED) == []
+    assert read(b"", **{**NEEDED, "in_text": True}) == []
 
 
 @pytest.mark.parametrize(
@@ -90,7 +101,7 @@ def test_body_without_messages() -> None:
 def test_broken_and_large_messages_are_refused(body: bytes, options: dict[str, Any], status: int) -> None:
     """With the statuses that they have over HTTP/2."""
     with pytest.raises(MessageError) as caught:
-        grpc_web.read_messages(body, **{**NEEDED, **options})
+        read(body, **{**NEEDED, **options})
     assert caught.value.status == status
 
 
@@ -105,7 +116,7 @@ MANY: list[tuple[bytes, dict[str, Any]]] = [
 def test_request_of_too_many_pieces_is_refused(body: bytes, options: dict[str, Any]) -> None:
     """A request comes whole, so that what it unfolds to must have a bound that no single message shows."""
     with pytest.raises(MessageError) as caught:
-        grpc_web.read_messages(body, **{**NEEDED, **options})
+        read(body, **{**NEEDED, **options})
     assert caught.value.status == 8
 
 
@@ -114,21 +125,21 @@ def test_many_small_bombs_are_no_way_around_the_ratio() -> None:
     packed = compress(bytes(1 << 20), "gzip")
     body = (b"\1" + len(packed).to_bytes(4, "big") + packed) * 200
     with pytest.raises(MessageError, match="together"):
-        grpc_web.read_messages(body, in_text=False, encoding="gzip", max_bytes=None)
+        read(body, in_text=False, encoding="gzip", max_bytes=None)
 
 
 def test_large_messages_are_read_across_steps() -> None:
     """Whatever the sizes, all come, in order."""
     parts = [b"a" * 200_000, b"", b"b" * 65_531, b"c"]
     body = b"".join(b"\0" + len(part).to_bytes(4, "big") + part for part in parts)
-    assert grpc_web.read_messages(body, in_text=False, encoding="identity", max_bytes=None) == parts
+    assert read(body, in_text=False, encoding="identity", max_bytes=None) == parts
 
 
 def test_compressed_messages_are_read() -> None:
     """grpc-encoding counts for messages whose flag is set."""
     packed = compress(b"x" * 900, "gzip")
     body = b"\1" + len(packed).to_bytes(4, "big") + packed + FRAME
-    assert grpc_web.read_messages(body, **{**NEEDED, "encoding": "gzip"}) == [b"x" * 900, b"abc"]
+    assert read(body, **{**NEEDED, "encoding": "gzip"}) == [b"x" * 900, b"abc"]
 
 
 def test_trailers_are_lines_behind_a_flag() -> None:

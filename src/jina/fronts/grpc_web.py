@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from jina.codec.messages import read_request
 from jina.codec.pieces import Message
 from jina.errors import MalformedError
 from jina.fronts import grpc_methods, http_calls, http_replies
-from jina.fronts.grpc_requests import ids, send_refusal
+from jina.fronts.grpc_requests import deadline_of, ids, send_refusal
 from jina.wire import grpc_fields, grpc_web
 from jina.wire.buffered import FULL
 from jina.wire.envelope import is_request_id
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from jina.fronts.http2_connection import StreamCall
     from jina.fronts.http_exchange import Exchange
 
+Steps = Generator[None, None, list[bytes]]
 _log = logging.getLogger("jina.grpc")
 _STREAM = 1
 _WITH_HEADER = frozenset(("/jina.JinaSingleDataRequestRPC/process_single_data", "/jina.JinaSingleDocumentRequestRPC/stream_doc"))
@@ -76,12 +79,36 @@ class WebCall:
                 self._lines += b"grpc-accept-encoding: %b\r\n" % grpc_fields.ACCEPTED.encode()
             self.refuse(_STREAM, *head.fault)
             return
+        steps = self._read(request)
+        if not self._is_read(request, steps):
+            self._exchange.start(self._read_on, request, steps)
+
+    def _is_read(self, request: Request, steps: Steps) -> bool:
+        """Do a step; after the last one, go on with the messages."""
         try:
-            messages = self._read(request)
+            next(steps)
+            return False
+        except StopIteration as end:
+            messages = end.value
         except MessageError as error:
             self.refuse(_STREAM, error.status, error.text, retry_metadata(error.retry_after_s))
-            return
+            return True
         self._exchange.release(request)
+        self._answer(messages)
+        return True
+
+    async def _read_on(self, request: Request, steps: Steps) -> None:
+        deadline = deadline_of(self._head)
+        with closing(steps):
+            await asyncio.sleep(0)
+            while not self._is_read(request, steps):
+                if deadline is not None and time.monotonic() > deadline:
+                    self.refuse(_STREAM, GrpcStatus.DEADLINE_EXCEEDED, "the request was not unfolded before its deadline")
+                    return
+                await asyncio.sleep(0)
+
+    def _answer(self, messages: list[bytes]) -> None:
+        head = self._head
         unary, stream = grpc_methods.UNARY.get(head.path), grpc_methods.STREAMS.get(head.path)
         if stream is not None:
             self._exchange.start(partial(self._run, messages, partial(self._stream, stream, messages)))
@@ -104,10 +131,11 @@ class WebCall:
         if is_request_id(request_id):
             self._request_id = self._exchange.request_id = request_id
 
-    def _read(self, request: Request) -> list[bytes]:
+    def _read(self, request: Request) -> Steps:
         body, request.body = request.body, b""
         in_text, limit = grpc_web.is_text(request.head.headers["content-type"]), self.front.options.max_message_bytes
-        return grpc_web.read_messages(body, in_text=in_text, encoding=self._head.encoding, max_bytes=limit)
+        encoding, buffered = self._head.encoding, self.front.buffered
+        return grpc_web.read_messages(body, in_text=in_text, encoding=encoding, max_bytes=limit, buffered=buffered)
 
     async def _run(self, messages: list[bytes], answer: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run the call; what it raises is a bug of ours, which the caller hears of and the log shows."""

@@ -83,7 +83,7 @@ class Http2Connection(asyncio.Protocol):
         self._tasks: dict[int, Run] = {}
         self._calls: dict[int, StreamCall] = {}
         self._writable: dict[int, asyncio.Future[None]] = {}
-        self._is_flush_due = False
+        self._is_flush_due = self._is_unfold_due = False
         self._can_write = True
         self._is_leaving = self._is_closing = False
         self._last_read = 0.0
@@ -114,9 +114,24 @@ class Http2Connection(asyncio.Protocol):
                 self.flush()
                 self._is_flush_due = True
         self.flush()
+        if self.wire.unfolding:
+            self._unfold_soon()
         if time.monotonic() - now > turns.TURN_S and not self.transport.is_closing():  # else the loop may read on at once
             self.transport.pause_reading()
             self.loop.call_soon(self._read_on)
+
+    def _unfold_soon(self) -> None:
+        if not self._is_unfold_due:
+            self._is_unfold_due = True
+            self.front.turns.later(self._unfold)
+
+    def _unfold(self) -> None:
+        self._is_unfold_due = False
+        self.flush_soon()
+        for event in self.wire.unfold(time.monotonic()):
+            self._handle(event)
+        if self.wire.unfolding:
+            self._unfold_soon()
 
     def _read_on(self) -> None:
         if self._can_write and not self.transport.is_closing():

@@ -10,8 +10,8 @@ from jina.wire import grpc_fields, hpack, http2
 from jina.wire.buffered import Buffered
 from jina.wire.grpc_events import CALL_STARTED, CANCELLED, GOAWAY, HALF_CLOSED, HTTP_BEGUN, HTTP_DATA, MESSAGE, UNARY, Event
 from jina.wire.grpc_fields import Metadata, Pairs, RequestHead, retry_metadata
-from jina.wire.grpc_messages import PREFIX, MessageError, framed
-from jina.wire.grpc_side import Call, Side
+from jina.wire.grpc_messages import PREFIX, TURN_BYTES, Allowance, MessageError, framed
+from jina.wire.grpc_side import HELD, Call, Side
 from jina.wire.hpack import Field
 from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR
 from jina.wire.http2_limits import Limits
@@ -37,6 +37,8 @@ class ServerConnection(Side):
     Attributes:
         is_closed: After CLOSED.
         is_drained: `goaway()` was called, and every call that the client may still hope for has ended: close the transport.
+        unfolding: Streams with compressed messages that `receive` has not unfolded to their end, by their numbers. While there
+            are any, `unfold` goes on with them; it is for the owner to give others their turn meanwhile.
         n_streams: Calls that have not ended.
         n_buffered_bytes: What incomplete messages hold now.
     """
@@ -64,6 +66,8 @@ class ServerConnection(Side):
         super().__init__(connection, max_message_bytes, buffered)
         self._unary_paths, self._refusal_metadata, self._takes_http = unary_paths, refusal_metadata, takes_http
         self._fresh: dict[int, http2.Stream] = {}
+        self._allowance: Allowance = Allowance()
+        self.unfolding: dict[int, http2.Stream] = {}
         self._handlers |= {
             http2.HEADERS: self._on_headers,
             http2.TRAILERS: self._on_trailers,
@@ -86,8 +90,26 @@ class ServerConnection(Side):
         """After `goaway()`: do not wait for the client to say that it has heard; calls that begin from now on are refused."""
         self._http2.end_drain()
 
+    def unfold(self, now: float = 0.0) -> list[Event]:
+        """Go on with `unfolding` for about 3 ms; those whose turn does not come are the first next time."""
+        self._found = []
+        self._allowance.n_bytes = TURN_BYTES
+        for number, stream in list(self.unfolding.items()):
+            del self.unfolding[number]
+            if self._streams.get(number) is stream:
+                timeout_s = stream.head.timeout_s if stream.call.is_unary else None  # streams have their own timer
+                if timeout_s is not None and now - stream.begun_at > timeout_s:
+                    self._end(stream, stream.call, GrpcStatus.DEADLINE_EXCEEDED, "the request was not unfolded before its deadline")
+                else:
+                    self._on_data(stream, b"", False)
+            if self._allowance.n_bytes <= 0:
+                break
+        self._announce_fresh()
+        return self._found
+
     def _translate(self, events: list[Event]) -> list[Event]:
         found = self._found = []
+        self._allowance.n_bytes = TURN_BYTES
         fresh, limit = self._fresh, self._max_message_bytes
         for event in events:
             kind = event[0]
@@ -150,8 +172,9 @@ class ServerConnection(Side):
                 self._found.append((HTTP_DATA, stream.number, bytes(data), is_end))
             return
         call = self._call_of(stream)
+        was_unfolding = call.reader is not None and call.reader.is_unfolding
         try:
-            messages = self._feed(stream, call, stream.head.encoding, data) if len(data) else []
+            messages = self._feed(stream, call, stream.head.encoding, data) if len(data) or was_unfolding else []
         except MessageError as error:
             self._end(stream, call, error.status, error.text, retry_metadata(error.retry_after_s))
             return
@@ -160,7 +183,16 @@ class ServerConnection(Side):
         else:
             call.messages += messages
             self._fresh[stream.number] = stream
-        if is_end:
+        call.has_all |= is_end
+        is_unfolding = call.reader is not None and call.reader.is_unfolding
+        if is_unfolding != was_unfolding:  # what comes meanwhile waits, and so does its sender
+            self._http2.hold(stream, HELD if is_unfolding else -HELD)
+        if is_unfolding:
+            self.unfolding[stream.number] = stream
+            return
+        if was_unfolding:
+            self.unfolding.pop(stream.number, None)
+        if call.has_all:
             self._on_end(stream, call)
 
     def _on_trailers(self, event: Event) -> None:
@@ -178,6 +210,7 @@ class ServerConnection(Side):
         """End a call that the peer got wrong; its handler, if there is one, hears that nobody waits."""
         call.is_done = True
         self._fresh.pop(stream.number, None)
+        self.unfolding.pop(stream.number, None)
         self.refuse(stream.number, status, text, metadata)
         if call.is_announced:
             self._found.append((CANCELLED, stream.number, INTERNAL_ERROR))
@@ -204,6 +237,7 @@ class ServerConnection(Side):
 
     def _on_reset(self, event: Event) -> None:
         _, stream, code, _, _ = event
+        self.unfolding.pop(stream.number, None)
         if self._fresh.pop(stream.number, None) is not None and stream.call is None:
             return
         call = stream.call

@@ -9,23 +9,28 @@ from jina.codec.pieces import Bytes, Message
 from jina.wire import http2
 from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.grpc_events import CLOSED, PING_ACK, WRITABLE, Event
-from jina.wire.grpc_messages import MessageError, MessageReader, framed
+from jina.wire.grpc_messages import Allowance, MessageError, MessageReader, framed
 from jina.wire.status import GRPC_STATUS
 
-_HELD: Final = 1 << 40
+HELD: Final = 1 << 40
 
 
 class Call:
-    """What a stream that is more than one read of a unary request needs."""
+    """What a stream that is more than one read of a unary request needs.
+
+    Attributes:
+        has_all: The peer has sent its last byte.
+        is_ended: And all of its messages are read.
+    """
 
     __slots__ = (
-        *("encoding", "is_announced", "is_done", "is_ended", "is_manual", "is_unary"),
+        *("encoding", "has_all", "is_announced", "is_done", "is_ended", "is_manual", "is_unary"),
         *("messages", "n_messages", "n_seen", "reader", "seen_at"),
     )
 
     def __init__(self, *, is_unary: bool) -> None:
         self.is_unary = is_unary
-        self.is_announced = self.is_ended = self.is_manual = self.is_done = False
+        self.has_all = self.is_announced = self.is_ended = self.is_manual = self.is_done = False
         self.reader: MessageReader | None = None
         self.messages: list[bytes] = []
         self.n_messages, self.n_seen, self.seen_at = 0, 0, 0.0
@@ -41,6 +46,7 @@ class Side:
 
     def __init__(self, connection: http2.Connection, max_message_bytes: int | None, buffered: Buffered | None = None) -> None:
         self._buffered = buffered
+        self._allowance: Allowance | None = None  # a client waits for its replies: they are unfolded at once
         self._http2, self._streams, self._max_message_bytes = connection, connection.streams, max_message_bytes
         self._found: list[Event] = []
         self._handlers: dict[int, Callable[[Event], None]] = {
@@ -106,14 +112,14 @@ class Side:
     def pause(self, stream: int) -> None:
         """Open the stream's window no further until `resume`. Once a call."""
         found = self._streams.get(stream)
-        if found is not None and found.held < _HELD:
-            self._http2.hold(found, _HELD)
+        if found is not None and found.held < HELD:
+            self._http2.hold(found, HELD)
 
     def resume(self, stream: int) -> None:
         """End `pause`."""
         found = self._streams.get(stream)
-        if found is not None and found.held >= _HELD:
-            self._http2.hold(found, -_HELD)
+        if found is not None and found.held >= HELD:
+            self._http2.hold(found, -HELD)
 
     def count(self, stream: int, n_bytes: int) -> bool:
         """Count a message that is held for a call, until `uncount` or the call's end; False if that is too much."""
@@ -152,7 +158,7 @@ class Side:
     def _feed(self, stream: http2.Stream, call: Call, encoding: str, data: Any) -> list[bytes]:
         """Give the messages that are complete now; raises MessageError."""
         if call.reader is None:
-            call.reader = MessageReader(encoding, self._max_message_bytes, self._buffered)
+            call.reader = MessageReader(encoding, self._max_message_bytes, self._buffered, self._allowance)
         before = call.reader.n_bytes
         messages = call.reader.feed(data)
         call.n_messages += len(messages)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Final
 
+from jina.codec.pieces import Bytes
 from jina.wire import grpc_fields
+from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.grpc_fields import Metadata, RequestHead
-from jina.wire.grpc_messages import MAX_RATIO, PREFIX, MessageError, MessageReader
-from jina.wire.status import GrpcStatus
+from jina.wire.grpc_messages import MAX_RATIO, PREFIX, TURN_BYTES, Allowance, MessageError, MessageReader
+from jina.wire.status import GRPC_STATUS, GrpcStatus
 
 _TRAILERS: Final = 0x80
 _TYPE: Final = re.compile(r"application/grpc-web(-text)?(\+[\w.-]+)?\s*(;.*)?", re.IGNORECASE | re.ASCII).fullmatch
@@ -55,24 +57,43 @@ def request_head(path: str, headers: Mapping[str, str], request_id: str) -> Requ
     return RequestHead(fields, values)
 
 
-def read_messages(body: bytes, *, in_text: bool, encoding: str, max_bytes: int | None) -> list[bytes]:
-    """Give the messages of a whole request; all together they may be as large as one.
+def read_messages(
+    body: bytes, *, in_text: bool, encoding: str, max_bytes: int | None, buffered: Buffered
+) -> Generator[None, None, list[bytes]]:
+    """Read the messages of a whole request; all together they may be as large as one.
+
+    Where they are compressed, each `next` is a step of about 3 ms, and what was unfolded counts until the last, which gives them.
 
     Raises:
-        MessageError: One is broken, or they are too large or too many.
+        MessageError: One is broken, or they are too large or too many, or there is no room for them.
     """
     data = memoryview(_from_text(body) if in_text else body)
     allowed = max(len(data) * MAX_RATIO, 1 << 20)
     allowed = allowed if max_bytes is None else min(allowed, max_bytes)
-    reader, messages, total = MessageReader(encoding, max_bytes), list[bytes](), 0
-    for at in range(0, len(data), _STEP):  # so that a body of very many messages is found out early
-        found = reader.feed(data[at : at + _STEP])
-        messages += found
-        total += sum(map(len, found))
-        if total > allowed:
-            raise MessageError(GrpcStatus.RESOURCE_EXHAUSTED, f"the request's messages have more than {allowed} bytes together")
-        if len(messages) > _MAX_MESSAGES:
-            raise MessageError(GrpcStatus.RESOURCE_EXHAUSTED, f"the request has more than {_MAX_MESSAGES} messages")
+    allowance = Allowance()
+    reader, messages, total, n_counted = MessageReader(encoding, max_bytes, buffered, allowance), list[bytes](), 0, 0
+    try:
+        for at in range(0, len(data), _STEP):  # so that a body of very many messages is found out early
+            piece: Bytes = data[at : at + _STEP]
+            while True:
+                found = reader.feed(piece)
+                messages += found
+                total += sum(map(len, found))
+                if total > allowed:
+                    raise MessageError(GrpcStatus.RESOURCE_EXHAUSTED, f"the request's messages have more than {allowed} bytes together")
+                if len(messages) > _MAX_MESSAGES:
+                    raise MessageError(GrpcStatus.RESOURCE_EXHAUSTED, f"the request has more than {_MAX_MESSAGES} messages")
+                if not reader.is_unfolding:
+                    break
+                n_held = total + reader.n_bytes
+                if n_held > max(n_counted, SMALL):
+                    if not buffered.take(n_held - n_counted):
+                        raise MessageError(GRPC_STATUS[FULL.code], FULL.description, FULL.retry_after_s)
+                    n_counted = n_held
+                yield
+                allowance.n_bytes, piece = TURN_BYTES, b""
+    finally:
+        buffered.give_back(n_counted)
     if reader.n_bytes:
         raise MessageError(GrpcStatus.INTERNAL, "the request ends within a message")
     return messages
