@@ -245,3 +245,34 @@ async def test_empty_messages_that_wait_are_counted(path: str) -> None:
     peer.flush()
     await until(lambda: ended(peer, stream) is not None)
     assert ((ended(peer, stream) or ())[2], buffered.n_bytes) == (8, 0)
+
+
+async def test_a_whole_message_whose_call_does_not_end_counts_and_is_given_up() -> None:
+    """A method of one message waits for the end of the request: what it holds meanwhile is held, and not for ever."""
+    size = 100 * KIB
+    service = Service(3 * size, Slow(10))
+    peer, connection = service.peer()
+    streams = [peer.wire.start(grpc.request_block(_UNARY, "x")) for _ in range(3)]
+    for stream in streams:
+        peer.wire.send_message(stream, message(size))
+    peer.flush()
+    await until(lambda: ended(peer, streams[2]) is not None)
+    refused = ended(peer, streams[2])
+    assert refused is not None
+    assert refused[2] == 8
+    assert 2 * size <= service.buffered.n_bytes <= 3 * size
+    peer.wire.half_close(streams[0])
+    peer.flush()
+    await until(lambda: connection._tasks != {})
+    now = asyncio.get_running_loop().time()
+    connection.tick(now)
+    connection.tick(now + 61)
+    await until(lambda: ended(peer, streams[1]) is not None)
+    service.handler.may_answer.set()
+    await until(lambda: ended(peer, streams[0]) is not None)
+    answered = ended(peer, streams[0])
+    assert answered is not None
+    assert answered[2] == 0
+    await until(lambda: not service.buffered.n_bytes)
+    peer.transport.close()
+    await until(lambda: not service.front.connections)

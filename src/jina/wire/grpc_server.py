@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jina.codec.pieces import Message
 from jina.wire import grpc_fields, hpack, http2
-from jina.wire.buffered import Buffered
+from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.grpc_events import CALL_STARTED, CANCELLED, GOAWAY, HALF_CLOSED, HTTP_BEGUN, HTTP_DATA, MESSAGE, UNARY, Event
 from jina.wire.grpc_fields import Metadata, Pairs, RequestHead, retry_metadata
 from jina.wire.grpc_messages import PREFIX, TURN_BYTES, Allowance, MessageError, framed
@@ -15,7 +15,7 @@ from jina.wire.grpc_side import HELD, Call, Side
 from jina.wire.hpack import Field
 from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR
 from jina.wire.http2_limits import Limits
-from jina.wire.status import GrpcStatus
+from jina.wire.status import GRPC_STATUS, GrpcStatus
 
 _REPLY: Final = grpc_fields.reply_block()
 _OK: Final = grpc_fields.trailers_block(0)
@@ -219,12 +219,16 @@ class ServerConnection(Side):
         for number, stream in list(self._fresh.items()):
             call = self._call_of(stream)
             if call.is_ended and call.n_messages == 1:
-                self._found.append((UNARY, number, stream.head, call.messages[0]))
-                call.messages = []
+                (message,), call.messages = call.messages, []
+                if call.is_counted:
+                    self._http2.uncount(stream, len(message))
+                self._found.append((UNARY, number, stream.head, message))
             elif call.is_unary:
                 if call.is_ended or call.n_messages > 1:
                     text = f"method {stream.head.path!r} takes exactly one message, got {call.n_messages}"
                     self._end(stream, call, GrpcStatus.UNIMPLEMENTED, text)
+                elif call.messages and not call.is_counted:  # it is whole, but its caller does not say that nothing follows
+                    self._count_waiting(stream, call)
                 continue
             else:
                 self._found.append((CALL_STARTED, number, stream.head))
@@ -234,6 +238,12 @@ class ServerConnection(Side):
                     self._found.append((HALF_CLOSED, number))
             call.is_announced = True
         self._fresh.clear()
+
+    def _count_waiting(self, stream: http2.Stream, call: Call) -> None:
+        call.is_counted = len(call.messages[0]) > SMALL
+        if call.is_counted and not self._http2.count(stream, len(call.messages[0])):
+            call.is_counted, call.messages = False, []
+            self._end(stream, call, GRPC_STATUS[FULL.code], FULL.description, retry_metadata(FULL.retry_after_s))
 
     def _on_reset(self, event: Event) -> None:
         _, stream, code, _, _ = event

@@ -21,16 +21,17 @@ class Call:
     Attributes:
         has_all: The peer has sent its last byte.
         is_ended: And all of its messages are read.
+        is_counted: The message that waits for its call's end is counted as held.
     """
 
     __slots__ = (
-        *("encoding", "has_all", "is_announced", "is_done", "is_ended", "is_manual", "is_unary"),
+        *("encoding", "has_all", "is_announced", "is_counted", "is_done", "is_ended", "is_manual", "is_unary"),
         *("messages", "n_messages", "n_seen", "reader", "seen_at"),
     )
 
     def __init__(self, *, is_unary: bool) -> None:
         self.is_unary = is_unary
-        self.has_all = self.is_announced = self.is_ended = self.is_manual = self.is_done = False
+        self.has_all = self.is_announced = self.is_counted = self.is_ended = self.is_manual = self.is_done = False
         self.reader: MessageReader | None = None
         self.messages: list[bytes] = []
         self.n_messages, self.n_seen, self.seen_at = 0, 0, 0.0
@@ -38,7 +39,9 @@ class Call:
 
 
 def _n_held(call: Call | None) -> int:
-    return 0 if call is None or call.reader is None else call.reader.n_bytes
+    if call is None:
+        return 0
+    return (0 if call.reader is None else call.reader.n_bytes) + sum(map(len, call.messages))
 
 
 class Side:
