@@ -87,14 +87,14 @@ def serve_with(python: str, log: Path, *, script: str = "serve.py", grace_s: flo
                 process.wait(15)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service run by us."""
+    """The service run by us; no longer than its file's tests, for others look at what processes are left."""
     pytest.importorskip("docarray")
     yield from serve_with(sys.executable, tmp_path_factory.mktemp("ours") / "log")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def theirs(peer_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The same service run by Jina 3."""
     yield from serve_with(peer_python, tmp_path_factory.mktemp("theirs") / "log", grace_s=0.1)  # closing often hangs there

@@ -35,7 +35,7 @@ def _reason(name: str) -> str | None:
     return DIFFERENT.get(name) or DIFFERENT.get(name.partition(": ")[2])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def outcomes(peer_python: str, ours: Service, theirs: Service) -> tuple[dict[str, Any], dict[str, Any]]:
     """What each case gave: with us, with Jina 3."""
     with ThreadPoolExecutor() as pool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2, json_format
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -546,6 +547,20 @@ def test_damaged_messages_are_taken_and_refused_where_protobuf_does(name: str, d
         return
     if name.startswith("jina."):  # protobuf (upb) takes a map entry that holds an unknown field for an unknown field itself
         assert ours.SerializeToString() == bytes_of(expected)
+
+
+@pytest.mark.parametrize("tag", [0x0A, 0x52, 0x12])
+@pytest.mark.parametrize("size", [b"\0", b"\x80" * 4 + b"\0", b"\x80" * 5 + b"\0", b"\x80" * 9 + b"\x02"])
+def test_sizes_in_too_many_bytes_are_refused_as_protobuf_does(tag: int, size: bytes) -> None:
+    """Five at most, of known fields and unknown ones."""
+    raw = bytes([tag]) + size
+    if len(size) > 5:
+        with pytest.raises(DecodeError):
+            real("jina.RouteProto").FromString(raw)
+        with pytest.raises(MalformedError):
+            message_class("jina.RouteProto").FromString(raw)
+    else:
+        assert message_class("jina.RouteProto").FromString(raw).SerializeToString() == bytes_of(real("jina.RouteProto").FromString(raw))
 
 
 def test_stubs_work_on_grpcios_channels() -> None:

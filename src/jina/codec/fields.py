@@ -14,6 +14,8 @@ from jina.codec.varint import read_varint, varint
 from jina.errors import MalformedError
 
 MAX_GROUP_DEPTH: Final = 100
+_MAX_SIZE_BYTES: Final = 5
+"""Of the number that says how long a value is: protobuf takes no more, even where they say little."""
 
 
 def read_tag(data: bytes, pos: int) -> tuple[int, int]:
@@ -28,8 +30,10 @@ def skip_value(data: bytes, pos: int, end: int, tag: int, depth: int = 0) -> int
     """The position behind the value at `pos` that `tag` announced; groups are skipped whole."""
     kind = tag & 7
     if kind == 2:
-        size, pos = read_varint(data, pos)
-        pos += size
+        size, start = read_varint(data, pos)
+        if start - pos > _MAX_SIZE_BYTES:
+            raise MalformedError(f"malformed protobuf: the size at byte {pos} has more than {_MAX_SIZE_BYTES} bytes")
+        pos = start + size
     elif kind == 0:
         _, pos = read_varint(data, pos)
     elif kind == 1:
