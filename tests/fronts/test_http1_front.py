@@ -7,14 +7,17 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply
 from jina.fronts.front import Front, FrontOptions
+from jina.fronts.http1_connection import Http1Connection
 from jina.fronts.http_stream import EventStream
 from jina.runtime.guards import make_guard
 from jina.transport.memory import join
+from jina.wire.http_requests import Head, Request
 from tests.fronts.http2_peer import Client as Http2Client
 
 pytestmark = pytest.mark.anyio
@@ -377,3 +380,27 @@ async def test_a_target_with_a_fragment_is_400_on_both_versions() -> None:
     client = Http2Client()
     join(client, Front(Handler(), INFOS, protocols=["http"]).make_protocol())
     assert (await client.ask("GET", "/#x"))[0][":status"] == "400"
+
+
+async def test_what_fails_within_its_answer_writes_no_second_one() -> None:
+    """Whatever made the answer: once its head has left, the connection ends instead."""
+    front = Front(Handler(), INFOS, protocols=["http"])
+    connection = Http1Connection(front)
+    transport = Mock(spec=asyncio.Transport)
+    transport.get_extra_info.return_value = None
+    connection.connection_made(transport)
+    exchange = connection._exchange
+    head = Head(((b"host", b"x"),))
+
+    async def broken() -> None:
+        exchange.begin(200, b"content-type: text/plain\r\n")
+        raise ZeroDivisionError("a bug")
+
+    exchange.request = Request(b"GET", b"/", head, True, False)
+    exchange.start(broken)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    written = b"".join(call.args[0] for call in transport.write.call_args_list)
+    assert written.count(b"HTTP/1.1 ") == 1
+    transport.abort.assert_called_once()
+    connection.connection_lost(None)

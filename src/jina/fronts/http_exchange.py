@@ -81,14 +81,17 @@ class Exchange:
         is_gone: Its caller has left.
     """
 
-    __slots__ = ("_front", "_is_in_run", "_loop", "_next", "_responder", "_run", "_stream", "is_gone", "request", "request_id")
+    __slots__ = (
+        *("_front", "_has_begun", "_is_in_run", "_loop", "_next", "_responder", "_run", "_stream"),
+        *("is_gone", "request", "request_id"),
+    )
 
     def __init__(self, front: Front, responder: Responder, loop: asyncio.AbstractEventLoop) -> None:
         """Answer requests as `front` does, through `responder`."""
         self._front, self._responder, self._loop = front, responder, loop
         self.request: Request | None = None
         self.request_id = ""
-        self.is_gone = self._is_in_run = False
+        self.is_gone = self._has_begun = self._is_in_run = False
         self._run: Run | None = None
         self._next: Callable[[], Awaitable[None]] | None = None
         self._stream: EventStream | None = None
@@ -175,6 +178,7 @@ class Exchange:
         if self._front.options.cors:
             lines += http_replies.cors_lines(self.request.head)
         fixed = b"date: %b\r\nx-request-id: %b\r\n" % (self._front.date, self.request_id.encode())
+        self._has_begun = True
         self._responder.begin(self, status, fixed + lines)
 
     def write(self, data: bytes) -> None:
@@ -214,7 +218,7 @@ class Exchange:
                 self._responder.abort()
         except Exception:
             _log.exception("a handler raised instead of answering")
-            if self._stream is not None:
+            if self._has_begun:
                 self._responder.abort()
             else:
                 self.answer(500, http_replies.detail_body("Internal Server Error"))
@@ -313,7 +317,7 @@ class Exchange:
 
     def _finish(self) -> None:
         request, self.request, self.request_id = self.request, None, ""
-        self._stream = None
+        self._stream, self._has_begun = None, False
         assert request is not None
         if request.n_counted:
             self.release(request)
