@@ -22,8 +22,8 @@ def test_kept_inputs_break_no_promise(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", target_names())
-def test_time_and_memory_are_bounded_by_size(name: str) -> None:
-    """A seed as often as fits 64 KiB takes less than a second, and holds no more than a small multiple of itself."""
+def test_memory_is_bounded_by_size(name: str) -> None:
+    """A seed as often as fits 64 KiB holds no more than a small multiple of itself."""
     target = load(name)
 
     with warnings.catch_warnings():

@@ -59,12 +59,18 @@ class OnLoop(Making):
         if work.room is not None:
             work.room.set()
 
+    def _is_too_late(self, work: Work) -> bool:
+        """Whether a call's time was up before it began; then it is answered so."""
+        if work.call.deadline is None or work.call.deadline > time.monotonic():
+            return False
+        self._fail(work, too_late(work.call))
+        self._let_leave_soon()
+        return True
+
     async def _answer_async(self, work: Work) -> None:
         call, endpoint = work.call, work.endpoint
         assert endpoint is not None
-        if call.deadline is not None and call.deadline <= time.monotonic():
-            self._fail(work, too_late(work.call))
-            self._let_leave_soon()
+        if self._is_too_late(work):
             return
         gone_flag.set(work)
         slot = self._begin(work)
@@ -85,9 +91,7 @@ class OnLoop(Making):
     async def _stream_async(self, work: Work) -> None:
         call, endpoint = work.call, work.endpoint
         assert endpoint is not None
-        if call.deadline is not None and call.deadline <= time.monotonic():
-            self._fail(work, too_late(work.call))
-            self._let_leave_soon()
+        if self._is_too_late(work):
             return
         gone_flag.set(work)
         work.room = asyncio.Event()
