@@ -262,6 +262,14 @@ def test_configuration_can_be_written_and_read(tmp_path: Path) -> None:
     assert "/x" in again.requests
 
 
+def test_class_reads_its_own_configuration_though_another_of_its_name_came_later() -> None:
+    """The class that is asked is meant where its name stands, not whichever was defined last."""
+    other = type("Echo", (Executor,), {})
+
+    assert type(Echo.load_config("!Echo {}")) is Echo
+    assert type(other.load_config("!Echo {}")) is other
+
+
 def test_batching_is_stored_whatever_the_order_of_decorators() -> None:
     """Under the method's name; a subclass's counts before its base's, and configuration is laid over it."""
 

@@ -22,7 +22,7 @@ from jina import hints
 from jina.caller import caller_gone, gone_flag, gone_scope
 from jina.endpoint import Endpoint
 from jina.enums import BetterEnum
-from jina.errors import BadConfigSource, NotSupportedError
+from jina.errors import NotSupportedError
 from jina.executor_bindings import DRY_RUN, Pending, batching_of, collect, endpoints_of
 from jina.executor_decorators import DEFAULT_ENDPOINT, Binding, WriteLock, dynamic_batching, monitor, requests, write
 from jina.executor_setup import ADDED, check_init, create_executor, recorded, set_up
@@ -208,9 +208,7 @@ class BaseExecutor:
         """Make an executor of a YAML file or text, a dict, a class name, a stream; see `jina.yaml.load_executor`."""
         from jina.yaml import load_executor
 
-        executor = load_executor(source, **kwargs)
-        if not isinstance(executor, cls):
-            raise BadConfigSource(f"{source!r} makes a {type(executor).__name__!r}, which is not a {cls.__name__!r}")
+        executor: Self = load_executor(source, base=cls, **kwargs)
         return executor
 
     def save_config(self, filename: str | None = None) -> bool:

@@ -43,8 +43,11 @@ class ExecutorSource:
     config: dict[str, Any] = field(default_factory=dict)
     path: str | None = None
 
-    def load(self) -> type:
+    def load(self, asked: type | None = None) -> type:
         """Import what must be imported and give the class.
+
+        Args:
+            asked: The class whose configuration this should be. A name without a module means it, before any other class of that name.
 
         Raises:
             BadConfigSource: There is no Executor of that name. What the user's modules raise passes through.
@@ -55,6 +58,8 @@ class ExecutorSource:
         from jina.executor import Executor
 
         modules = import_all(self.py_modules, self.search_paths)
+        if asked is not None and asked.__name__ == self.name and not self.module:
+            return asked
         if self.module:
             modules = [*import_all((self.module,), self.search_paths), *modules]
         if self.name in _BASES:
@@ -148,7 +153,7 @@ def load_executor(source: Any, *, base: type | None = None, runtime_args: Mappin
 
     Args:
         source: As for `read_uses`.
-        base: The class that was asked; a subclass of Executor loads only itself and what is below it.
+        base: The class that was asked: it loads only itself and what is below it.
         runtime_args: Values for `self.runtime_args`.
         **options: As for `read_uses`.
 
@@ -160,7 +165,7 @@ def load_executor(source: Any, *, base: type | None = None, runtime_args: Mappin
     for name in ("needs", "include_gateway", "noblock_on_start"):
         options.pop(name, None)
     read = read_uses(source, **options)
-    cls = read.load()
+    cls = read.load(base)
     if base is not None and not issubclass(cls, base):
         raise BadConfigSource(f"{read.path or 'the configuration'} describes {cls.__name__!r}, which is not a {base.__name__!r}")
     executor = create_executor(cls, runtime_args=dict(runtime_args or {}), **read.config)
