@@ -285,6 +285,33 @@ ODD_BLOCKS = [
 ]
 
 
+WINDOW_LEFT = frames.MAX_WINDOW - frames.DEFAULT_WINDOW
+
+
+@pytest.mark.parametrize("cut", [1, 9, 50])
+@pytest.mark.parametrize("by", [5, 0, 1000, WINDOW_LEFT, WINDOW_LEFT + 1, 1 << 31, (1 << 31) + 5])
+@pytest.mark.parametrize("flags", [0, frames.END_STREAM])
+def test_window_that_is_opened_before_a_request_counts_the_same_however_it_is_cut(cut: int, by: int, flags: int) -> None:
+    """As grpcio sends it: HEADERS, WINDOW_UPDATE, DATA, and another WINDOW_UPDATE."""
+
+    def session(cut: int) -> tuple[list[tuple[object, ...]], bytes, int]:
+        server = grpc.ServerConnection(unary_paths=frozenset(("/a.B/C",)))
+        client = grpc.ClientConnection(limits=Limits(stream_window_bytes=frames.DEFAULT_WINDOW))
+        server.receive(client.take_output())
+        server.take_output()
+        heard = []
+        for number in (1, 3, 5, 7):
+            update = frames.frame(frames.WINDOW_UPDATE, flags, number, by.to_bytes(4))
+            asked = frames.frame(frames.DATA, frames.END_STREAM, number, b"\0\0\0\0\4abcd") + frames.window_update(0, 200)
+            heard += in_pieces(server, frames.headers(number, BLOCK, 0, 16384) + update + asked, cut)
+            server.reply(number, bytes(70_000))
+        return plain(heard), server.take_output(), server.n_streams
+
+    events, sent, n_left = session(1 << 30)
+    assert (events, sent, n_left) == session(cut)
+    assert [event[0] for event in events] == [grpc.UNARY] * 4 * (0 < by & 0x7FFFFFFF <= WINDOW_LEFT)
+
+
 @pytest.mark.parametrize("cut", [1, 9, 50])
 @pytest.mark.parametrize("block", ODD_BLOCKS, ids=["get", "text", "length", "gzip", "unknown coding", "plain"])
 @pytest.mark.parametrize("body", [b"\0\0\0\0\4abcd", b"\0\0\0\0\3abcd", b"\0\0\0\0\5abcd", b"\1\0\0\0\4abcd", b"\0\0\0", b""])

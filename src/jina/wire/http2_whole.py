@@ -13,6 +13,8 @@ from jina.wire.http2_stream import WHOLE, Stream
 
 _AFTER_REQUEST = NEXT[OPEN][RECEIVE_END]
 _LAST_HEADERS = frames.END_STREAM | frames.END_HEADERS
+_UPDATE = 4 << 8 | frames.WINDOW_UPDATE
+_UPDATE_BYTES = 4 + frames.HEADER_BYTES
 
 
 class Whole(Content):
@@ -21,7 +23,7 @@ class Whole(Content):
     def _read_whole(self, data: bytes, number: int, start: int, stop: int) -> int:
         """Take what begins with a header block known from before, `data[start:stop]`, and ends within `data`.
 
-        A server takes HEADERS and one DATA frame that ends the stream, a client HEADERS, one DATA frame and trailers.
+        A server takes HEADERS, maybe WINDOW_UPDATE, and one DATA frame that ends the stream, a client HEADERS, one DATA frame and trailers.
 
         Returns:
             Where the next frame begins; 0 if the frames must be taken one by one.
@@ -30,6 +32,13 @@ class Whole(Content):
         if body > end:
             return 0
         length, flags, number_of_data = frames.HEADER.unpack_from(data, stop)
+        opened_by = 0
+        if length == _UPDATE and number_of_data == number and body + _UPDATE_BYTES <= end and not self._is_client:
+            opened_by = frames.WORD.unpack_from(data, body)[0]  # grpcio opens each stream's window before it sends
+            if not opened_by or opened_by + self._peer_window > frames.MAX_WINDOW:
+                return 0
+            body += _UPDATE_BYTES
+            length, flags, number_of_data = frames.HEADER.unpack_from(data, body - frames.HEADER_BYTES)
         kind = length & 0xFF
         size: int = length >> 8
         body_end = body + size
@@ -48,10 +57,10 @@ class Whole(Content):
         if len(self.streams) >= limits.max_streams:
             return 0
         self._last_peer, self._unread = number, unread
-        stream = self.streams[number] = Stream(number, self._peer_window)
+        stream = self.streams[number] = Stream(number, self._peer_window + opened_by)
         stream.head, stream.unread, stream.begun_at = head, size, self._now
         stream.state = _AFTER_REQUEST
-        self._n_earned += EARNS
+        self._n_earned += EARNS - 1 if opened_by else EARNS
         self._events.append((WHOLE, stream, data, body, body_end, None))
         return body_end
 
