@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from jina.cli import main
@@ -163,3 +166,93 @@ def test_a_grpc_port_is_recognised_behind_http(capsys: pytest.CaptureFixture[str
         thread.join()
 
     assert "this is a gRPC port" in capsys.readouterr().err
+
+
+@contextmanager
+def tls_server(folder: Path) -> Iterator[str]:
+    """Takes TLS and ends the connections of whoever does not speak it, as most servers do."""
+    issued = trustme.CA().issue_cert("localhost")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "cert.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                context.wrap_socket(connection, server_side=True).close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("", "grpcs"), ("grpc://", "grpcs"), ("http://", "https"), ("ws://", "wss")])
+def test_a_tls_port_that_is_asked_without_tls_is_named(
+    scheme: str, secure: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The likeliest cause stands there, with the place that was asked and what to write."""
+    with tls_server(tmp_path) as host:
+        assert main(["ping", "executor", f"{scheme}{host}"]) == 1
+    assert f"{host} is not ready: this port speaks TLS; write {secure}:// in front of the address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scheme", ["grpcs", "https", "wss"])
+def test_a_port_without_tls_that_is_asked_with_it_is_named(scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The other way round: OpenSSL's words alone tell a user nothing."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert main(["ping", "executor", f"{scheme}://{host}"]) == 1
+        thread.join()
+    found = capsys.readouterr().err
+    assert f"{host} is not ready: it does not speak TLS" in found
+    assert f"{scheme}://" in found
+
+
+def test_a_port_that_closes_when_it_hears_tls_is_asked_about(capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that knows no TLS often just closes."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def close() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+
+        thread = threading.Thread(target=close)
+        thread.start()
+        assert main(["ping", "executor", f"grpcs://127.0.0.1:{listener.getsockname()[1]}"]) == 1
+        thread.join()
+    assert "leave out the s of the scheme" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["127.0.0.1"], ["http://127.0.0.1"], ["https://[::1]"]])
+def test_the_port_that_was_tried_is_shown_also_where_none_was_written(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing port is the commonest cause of a refused connection."""
+
+    def refuse(address: tuple[str, int], timeout: float) -> socket.socket:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    assert main(["ping", "executor", *words]) == 1
+    host = words[0].rpartition("/")[2]
+    assert f"{host}:{443 if words[0].startswith('https') else 80} is not ready: " in capsys.readouterr().err

@@ -30,6 +30,10 @@ class NotReadyError(Exception):
     """The service answered, but not that it is ready."""
 
 
+class _StrangeError(NotReadyError):
+    """What came, or that nothing did, fits a port that speaks something else: perhaps TLS."""
+
+
 def ping(words: list[str]) -> int:
     """Exit code 0 if enough attempts found the service ready, else 1."""
     given = _parse(words)
@@ -61,21 +65,50 @@ def check(target: str, address: Address, timeout_s: float, certificate: tuple[st
         OSError: It cannot be reached, or did not answer in time.
         NotReadyError: It answered something else.
     """
-    protocol = address.protocol or "GRPC"
-    port = address.port if address.port is not None else (443 if address.tls else 80)
     deadline = time.monotonic() + timeout_s
+    authority = _place(address) if unix_path(address.host) is None else "localhost"
+    try:
+        with (
+            _connection(address, timeout_s) as plain,
+            _with_tls(plain, address, certificate) if address.tls else plain as connection,
+        ):
+            _CHECKS[_protocol(address)](connection, target, authority, deadline)
+    except (_StrangeError, OSError) as error:
+        words = _about_tls(address, error, deadline - time.monotonic())
+        if not words:
+            raise
+        raise NotReadyError(words) from error
+
+
+def _about_tls(address: Address, error: Exception, left_s: float) -> str:
+    """Say what TLS has to do with a failure; empty if nothing is known of that."""
+    if address.tls:
+        from jina.transport.tls import explain
+
+        return explain(error)
+    if not isinstance(error, _StrangeError | ConnectionResetError | BrokenPipeError) or not _speaks_tls(address, left_s):
+        return ""
+    secure = {"GRPC": "grpcs", "HTTP": "https", "WEBSOCKET": "wss"}[_protocol(address)]
+    return f"this port speaks TLS; write {secure}:// in front of the address"
+
+
+def _protocol(address: Address) -> str:
+    return address.protocol or "GRPC"
+
+
+def _port(address: Address) -> int:
+    return address.port if address.port is not None else (443 if address.tls else 80)
+
+
+def _place(address: Address) -> str:
+    """What is asked, as people read it: host and port, or the Unix socket."""
+    return f"{in_url(address.host)}:{_port(address)}" if unix_path(address.host) is None else address.host
+
+
+def _connection(address: Address, timeout_s: float) -> socket.socket:
     path = unix_path(address.host)
-    authority = f"{in_url(address.host)}:{port}" if path is None else "localhost"
-    with (
-        _connection(path, address.host, port, timeout_s) as plain,
-        _with_tls(plain, protocol, certificate) if address.tls else plain as connection,
-    ):
-        _CHECKS[protocol](connection, target, authority, deadline)
-
-
-def _connection(path: str | None, host: str, port: int, timeout_s: float) -> socket.socket:
     if path is None:
-        return socket.create_connection((reachable(host), port), timeout=timeout_s)
+        return socket.create_connection((reachable(address.host), _port(address)), timeout=timeout_s)
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout_s)
     try:
@@ -119,21 +152,34 @@ def _attempt(given: argparse.Namespace, address: Address, attempt: int) -> bool:
         check(given.target, address, given.timeout / 1000, (given.ssl_certfile, given.ssl_keyfile))
     except (OSError, NotReadyError) as error:
         reason = str(error) or type(error).__name__
-        print(f"attempt {attempt + 1}: not ready: {reason}", file=sys.stderr)
+        print(f"attempt {attempt + 1}: {_place(address)} is not ready: {reason}", file=sys.stderr)
         return False
     print(f"attempt {attempt + 1}: ready in {(time.perf_counter() - began) * 1000:.1f} ms")
     return True
 
 
-def _with_tls(plain: socket.socket, protocol: str, certificate: tuple[str | None, str | None]) -> socket.socket:
+def _with_tls(plain: socket.socket, address: Address, certificate: tuple[str | None, str | None] = (None, None)) -> socket.socket:
     """TLS without a look at the certificate: probes ask 127.0.0.1, which no certificate names, and nothing secret is sent."""
     import ssl
 
     context = ssl._create_unverified_context()
-    context.set_alpn_protocols(["h2" if protocol == "GRPC" else "http/1.1"])
+    context.set_alpn_protocols(["h2" if _protocol(address) == "GRPC" else "http/1.1"])
     if certificate[0]:
         context.load_cert_chain(certificate[0], certificate[1])
-    return context.wrap_socket(plain)
+    try:
+        return context.wrap_socket(plain)
+    except (ssl.SSLEOFError, ConnectionResetError, TimeoutError) as error:
+        raise NotReadyError(
+            f"it gave no answer to TLS; does this port speak it? If not, leave out the s of the scheme ({error})"
+        ) from error
+
+
+def _speaks_tls(address: Address, timeout_s: float) -> bool:
+    try:
+        with _connection(address, max(timeout_s, 0.1)) as plain, _with_tls(plain, address):
+            return True
+    except (OSError, NotReadyError):  # whatever it is, it is no TLS
+        return False
 
 
 def _read(connection: socket.socket, n_bytes: int, deadline: float) -> bytes:
@@ -158,7 +204,8 @@ def _check_http(connection: socket.socket, target: str, authority: str, deadline
         raise NotReadyError("this is a gRPC port; leave out the http:// in front of the address")
     line = answer.partition(b"\r\n")[0].decode("latin-1")
     if not line.startswith("HTTP/1.1 200"):
-        raise NotReadyError(f"GET {path} was answered with {line[:80]!r}")
+        kind = NotReadyError if line.startswith("HTTP/") and " 400" not in line[:13] else _StrangeError
+        raise kind(f"GET {path} was answered with {line[:80]!r}")
     if target == "flow" and b'"code":1' in answer.replace(b" ", b""):
         raise NotReadyError("the dry run failed")
 
@@ -173,14 +220,14 @@ def _check_websocket(connection: socket.socket, target: str, authority: str, dea
         head, found, frame = answer.partition(b"\r\n\r\n")
         if found and not head.startswith(b"HTTP/1.1 101"):
             line = head.partition(b"\r")[0].decode("latin-1")
-            raise NotReadyError(f"this port speaks no WebSocket: it answered with {line[:80]!r}")
+            raise _StrangeError(f"this port speaks no WebSocket: it answered with {line[:80]!r}")
         if len(frame) >= 2 and len(frame) >= 2 + (frame[1] if frame[1] < 126 else 4):  # of a longer one the beginning tells enough
             if _first_field(frame[2 if frame[1] < 126 else 4 :]):
                 raise NotReadyError("the dry run failed")
             return
         chunk = _read(connection, 4096, deadline)
         if not chunk:
-            raise NotReadyError("the connection was closed without an answer")
+            raise _StrangeError("the connection was closed without an answer")
         answer += chunk
     raise NotReadyError("the answer is too long")
 
@@ -234,7 +281,7 @@ def _answer(connection: socket.socket, deadline: float) -> bytes:
                 connection.sendall(_frame(_PING, 1, 0, payload))
         chunk = _read(connection, 65536, deadline)
         if not chunk:
-            raise NotReadyError("the connection was closed without an answer; for an HTTP port write http:// in front")
+            raise _StrangeError("the connection was closed without an answer; for an HTTP port write http:// in front")
         held += chunk
         if held[:5] == b"HTTP/":
             raise NotReadyError("this is an HTTP port; write http:// in front of the address")
