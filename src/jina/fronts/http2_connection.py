@@ -15,7 +15,7 @@ from jina.fronts import grpc_methods, turns
 from jina.fronts.grpc_requests import id_metadata, send_refusal
 from jina.fronts.unsent import Unsent
 from jina.transport.run import Run
-from jina.transport.writing import write_pieces
+from jina.transport.writing import Gatherer, write_pieces
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.grpc import (
     CALL_STARTED,
@@ -64,7 +64,7 @@ class StreamCall(Protocol):
         """The caller has left."""
 
 
-class Http2Connection(asyncio.Protocol):
+class Http2Connection(Gatherer, asyncio.Protocol):
     """One client's connection."""
 
     def __init__(self, front: Front) -> None:
@@ -83,7 +83,7 @@ class Http2Connection(asyncio.Protocol):
         self._tasks: dict[int, Run] = {}
         self._calls: dict[int, StreamCall] = {}
         self._writable: dict[int, asyncio.Future[None]] = {}
-        self._is_flush_due = self._is_unfold_due = False
+        self._is_unfold_due = False
         self._can_write = True
         self._is_leaving = self._is_closing = False
         self._last_read = 0.0
@@ -344,14 +344,7 @@ class Http2Connection(asyncio.Protocol):
         """Run a part of a stream call; the call owns the task."""
         return self.loop.create_task(coroutine)
 
-    def flush_soon(self) -> None:
-        """Write what has gathered at the end of this turn of the loop."""
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            self.loop.call_soon(self.flush)
-
     def flush(self) -> None:
-        """Write what has gathered."""
         self._is_flush_due = False
         if self._n_unflushed:
             self._count_flushed()

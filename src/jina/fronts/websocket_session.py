@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from jina.transport.run import Run
+from jina.transport.writing import Gatherer
 from jina.wire import websocket
 from jina.wire.body_rate import BodyRate
 from jina.wire.buffered import FULL, SMALL
@@ -64,7 +65,7 @@ class Speaker(Protocol):
         """A message has come."""
 
 
-class Session:
+class Session(Gatherer):
     """See the module's docstring.
 
     Attributes:
@@ -76,17 +77,15 @@ class Session:
 
     def __init__(self, front: Front, channel: Channel, head: Head, deflate: websocket.Deflate | None) -> None:
         self.front, self.head = front, head
-        self._channel, self._loop = channel, asyncio.get_running_loop()
+        self._channel, self.loop = channel, asyncio.get_running_loop()
         self._wire = websocket.Connection(
             is_client=False, max_message_bytes=front.options.max_message_bytes, deflate=deflate, buffered=front.buffered
         )
         self._limit = front.options.prefetch or 1 << 30
         self._runs: dict[int, tuple[Run, int]] = {}
         self._n_begun = self._n_unflushed = 0
-        self._is_opened = self._has_ended = self._is_draining = self._is_gone = self._is_paused = self._is_flush_due = (
-            self._is_advance_due
-        ) = False
-        self._heard_s = self._loop.time()
+        self._is_opened = self._has_ended = self._is_draining = self._is_gone = self._is_paused = self._is_advance_due = False
+        self._heard_s = self.loop.time()
         self._asked_s: float | None = None
         self._close_by_s: float | None = None
         self._rate: tuple[int, BodyRate] | None = None
@@ -94,7 +93,7 @@ class Session:
     def begin(self, speaker: Speaker) -> None:
         """Let this one answer; what it does first happens after the handshake has left."""
         self._speaker = speaker
-        self._loop.call_soon(self._open)
+        self.loop.call_soon(self._open)
 
     def _open(self) -> None:
         if self._is_opened or self._is_gone:
@@ -109,7 +108,7 @@ class Session:
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
         self._open()
-        self._heard_s, self._asked_s = self._loop.time(), None
+        self._heard_s, self._asked_s = self.loop.time(), None
         if not self._wire.is_over:
             self._wire.receive(data)
             self._advance()
@@ -138,7 +137,7 @@ class Session:
         elif now - self._heard_s > PING_S:
             self._asked_s = now
             self._wire.ping()
-            self._flush()
+            self.flush()
 
     def _is_too_slow(self, now: float) -> bool:
         """Whether a message comes as slowly as no request's body may."""
@@ -159,7 +158,7 @@ class Session:
 
     def now(self) -> float:
         """Monotonic seconds."""
-        return self._loop.time()
+        return self.loop.time()
 
     def end_input(self) -> None:
         """The caller sends no more: close when all is answered."""
@@ -184,9 +183,9 @@ class Session:
         self._wire.send(data, is_text=is_text)
         self._n_unflushed += len(data)
         if self._n_unflushed >= _MAX_GATHERED_BYTES:
-            self._flush()
+            self.flush()
         elif has_more:
-            self._flush_soon()
+            self.flush_soon()
 
     async def _writable(self) -> None:
         while not self._is_gone and (future := self._channel.blocked()) is not None:
@@ -205,11 +204,11 @@ class Session:
                 is_held = True
                 self._advance_soon()
                 break
-            event = wire.next_event(self._loop.time())
+            event = wire.next_event(self.loop.time())
             if event is None:
                 break
             self._take(event)
-        self._flush()
+        self.flush()
         if not self._is_gone and is_held != self._is_paused:
             self._is_paused = is_held
             if is_held:
@@ -245,11 +244,11 @@ class Session:
             self._end()
         elif event[0] == websocket.BROKEN:
             self._leave()
-            self._close_by_s = self._loop.time() + _BROKEN_S
+            self._close_by_s = self.loop.time() + _BROKEN_S
 
     def _start(self, answer: Answer, n_counted: int) -> None:
         self._n_begun = number = self._n_begun + 1
-        run = Run(self._run(number, answer), self._loop)
+        run = Run(self._run(number, answer), self.loop)
         self._runs[number] = (run, n_counted)
         run.start(needs_task=self.front.needs_task)
 
@@ -265,9 +264,9 @@ class Session:
                 self.front.buffered.give_back(found[1])
         self._close_if_done()
         if self._runs:
-            self._flush_soon()
+            self.flush_soon()
         else:  # a lone answer need not wait for company
-            self._flush()
+            self.flush()
         if self._is_paused:
             self._advance_soon()
 
@@ -288,24 +287,19 @@ class Session:
         """Say that nothing more comes; the caller answers, or has had its time."""
         if self._wire.is_open:
             self._wire.close(code, reason)
-            self._close_by_s = self._loop.time() + _CLOSE_S
-            self._flush()
+            self._close_by_s = self.loop.time() + _CLOSE_S
+            self.flush()
             if self._is_paused:
                 self._advance_soon()
 
     def _end(self) -> None:
         """Both sides have closed, or the caller does not: end the connection."""
         if not self._is_gone:
-            self._flush()
+            self.flush()
             self.connection_lost()
             self._channel.close()
 
-    def _flush_soon(self) -> None:
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
         self._is_flush_due, self._n_unflushed = False, 0
         out = b"" if self._is_gone else self._wire.take_output()
         if out:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from jina.transport.grpc_calls import CallEnd, ClientCall, StreamCall, UnaryCall
 from jina.transport.tls import explain
-from jina.transport.writing import write_pieces
+from jina.transport.writing import Gatherer, write_pieces
 from jina.wire import grpc
 from jina.wire.grpc import ClientConnection, GrpcStatus
 from jina.wire.http2_frames import ENHANCE_YOUR_CALM
@@ -56,7 +56,7 @@ class ChannelOptions:
     max_refused_s: float = 20.0
 
 
-class GrpcConnection(asyncio.Protocol):
+class GrpcConnection(Gatherer, asyncio.Protocol):
     """One connection under a channel.
 
     Attributes:
@@ -70,7 +70,6 @@ class GrpcConnection(asyncio.Protocol):
         limits = Limits(max_header_list_bytes=options.max_metadata_bytes)
         self.wire = ClientConnection(limits=limits, max_message_bytes=options.max_receive_bytes)
         self._calls: dict[int, ClientCall] = {}
-        self._is_flush_due = False
         self._heard_s, self._asked_s = 0.0, 0.0
         self._n_asked = 0  # since something else than an answer came
         self._watch: asyncio.TimerHandle | None = None
@@ -121,9 +120,9 @@ class GrpcConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=1 << 22)
-        self._loop = asyncio.get_running_loop()
-        self.ready: asyncio.Future[None] = self._loop.create_future()
-        self._heard_s = self._loop.time()
+        self.loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = self.loop.create_future()
+        self._heard_s = self.loop.time()
         if self._channel.keepalive_time_s is not None:
             _ask_in_the_kernel(transport, self._channel.keepalive_time_s, self._options.keepalive_timeout_s)
             if self._options.is_kept_alive_idle:
@@ -131,7 +130,7 @@ class GrpcConnection(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        self._heard_s = self._loop.time()
+        self._heard_s = self.loop.time()
         events = self.wire.receive(data, self._heard_s)
         if self._n_asked and events and events[0][0] != grpc.PING_ACK:
             self._ask_again()
@@ -201,14 +200,7 @@ class GrpcConnection(asyncio.Protocol):
             self._transport.close()
         self._channel.advance()
 
-    def flush_soon(self) -> None:
-        """Write what has gathered at the end of this turn of the loop."""
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            self._loop.call_soon(self.flush)
-
     def flush(self) -> None:
-        """Write what has gathered."""
         self._is_flush_due = False
         out = self.wire.take_pieces()
         if not self._transport.is_closing():
@@ -218,7 +210,7 @@ class GrpcConnection(asyncio.Protocol):
 
     def _watch_soon(self) -> None:
         if self._channel.keepalive_time_s is not None:
-            self._watch = self._loop.call_later(self._pause_s(), self._ask)
+            self._watch = self.loop.call_later(self._pause_s(), self._ask)
 
     def _pause_s(self) -> float:
         pause_s, limit = self._channel.keepalive_time_s or 0.0, self._options.max_pings_without_data
@@ -229,15 +221,15 @@ class GrpcConnection(asyncio.Protocol):
         self._watch = None
         if not self._calls and not self._options.is_kept_alive_idle:
             return
-        silent_s = self._loop.time() - self._heard_s
+        silent_s = self.loop.time() - self._heard_s
         if silent_s + 0.001 < self._pause_s():
             self._watch_soon()
             return
         self.wire.ping()
         self.flush()
         self._n_asked += 1
-        self._asked_s = self._loop.time()
-        self._watch = self._loop.call_later(self._options.keepalive_timeout_s, self._look)
+        self._asked_s = self.loop.time()
+        self._watch = self.loop.call_later(self._options.keepalive_timeout_s, self._look)
 
     def _look(self) -> None:
         if self._heard_s < self._asked_s:

@@ -14,7 +14,7 @@ from jina.transport.begun import BegunView
 from jina.transport.hop_messages import CALL, STREAM
 from jina.transport.hop_stream import HopStream
 from jina.transport.run import Waiter
-from jina.transport.writing import write_pieces
+from jina.transport.writing import Gatherer, write_pieces
 from jina.wire import grpc
 from jina.wire.buffered import FULL, Buffered
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
@@ -54,7 +54,7 @@ class NoRoomError(HopError):
     """The worker answers with more than the front may hold now."""
 
 
-class Channel(asyncio.Protocol):
+class Channel(Gatherer, asyncio.Protocol):
     """A connection to one replica.
 
     Attributes:
@@ -81,7 +81,6 @@ class Channel(asyncio.Protocol):
         self._connection = ClientConnection(limits=HOP_LIMITS, max_message_bytes=None, buffered=buffered)
         self._calls: dict[int, Waiter[bytes]] = {}
         self._streams: dict[int, HopStream[Any]] = {}
-        self._is_flush_due = False
         self._was_heard = True
         self.silent_s = 0.0
         self.n_bytes_in_flight = 0
@@ -114,16 +113,16 @@ class Channel(asyncio.Protocol):
         self._calls[number] = reply
         self.n_bytes_in_flight += len(message)
         if len(self._calls) == 1:
-            self._flush()  # a lone call need not wait for company
+            self.flush()  # a lone call need not wait for company
         else:
-            self._flush_soon()
-        timer = None if deadline is None else self._loop.call_at(deadline, _expire, reply)
+            self.flush_soon()
+        timer = None if deadline is None else self.loop.call_at(deadline, _expire, reply)
         try:
             return await reply
         except (asyncio.CancelledError, TimeoutError):
             if self._calls.pop(number, None) is not None:
                 self._connection.cancel(number)
-                self._flush_soon()
+                self.flush_soon()
                 self._ended()
             raise
         finally:
@@ -143,19 +142,19 @@ class Channel(asyncio.Protocol):
         self._connection.half_close(number)
         self._streams[number] = opened = HopStream(self, number, read, len(message))
         self.n_bytes_in_flight += len(message)
-        self._flush_soon()
+        self.flush_soon()
         return opened
 
     def consumed(self, number: int, n_bytes: int) -> None:
         """A stream's reader took messages of this many bytes: the worker may send as many more."""
         self._connection.consumed(number, n_bytes)
-        self._flush_soon()
+        self.flush_soon()
 
     def cancel_stream(self, number: int) -> None:
         """Nobody reads this stream any more."""
         if self._pop_stream(number) is not None:
             self._connection.cancel(number)
-            self._flush_soon()
+            self.flush_soon()
             self._ended()
 
     def ask(self, passed_s: float) -> None:
@@ -165,7 +164,7 @@ class Channel(asyncio.Protocol):
             return
         self._was_heard, self.silent_s = False, 0.0
         self._connection.ping()
-        self._flush()
+        self.flush()
 
     def close(self) -> None:
         """End the connection at once; what is in flight is lost."""
@@ -207,9 +206,9 @@ class Channel(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._begun = BegunView(self._begun_path)
         self._transport.set_write_buffer_limits(high=1 << 24)
-        self._loop = asyncio.get_running_loop()
-        self.ready: asyncio.Future[None] = self._loop.create_future()
-        self._flush()
+        self.loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = self.loop.create_future()
+        self.flush()
 
     def data_received(self, data: bytes) -> None:
         calls = self._calls
@@ -236,7 +235,7 @@ class Channel(asyncio.Protocol):
                 self._transport.close()
         if not calls:
             self._ended()
-        self._flush()
+        self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_lost, self._takes_calls = True, False
@@ -284,12 +283,7 @@ class Channel(asyncio.Protocol):
             if self._is_closing:
                 self._transport.close()
 
-    def _flush_soon(self) -> None:
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
         self._is_flush_due = False
         write_pieces(self._transport, self._connection.take_pieces())
 

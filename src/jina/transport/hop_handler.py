@@ -16,7 +16,7 @@ from jina.errors import MalformedError
 from jina.transport.handler_messages import read_call, write_item, write_reply
 from jina.transport.hop import HOP_LIMITS
 from jina.transport.hop_messages import CALL, STREAM
-from jina.transport.writing import write_pieces
+from jina.transport.writing import Gatherer, write_pieces
 from jina.wire.grpc import CANCELLED, CLOSED, UNARY, WRITABLE, ServerConnection
 
 _INTERNAL = 13
@@ -53,7 +53,7 @@ class HopHandlerServer:
         self._gone.set()
 
 
-class HopHandler(asyncio.Protocol):
+class HopHandler(Gatherer, asyncio.Protocol):
     """The connection of one app process. Each of its calls has a task, which is cancelled when the caller leaves."""
 
     def __init__(self, server: HopHandlerServer) -> None:
@@ -62,15 +62,14 @@ class HopHandler(asyncio.Protocol):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._blocked: dict[int, asyncio.Future[None]] = {}
         self._can_write = True
-        self._is_flush_due = False
 
     # --- asyncio's side --------------------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._server.connections.add(self)
-        self._flush()
+        self.flush()
 
     def data_received(self, data: bytes) -> None:
         for event in self._connection.receive(data, time.monotonic()):
@@ -85,7 +84,7 @@ class HopHandler(asyncio.Protocol):
                 self._rouse(event[1])
             elif kind == CLOSED:
                 self._transport.close()
-        self._flush()
+        self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
         for task in self._tasks.values():
@@ -107,7 +106,7 @@ class HopHandler(asyncio.Protocol):
     # --- calls -----------------------------------------------------------------------------------------------------------------------
 
     def _begin(self, stream: int, is_stream: bool, message: bytes) -> None:
-        task = self._loop.create_task(self._answer(stream, is_stream, message))
+        task = self.loop.create_task(self._answer(stream, is_stream, message))
         self._tasks[stream] = task
         task.add_done_callback(lambda _: self._tasks.pop(stream, None))
 
@@ -124,17 +123,17 @@ class HopHandler(asyncio.Protocol):
         except Exception:
             _log.exception("a handler raised instead of answering")
             self._connection.send_status(stream, _INTERNAL, "a handler raised instead of answering")
-        self._flush_soon()
+        self.flush_soon()
 
     async def _send_stream(self, stream: int, reply: Reply) -> None:
         self._connection.send_message(stream, write_reply(reply))
-        self._flush_soon()
+        self.flush_soon()
         items = reply.items
         if items is not None:
             try:
                 async for item in items:
                     self._connection.send_message(stream, write_item(item))
-                    self._flush_soon()
+                    self.flush_soon()
                     await self._sent(stream)
             finally:
                 close = getattr(items, "aclose", None)
@@ -145,7 +144,7 @@ class HopHandler(asyncio.Protocol):
     async def _sent(self, stream: int) -> None:
         """Wait while the other side has not taken what was sent: a slow reader stops the stream, not this process's memory."""
         while not (self._can_write and self._connection.is_writable(stream)):
-            self._blocked[stream] = self._loop.create_future()
+            self._blocked[stream] = self.loop.create_future()
             try:
                 await self._blocked[stream]
             finally:
@@ -158,11 +157,6 @@ class HopHandler(asyncio.Protocol):
 
     # --- writing ---------------------------------------------------------------------------------------------------------------------
 
-    def _flush_soon(self) -> None:
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
         self._is_flush_due = False
         write_pieces(self._transport, self._connection.take_pieces())

@@ -1,7 +1,8 @@
-"""Writing what a wire core has gathered, without a copy of what is large."""
+"""Writing what a wire core has gathered: together, at the end of a turn of the loop, and without a copy of what is large."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from jina.codec.pieces import Bytes
@@ -26,3 +27,24 @@ def write_pieces(writer: Writer, pieces: list[Bytes]) -> int:
         return 0
     writer.writelines(pieces)
     return sum(map(len, pieces))
+
+
+class Gatherer:
+    """A base for what writes at most once in a turn of the loop: each write is a system call.
+
+    A base and no part, so a connection holds no further object, and one that is going to flush anyway sets `_is_flush_due` itself, without
+    a call. `flush` unsets it.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    _is_flush_due = False
+
+    def flush_soon(self) -> None:
+        """Write what has gathered at the end of this turn of the loop."""
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        raise NotImplementedError
