@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fuzz.choices import Choices, cuts
 from jina.wire import websocket as ws
 from jina.wire.buffered import Buffered
+from jina.wire.websocket_deflate import answer_offer, make_offer, read_answer
 
 MAX_BYTES = 256
 WORDS = (
@@ -54,8 +55,8 @@ def _frames(choices: Choices, is_masked: bool) -> bytes:
 def _connection(is_client: bool, is_folded: bool, buffered: Buffered) -> ws.Connection:
     deflate = None
     if is_folded:
-        answer, deflate = ws.answer_offer(ws.make_offer())
-        deflate = ws.read_answer(answer) if is_client else deflate
+        answer, deflate = answer_offer(make_offer())
+        deflate = read_answer(answer) if is_client else deflate
     return ws.Connection(is_client=is_client, max_message_bytes=MAX_MESSAGE, deflate=deflate, buffered=buffered)
 
 

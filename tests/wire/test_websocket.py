@@ -14,14 +14,15 @@ from websockets.protocol import Protocol, Side
 
 from jina.wire import websocket
 from jina.wire.buffered import SMALL, Buffered
-from jina.wire.websocket import BROKEN, CLOSED, MESSAGE, MORE, STEP_BYTES, Connection
+from jina.wire.websocket import BROKEN, CLOSED, MESSAGE, MORE, Connection
+from jina.wire.websocket_deflate import STEP_BYTES, answer_offer, make_offer, read_answer
 
 MIB = 1 << 20
 TEXT, BINARY, CONT, CLOSE, PING, PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.CLOSE, Opcode.PING, Opcode.PONG
 
 
 def server(*, buffered: Buffered | None = None, offer: str = "", max_message_bytes: int | None = MIB) -> Connection:
-    deflate = websocket.answer_offer(offer)[1] if offer else None
+    deflate = answer_offer(offer)[1] if offer else None
     return Connection(is_client=False, max_message_bytes=max_message_bytes, deflate=deflate, buffered=buffered)
 
 
@@ -74,8 +75,8 @@ def cut(data: bytes, points: list[int]) -> list[bytes]:
 )
 def test_messages_arrive_as_they_were_sent_however_the_bytes_are_cut(messages: list[Any], points: list[int], is_folded: bool) -> None:
     """Both roles, with compression and without."""
-    answer, theirs = websocket.answer_offer(websocket.make_offer())
-    ours = websocket.read_answer(answer)
+    answer, theirs = answer_offer(make_offer())
+    ours = read_answer(answer)
     client = Connection(is_client=True, max_message_bytes=None, deflate=ours if is_folded else None)
     peer = Connection(is_client=False, max_message_bytes=None, deflate=theirs if is_folded else None)
     for sender, receiver in ((client, peer), (peer, client)):
@@ -346,7 +347,7 @@ def test_what_unfolds_to_nothing_takes_steps_too() -> None:
 def test_a_client_reads_messages_that_share_a_window() -> None:
     """Servers may keep theirs."""
     made = zlib.compressobj(wbits=-15)
-    client = Connection(is_client=True, max_message_bytes=None, deflate=websocket.read_answer("permessage-deflate"))
+    client = Connection(is_client=True, max_message_bytes=None, deflate=read_answer("permessage-deflate"))
     for _ in range(3):
         part = (made.compress(b"again and again") + made.flush(zlib.Z_SYNC_FLUSH))[:-4]
         assert events(client, bytes((0xC1, len(part))) + part) == [(MESSAGE, b"again and again", True, 0)]
@@ -433,7 +434,7 @@ def test_what_the_process_has_no_room_for_is_refused(sent: bytes) -> None:
 )
 def test_what_of_an_offer_is_taken(offer: str, answer: str) -> None:
     """No window is kept between messages; what cannot be read is passed over."""
-    chosen, deflate = websocket.answer_offer(offer)
+    chosen, deflate = answer_offer(offer)
     assert chosen == answer
     assert (deflate is not None) == bool(answer)
 
@@ -451,7 +452,7 @@ def test_what_of_an_offer_is_taken(offer: str, answer: str) -> None:
 def test_an_answer_that_does_not_fit_our_offer_is_an_error(answer: str) -> None:
     """The server chose what it could not."""
     with pytest.raises(ValueError, match="the server"):
-        websocket.read_answer(answer)
+        read_answer(answer)
 
 
 def test_a_message_unfolds_no_further_than_there_is_room() -> None:

@@ -17,7 +17,7 @@ from jina.fronts.http_calls import Note
 from jina.fronts.websocket_bytes import BytesSpeaker, DryRunSpeaker, StreamSpeaker
 from jina.fronts.websocket_json import JsonSpeaker
 from jina.fronts.websocket_session import Channel, Session, Speaker
-from jina.wire import websocket, websocket_handshake
+from jina.wire import websocket_deflate, websocket_handshake
 from jina.wire.http_requests import Request
 from jina.wire.websocket_handshake import BYTES, JSON, Refused
 
@@ -56,7 +56,7 @@ def open_session(front: Front, request: Request, note: Note, channel: Channel) -
     lines = websocket_handshake.answer(request.method, head.headers)
     if isinstance(lines, Refused):
         return lines
-    chosen, deflate = websocket.answer_offer(head.headers.get("sec-websocket-extensions", ""))
+    chosen, deflate = websocket_deflate.answer_offer(head.headers.get("sec-websocket-extensions", ""))
     if chosen:
         lines += b"sec-websocket-extensions: %b\r\n" % chosen.encode()
     if head.headers.get(DIALECT[0]) == DIALECT[1]:

@@ -16,6 +16,7 @@ from jina.wire import websocket
 from jina.wire.body_rate import BodyRate
 from jina.wire.buffered import FULL, SMALL
 from jina.wire.http_requests import Head
+from jina.wire.websocket_deflate import Deflate
 
 if TYPE_CHECKING:
     from jina.fronts.front import Front
@@ -75,7 +76,7 @@ class Session(Gatherer):
 
     _speaker: Speaker
 
-    def __init__(self, front: Front, channel: Channel, head: Head, deflate: websocket.Deflate | None) -> None:
+    def __init__(self, front: Front, channel: Channel, head: Head, deflate: Deflate | None) -> None:
         self.front, self.head = front, head
         self._channel, self.loop = channel, asyncio.get_running_loop()
         self._wire = websocket.Connection(

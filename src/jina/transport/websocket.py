@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from jina.call import DIALECT
 from jina.errors import TransportError
 from jina.transport.connect import Connect
-from jina.wire import websocket, websocket_handshake
+from jina.wire import websocket, websocket_deflate, websocket_handshake
 from jina.wire.http_client import BODY, END, HEAD, MAX_HEADER_BYTES, BadResponseError, ResponseReader, request_bytes
 
 LOST = 1006
@@ -194,7 +194,7 @@ class WebSocketConnection(asyncio.Protocol):
         if fault:
             raise BadResponseError(fault)
         chosen = headers.get("sec-websocket-extensions", "")
-        deflate = websocket.read_answer(chosen) if chosen else None
+        deflate = websocket_deflate.read_answer(chosen) if chosen else None
         self._wire = websocket.Connection(is_client=True, max_message_bytes=self._max_message_bytes, deflate=deflate)
         self._head = b""
         self.is_ours = headers.get(DIALECT[0]) == DIALECT[1]
@@ -248,7 +248,7 @@ async def open_websocket(
         InvalidInputError: A field cannot be written.
     """
     key = websocket_handshake.new_key()
-    fields = websocket_handshake.ask(key, headers, offer=websocket.make_offer() if deflate else "")
+    fields = websocket_handshake.ask(key, headers, offer=websocket_deflate.make_offer() if deflate else "")
     request = request_bytes("GET", path, fields)
     try:
         async with asyncio.timeout(_OPEN_TIMEOUT_S):

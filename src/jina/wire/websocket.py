@@ -1,8 +1,8 @@
-"""WebSocket's messages (RFC 6455, 7692) for both roles, sans-IO: bytes in, messages out, and nothing a peer sends makes it raise.
+"""WebSocket's messages (RFC 6455) for both roles, sans-IO: bytes in, messages out, and nothing a peer sends makes it raise.
 
-Frames are read, written, masked and deflated by the `websockets` package, which this module alone imports. The rest is here: messages of
-fragments, inflated in steps, the closing handshake, answers to pings, and limits: bytes, unfolded bytes, fragments, control frames. The
-handshake, which differs between HTTP/1.1 and HTTP/2, stands in `websocket_handshake.py`.
+Frames are read, written and masked by the `websockets` package, which this module and `websocket_deflate.py` alone import. The rest is
+here: messages of fragments, the closing handshake, answers to pings, and limits: bytes, fragments, control frames. The handshake, which
+differs between HTTP/1.1 and HTTP/2, stands in `websocket_handshake.py`.
 
 Messages are pulled, so whoever is busy leaves what has come as bytes:
 
@@ -14,22 +14,16 @@ Messages are pulled, so whoever is busy leaves what has come as bytes:
 
 from __future__ import annotations
 
-import zlib
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Generator, Iterator
 from typing import Any, Final
 
-from websockets.exceptions import InvalidHeader, NegotiationError, PayloadTooBig, ProtocolError
-from websockets.extensions.permessage_deflate import (
-    ClientPerMessageDeflateFactory,
-    PerMessageDeflate,
-    ServerPerMessageDeflateFactory,
-)
+from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode
-from websockets.headers import build_extension, parse_extension
 
 from jina.wire.buffered import FULL, SMALL, Buffered
 from jina.wire.http2_limits import Budget
+from jina.wire.websocket_deflate import PIECE_BYTES, STEP_BYTES, Deflate, RatioError
 
 MESSAGE: Final = 1
 """(MESSAGE, data, is_text, n_counted): whoever takes it gives `n_counted` back to `buffered`. Text is valid UTF-8."""
@@ -53,9 +47,6 @@ INTERNAL: Final = 1011
 
 MAX_REASON_BYTES: Final = 123
 _MAX_CONTROL_BYTES: Final = 125
-_MAX_RATIO: Final = 100
-_FREE_BYTES: Final = 64 << 10
-"""A compressed message may unfold to this much, whatever its ratio."""
 _FREE_FRAGMENTS: Final = 1024
 _MIN_FRAGMENT_BYTES: Final = 16
 """What fragments beyond the free ones must bring on average: their frames cost more than that."""
@@ -63,14 +54,6 @@ _MAX_CONTROLS: Final = 1000
 _RECOVERY_S: Final = 10.0
 COMPRESS_FROM, COMPRESS_TO = 1 << 10, 256 << 10
 """Messages of such sizes are compressed where that is agreed on: smaller ones gain nothing, larger ones would hold up all callers."""
-STEP_BYTES: Final = 256 << 10
-"""What is unfolded at once: about half a millisecond's work."""
-_PIECE_BYTES: Final = 64 << 10
-_END_OF_FOLDED: Final = b"\x00\x00\xff\xff"
-"""What a sender leaves out (RFC 7692, 7.2.2)."""
-_LEAST_WINDOW_BITS: Final = 9
-"""What zlib can write; newer versions of the library look for themselves."""
-_COMPRESS: Final = {"level": 1, "memLevel": 5}
 _NO_EXTENSIONS: Final[list[Any]] = []
 _NOTHING: Final[Event] = ()
 
@@ -79,124 +62,6 @@ class _BrokenError(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
-
-
-class Deflate(PerMessageDeflate):
-    """permessage-deflate whose messages unfold in steps, and to no more than a limit and a ratio allow, whatever they are cut into.
-
-    Attributes:
-        is_folded: The message that comes is compressed.
-    """
-
-    def __init__(self, agreed: PerMessageDeflate) -> None:
-        """Take what was agreed on."""
-        super().__init__(
-            agreed.remote_no_context_takeover,
-            agreed.local_no_context_takeover,
-            agreed.remote_max_window_bits,
-            agreed.local_max_window_bits,
-            agreed.compress_settings,
-        )
-        self.is_folded = False
-        self._n_folded = self._n_unfolded = 0
-
-    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
-        """Leave a frame as it is: `unfold` does the work."""
-        if frame.opcode >= Opcode.CLOSE or (frame.opcode == Opcode.CONT and frame.rsv1):
-            return frame
-        if frame.opcode != Opcode.CONT:
-            self.is_folded = frame.rsv1
-        return Frame(frame.opcode, frame.data, frame.fin, False, frame.rsv2, frame.rsv3)
-
-    def unfold(self, frame: Frame, max_size: int | None) -> Iterator[bytes]:
-        """Give what a compressed frame holds in pieces, some of them empty; each costs little.
-
-        Raises:
-            PayloadTooBig: It is more than `max_size`.
-            ProtocolError: It is no such thing.
-        """
-        if frame.opcode != Opcode.CONT:
-            self._n_folded = self._n_unfolded = 0
-            if self.remote_no_context_takeover:
-                self.decoder = zlib.decompressobj(wbits=-self.remote_max_window_bits)
-        self._n_folded += len(frame.data)
-        by_ratio = max(_FREE_BYTES, _MAX_RATIO * self._n_folded) - self._n_unfolded
-        left = by_ratio if max_size is None else min(by_ratio, max_size)
-        for folded in _pieces_of(frame):
-            n_asked = n_given = 0
-            while n_given == n_asked:
-                n_asked = min(STEP_BYTES, left + 1)  # to zlib 0 is no limit
-                try:
-                    piece = self.decoder.decompress(folded, n_asked)
-                except zlib.error as error:
-                    raise ProtocolError("decompression failed") from error
-                folded, n_given = self.decoder.unconsumed_tail, len(piece)
-                left -= n_given
-                if left < 0 and max_size is not None and max_size <= by_ratio:
-                    raise PayloadTooBig(None, max_size)
-                if left < 0:
-                    raise _BrokenError(TOO_BIG, f"a compressed message unfolds to more than {_MAX_RATIO} times its size")
-                self._n_unfolded += n_given
-                yield piece
-
-
-def _pieces_of(frame: Frame) -> Iterator[memoryview | bytes]:
-    """Cut a frame, for zlib copies what it has not used."""
-    data = memoryview(frame.data)
-    for at in range(0, len(data), _PIECE_BYTES):
-        yield data[at : at + _PIECE_BYTES]
-    if frame.fin:
-        yield _END_OF_FOLDED
-
-
-def answer_offer(offer: str) -> tuple[str, Deflate | None]:
-    """Choose among the extensions that a client offers; gives the field that tells it, empty for none.
-
-    Neither side keeps a window between messages: a connection that idles costs nothing.
-    """
-    ours = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True, compress_settings=_COMPRESS)
-    try:
-        offered = parse_extension(offer) if offer else []
-    except InvalidHeader:
-        return "", None
-    for name, parameters in offered:
-        if name == ours.name:
-            try:
-                found, agreed = ours.process_request_params(parameters, _NO_EXTENSIONS)
-            except NegotiationError:
-                continue
-            if agreed.local_max_window_bits < _LEAST_WINDOW_BITS:
-                continue
-            return build_extension([(name, found)]), Deflate(agreed)
-    return "", None
-
-
-def make_offer() -> str:
-    """Give the field with which a client offers compression."""
-    ours = _client_offer()
-    return build_extension([(ours.name, ours.get_request_params())])
-
-
-def read_answer(answer: str) -> Deflate | None:
-    """Read what a server chose of `make_offer`.
-
-    Raises:
-        ValueError: It chose what was not offered.
-    """
-    try:
-        found = parse_extension(answer)
-        if [name for name, _ in found] != [_client_offer().name]:
-            raise ValueError(f"the server chose the extensions {answer[:80]!r}, which were not offered")
-        agreed = _client_offer().process_response_params(found[0][1], _NO_EXTENSIONS)
-        if agreed.local_max_window_bits < _LEAST_WINDOW_BITS:
-            raise ValueError("the server chose a window of 256 bytes, which zlib cannot write")
-        return Deflate(agreed)
-    except (InvalidHeader, NegotiationError) as error:
-        raise ValueError(f"the server's choice of extensions cannot be read: {error}") from None
-
-
-def _client_offer() -> ClientPerMessageDeflateFactory:
-    return ClientPerMessageDeflateFactory(client_no_context_takeover=True, compress_settings=_COMPRESS)
 
 
 class Connection:
@@ -262,6 +127,8 @@ class Connection:
             return self._break(PROTOCOL_ERROR, str(error))
         except PayloadTooBig:
             return self._break(TOO_BIG, f"the message is larger than {self._max_bytes} bytes; max_message_bytes moves this limit")
+        except RatioError as error:
+            return self._break(TOO_BIG, str(error))
         except UnicodeDecodeError:
             return self._break(INVALID_DATA, "text must be UTF-8")
         except _BrokenError as error:
@@ -278,8 +145,8 @@ class Connection:
     def send(self, data: bytes, *, is_text: bool) -> None:
         """Send a message; nothing happens once it is closed."""
         if self.is_open:
-            is_folded = COMPRESS_FROM <= len(data) <= COMPRESS_TO
-            self._write(Opcode.TEXT if is_text else Opcode.BINARY, data, self._extensions if is_folded else _NO_EXTENSIONS)
+            extensions = self._extensions if COMPRESS_FROM <= len(data) <= COMPRESS_TO else _NO_EXTENSIONS
+            self._write(Opcode.TEXT if is_text else Opcode.BINARY, data, extensions)
 
     def ping(self) -> None:
         """Ask for a sign of life."""
@@ -375,7 +242,7 @@ class Connection:
         n_done = 0
         for piece in pieces:
             self._append(piece)
-            n_done += max(len(piece), _PIECE_BYTES)
+            n_done += max(len(piece), PIECE_BYTES)
             if n_done >= STEP_BYTES:
                 return (MORE,)
         self._unfolding = None
