@@ -1,4 +1,4 @@
-"""What a gRPC method asks of whatever carries its call: a connection of HTTP/2, or one request of gRPC-Web.
+"""What a gRPC method asks of whatever carries its call (a connection of HTTP/2, or one request of gRPC-Web), and is told by it.
 
 A call is known by its stream's number; where there is but one call, by any.
 """
@@ -83,3 +83,19 @@ class Carrier(Protocol):
 
     def flush_soon(self) -> None:
         """Write what has gathered at the end of this turn of the loop."""
+
+
+class ServerStreamCall(Protocol):
+    """A call with a stream of requests, as its carrier sees it while it lasts."""
+
+    def message(self, data: bytes) -> None:
+        """Take one message of the caller's."""
+
+    def half_close(self) -> None:
+        """The caller sends no more."""
+
+    def writable(self) -> None:
+        """What was queued for the caller has left."""
+
+    def cancelled(self) -> None:
+        """The caller has left."""

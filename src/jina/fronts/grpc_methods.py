@@ -11,8 +11,7 @@ from jina.fronts.grpc_stream import DataStream
 from jina.wire.grpc import RequestHead
 
 if TYPE_CHECKING:
-    from jina.fronts.grpc_carrier import Carrier
-    from jina.fronts.http2_connection import StreamCall
+    from jina.fronts.grpc_carrier import Carrier, ServerStreamCall
 
 Unary = Callable[["Carrier", int, RequestHead, bytes], Coroutine[Any, Any, None]]
 UNARY: dict[str, Unary] = {
@@ -27,7 +26,7 @@ UNARY: dict[str, Unary] = {
 """Methods that take exactly one message."""
 UNARY_PATHS = frozenset(UNARY)
 
-Stream = Callable[["Carrier", int, RequestHead], "StreamCall"]
+Stream = Callable[["Carrier", int, RequestHead], "ServerStreamCall"]
 STREAMS: dict[str, Stream] = {
     "/jina.JinaRPC/Call": DataStream,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Reflection,

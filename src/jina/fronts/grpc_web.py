@@ -30,7 +30,7 @@ from jina.wire.http_requests import Request
 
 if TYPE_CHECKING:
     from jina.fronts.front import Front
-    from jina.fronts.http2_connection import StreamCall
+    from jina.fronts.grpc_carrier import ServerStreamCall
     from jina.fronts.http_exchange import Exchange
 
 Steps = Generator[None, None, list[bytes]]
@@ -65,7 +65,7 @@ class WebCall:
         self._n_counted = 0
         self._has_begun = self._is_over = False
         self._awaited: asyncio.Future[None] | None = None
-        self._call: StreamCall | None = None
+        self._call: ServerStreamCall | None = None
         self._ended: asyncio.Future[None] | None = None
 
     def begin(self, request: Request) -> None:

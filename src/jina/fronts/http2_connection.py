@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from jina.fronts import grpc_methods, turns
 from jina.fronts.grpc_requests import id_metadata, send_refusal
@@ -34,6 +34,7 @@ from jina.wire.grpc import (
 
 if TYPE_CHECKING:
     from jina.fronts.front import Front
+    from jina.fronts.grpc_carrier import ServerStreamCall
     from jina.fronts.http2_request import Http2Request
 
 _log = logging.getLogger("jina.grpc")
@@ -46,22 +47,6 @@ _PER_WRITE = 16
 """Of many calls that came in one read, so many are answered with one write: the caller goes on with them while the next are worked on."""
 _PER_MESSAGE = 64
 """What each message of a stream call counts beside its bytes: there may be any number of them."""
-
-
-class StreamCall(Protocol):
-    """A call with a stream of requests: what the connection feeds while it lasts."""
-
-    def message(self, data: bytes) -> None:
-        """Take one message of the caller's."""
-
-    def half_close(self) -> None:
-        """The caller sends no more."""
-
-    def writable(self) -> None:
-        """What was queued for the caller has left."""
-
-    def cancelled(self) -> None:
-        """The caller has left."""
 
 
 class Http2Connection(Gatherer, asyncio.Protocol):
@@ -81,7 +66,7 @@ class Http2Connection(Gatherer, asyncio.Protocol):
         self._requests: dict[int, Http2Request] = {}
         self._unary, self._streams = (grpc_methods.UNARY, grpc_methods.STREAMS) if front.has_grpc else ({}, {})
         self._tasks: dict[int, Run] = {}
-        self._calls: dict[int, StreamCall] = {}
+        self._calls: dict[int, ServerStreamCall] = {}
         self._writable: dict[int, asyncio.Future[None]] = {}
         self._is_unfold_due = False
         self._can_write = True
