@@ -325,7 +325,7 @@ class Clock:
 
 
 class Written:
-    """An Exchange as far as an EventStream asks for one."""
+    """An HttpExchange as far as an EventStream asks for one."""
 
     is_gone = False
 

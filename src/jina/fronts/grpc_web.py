@@ -31,7 +31,7 @@ from jina.wire.http_requests import Request
 if TYPE_CHECKING:
     from jina.fronts.front import Front
     from jina.fronts.grpc_carrier import ServerStreamCall
-    from jina.fronts.http_exchange import Exchange
+    from jina.fronts.http_exchange import HttpExchange
 
 Steps = Generator[None, None, list[bytes]]
 _log = logging.getLogger("jina.grpc")
@@ -44,7 +44,7 @@ _EXPOSED = b"access-control-expose-headers: grpc-status, grpc-message, grpc-acce
 _CODED = "gRPC-Web compresses its messages (grpc-encoding), not the whole body (content-encoding)"
 
 
-def serve(front: Front, exchange: Exchange, request: Request) -> None:
+def serve(front: Front, exchange: HttpExchange, request: Request) -> None:
     """Answer a POST whose content type is gRPC-Web's. The methods themselves ask the front's guard."""
     WebCall(front, exchange, request).begin(request)
 
@@ -52,7 +52,7 @@ def serve(front: Front, exchange: Exchange, request: Request) -> None:
 class WebCall:
     """One call, and what carries it: see `grpc_carrier`."""
 
-    def __init__(self, front: Front, exchange: Exchange, request: Request) -> None:
+    def __init__(self, front: Front, exchange: HttpExchange, request: Request) -> None:
         self.front, self.loop, self.wire = front, asyncio.get_running_loop(), self
         self._exchange = exchange
         headers = request.head.headers

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: an asyncio protocol around the sans-IO core, with one Exchange for its requests.
+"""One HTTP/1.1 connection: an asyncio protocol around the sans-IO core, with one HttpExchange for its requests.
 
 Requests of a connection are answered one after the other, in order; the next ones wait in a bounded queue. A caller that leaves (or
 closes its sending side, as most clients do when they leave) cancels the one that is being answered. A connection that begins as HTTP/2, or
@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from jina.fronts import http_replies
-from jina.fronts.http_exchange import Exchange
+from jina.fronts.http_exchange import HttpExchange
 from jina.fronts.unsent import Unsent
 from jina.wire.http import CONTINUE, Head, Refusal, Request, ServerConnection
 from jina.wire.http2_frames import PREFACE
@@ -51,7 +51,7 @@ class Http1Connection(asyncio.Protocol):
         self._front = front
         self._loop = asyncio.get_running_loop()
         self._queue: list[Request | Refusal] = []
-        self._exchange = Exchange(front, self, self._loop)
+        self._exchange = HttpExchange(front, self, self._loop)
         self._writable: asyncio.Future[None] | None = None
         self._is_paused = self._is_closing = self._is_serving = False
         self._is_chunked = False
@@ -253,7 +253,7 @@ class Http1Connection(asyncio.Protocol):
 
     # --- a Responder -------------------------------------------------------------------------------------------------------------------
 
-    def respond(self, exchange: Exchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
+    def respond(self, exchange: HttpExchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
         """Write a whole response."""
         request = exchange.request
         assert request is not None
@@ -286,7 +286,7 @@ class Http1Connection(asyncio.Protocol):
         else:
             self._transport.writelines((b"".join(head), body))
 
-    def begin(self, exchange: Exchange, status: int, lines: bytes) -> None:
+    def begin(self, exchange: HttpExchange, status: int, lines: bytes) -> None:
         """Write the head of a response whose body is chunked, or for HTTP/1.0 ends with the connection."""
         request = exchange.request
         assert request is not None

@@ -1,4 +1,4 @@
-"""One HTTP request on a stream of an HTTP/2 connection: its body is collected, then an Exchange answers it."""
+"""One HTTP request on a stream of an HTTP/2 connection: its body is collected, then an HttpExchange answers it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jina.call import Status
 from jina.errors import Code
 from jina.fronts import http_replies
-from jina.fronts.http_exchange import Exchange
+from jina.fronts.http_exchange import HttpExchange
 from jina.wire.body_rate import BodyRate
 from jina.wire.buffered import FULL
 from jina.wire.grpc import RequestHead
@@ -26,12 +26,12 @@ _HEAR_S = 1.0
 
 
 class Http2Request:
-    """A Responder for its Exchange, and the channel of a Session that the stream has become."""
+    """A Responder for its HttpExchange, and the channel of a Session that the stream has become."""
 
     def __init__(self, connection: Http2Connection, stream: int, head: RequestHead) -> None:
         self._connection, self._stream = connection, stream
         self._front = connection.front
-        self._exchange = Exchange(self._front, self, connection.loop)
+        self._exchange = HttpExchange(self._front, self, connection.loop)
         self._body: bytes | bytearray = b""
         self._n_bytes, self._rate = 0, BodyRate(connection.loop.time())
         self._has_ended = self._is_served = False
@@ -132,7 +132,7 @@ class Http2Request:
 
     # --- a Responder -------------------------------------------------------------------------------------------------------------------
 
-    def respond(self, exchange: Exchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
+    def respond(self, exchange: HttpExchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
         """Write a whole response."""
         fields = (
             (":status", str(status)),
@@ -144,7 +144,7 @@ class Http2Request:
         )
         self._connection.wire.send_http(self._stream, fields, b"" if self._request.method == b"HEAD" else body, is_end=True)
 
-    def begin(self, exchange: Exchange, status: int, lines: bytes) -> None:
+    def begin(self, exchange: HttpExchange, status: int, lines: bytes) -> None:
         """Write the head of a response."""
         self._send(((":status", str(status)), *_fields_of(lines)))
 

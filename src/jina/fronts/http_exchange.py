@@ -1,6 +1,6 @@
 """One HTTP request and its response, whatever carries them: from the guard and the routes to the Call, and back.
 
-What writes the response is a `Responder`: an HTTP/1.1 connection, which answers one request after the other with one Exchange, or a
+What writes the response is a `Responder`: an HTTP/1.1 connection, which answers one request after the other with one HttpExchange, or a
 stream of an HTTP/2 connection.
 """
 
@@ -35,10 +35,10 @@ _log = logging.getLogger("jina.http")
 class Responder(Protocol):
     """What writes the response to one request. Header lines are `name: value`, names in lower case, each with its CRLF."""
 
-    def respond(self, exchange: Exchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
+    def respond(self, exchange: HttpExchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
         """Write a whole response."""
 
-    def begin(self, exchange: Exchange, status: int, lines: bytes) -> None:
+    def begin(self, exchange: HttpExchange, status: int, lines: bytes) -> None:
         """Write the head of a response whose body is written piece by piece."""
 
     def write(self, data: bytes) -> None:
@@ -72,7 +72,7 @@ class Responder(Protocol):
         """Nothing of the request is under way any more."""
 
 
-class Exchange:
+class HttpExchange:
     """One request at a time, and its response.
 
     Attributes:

@@ -14,7 +14,7 @@ from jina.wire import sse
 from jina.wire.buffered import FULL
 
 if TYPE_CHECKING:
-    from jina.fronts.http_exchange import Exchange
+    from jina.fronts.http_exchange import HttpExchange
 
 _log = logging.getLogger("jina.http")
 _MAX_GATHERED_BYTES = 65_536
@@ -29,7 +29,7 @@ class EventStream:
         has_room: Whether an item of so many bytes may be held.
     """
 
-    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop, has_room: Callable[[int], bool]) -> None:
+    def __init__(self, exchange: HttpExchange, loop: asyncio.AbstractEventLoop, has_room: Callable[[int], bool]) -> None:
         self._exchange, self._loop, self._has_room = exchange, loop, has_room
         self._wrote_at = loop.time()
         self._gathered: list[bytes] = []
