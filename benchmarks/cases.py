@@ -19,7 +19,7 @@ IMPORTS = "from jina import Deployment, Executor, requests; from jina.docs impor
 
 
 def http_echo() -> Case:
-    servers = {OURS: jina_like(OURS, "http"), "jina": jina_like("jina", "http"), "fastapi": Server("fastapi", "fastapi_echo.py", "0")}
+    servers = {OURS: jina_like(OURS, "http"), "jina": jina_like("jina", "http"), "fastapi": Server("fastapi", "fastapi_echo.py")}
     measures = {name: lambda limits, up, name=name: load.wrk(up[name].port, limits.seconds) for name in servers}
     return Case("http", "HTTP echo, 32 connections (wrk)", "requests/s", measures, servers, {"jina": 15.0, "fastapi": 2.5})
 
@@ -76,7 +76,7 @@ def latency() -> Case:
     servers = {
         "HTTP": jina_like(OURS, "http"),
         "gRPC": jina_like(OURS, "grpc"),
-        "fastapi": Server("fastapi", "fastapi_echo.py", "0"),
+        "fastapi": Server("fastapi", "fastapi_echo.py"),
         "grpc185": grpcio("grpc185"),
     }
 

@@ -1,13 +1,6 @@
 """uvicorn (httptools, uvloop) with an ASGI app that does nothing but give the body back."""
 
-import asyncio
-import json
-import os
-import socket
-import sys
-
-import uvicorn
-import uvloop
+from on_uvicorn import serve
 
 
 async def app(scope, receive, send):
@@ -22,17 +15,5 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 
 
-async def main() -> None:
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", http="httptools", lifespan="off", access_log=False))
-    serving = asyncio.create_task(server.serve([listening]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
-        await asyncio.sleep(0.01)
-    print(json.dumps({"port": listening.getsockname()[1], "pids": {"server": os.getpid()}}), flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    server.should_exit = True
-    await serving
-
-
 if __name__ == "__main__":
-    uvloop.run(main())
+    serve(app, lifespan="off")
