@@ -1,4 +1,4 @@
-"""The protobuf library with our own descriptors: a second opinion on everything that is protobuf."""
+"""The protobuf library, loaded with our own descriptors: what the hand-written codecs are held against, here and in `tests/interop`."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def _pool() -> Any:
 def real(name: str) -> Any:
     """Protobuf's own class of a message, by full name."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
+
+
+def bytes_of(message: Any) -> bytes:
+    """Protobuf's deterministic form."""
+    return message.SerializeToString(deterministic=True)  # type: ignore[no-any-return]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from concurrent import futures
@@ -17,49 +16,19 @@ from jina.transport.grpc_calls import CallEnd, UnaryCall
 from jina.transport.grpc_channel import GrpcChannel
 from jina.transport.grpc_connection import ChannelOptions
 from jina.wire import grpc
+from tests.interop.in_thread import InThread
 from tests.wire.echo_server import EchoProtocol
 
 BIG = bytes(range(256)) * 40_000
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
-class Served:
-    """An echo server on a loop of its own thread."""
-
-    def __init__(self, max_message_bytes: int | None) -> None:
-        self.log: list[object] = []
-        self.loop, self.connections = asyncio.new_event_loop(), list[EchoProtocol]()
-        self.max_message_bytes = max_message_bytes
-        self.server = self.loop.run_until_complete(self.loop.create_server(self.connect, "127.0.0.1", 0))
-        self.port: int = self.server.sockets[0].getsockname()[1]
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
-
-    def connect(self) -> EchoProtocol:
-        self.connections.append(EchoProtocol(self.log, self.max_message_bytes))
-        return self.connections[-1]
-
-    def drain(self) -> None:
-        for connection in self.connections:
-            connection.wire.goaway()
-            connection.flush()
-
-    async def shut(self) -> None:
-        self.server.close()
-        for connection in self.connections:
-            connection.transport.abort()
-        await asyncio.sleep(0)
-        self.loop.stop()
-
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.shut(), self.loop)
-        self.thread.join(10)
-        self.loop.close()
+Served = InThread[EchoProtocol]
 
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    server = Served(20 << 20)
+    server = InThread(lambda log: EchoProtocol(log, 20 << 20))
     yield server
     server.close()
 

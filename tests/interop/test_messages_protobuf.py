@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from fuzz.protobuf import bytes_of, real
 from google.protobuf import descriptor_pb2, json_format
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
@@ -39,7 +40,6 @@ from jina.codec.service_messages import (
 )
 from jina.codec.struct import dict_to_struct, json_to_value, struct_to_dict, value_to_json
 from jina.errors import InvalidInputError, MalformedError, UnencodableError
-from tests.interop.protobuf_oracle import bytes_of, real
 
 Request = real("jina.DataRequestProto")
 Struct = real("google.protobuf.Struct")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from typing import Any, cast
@@ -13,8 +10,10 @@ import grpc as grpcio
 
 from jina.wire import grpc
 from tests.interop import testing_messages as messages
+from tests.interop.in_thread import InThread
 from tests.interop.testing_messages import SERVICE
 from tests.interop.testing_wire import Flags
+from tests.wire.echo_server import GrpcProtocol
 
 UNARY = frozenset(SERVICE + name for name in ("EmptyCall", "UnaryCall", "CacheableUnaryCall", "StreamingOutputCall"))
 _INVALID_ARGUMENT, _UNIMPLEMENTED = 3, 12
@@ -30,37 +29,20 @@ def _streamed(size: int) -> bytes:
     return cast("bytes", messages.StreamingOutputCallResponse(payload=messages.payload(size)).SerializeToString())
 
 
-class TestService(asyncio.Protocol):
+class TestService(GrpcProtocol):
     """One connection of our service."""
 
     __test__ = False
 
     def __init__(self, log: list[object]) -> None:
-        self.wire, self.log = grpc.ServerConnection(unary_paths=UNARY), log
+        super().__init__(grpc.ServerConnection(unary_paths=UNARY), log)
         self.flags = Flags(has_preface=True)
-        self.heads: dict[int, grpc.RequestHead] = {}
         self.n_messages: dict[int, int] = {}
         self.sizes: dict[int, int] = {}
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self.flush()
-
-    def flush(self) -> None:
-        out = self.wire.take_output()
-        if out:
-            self.transport.write(out)
-
     def data_received(self, data: bytes) -> None:
         self.flags.feed(data)
-        for event in self.wire.receive(data, time.monotonic()):
-            self.on_event(event)
-        self.flush()
-        if self.wire.is_closed or self.wire.is_drained:
-            self.transport.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.wire.eof()
+        super().data_received(data)
 
     def on_event(self, event: grpc.Event) -> None:
         kind = event[0]
@@ -152,32 +134,11 @@ class TestService(asyncio.Protocol):
         self.end(stream)
 
 
-class Ours:
-    """Our service, on a loop in a thread of its own."""
+class Ours(InThread[TestService]):
+    """Our service."""
 
     def __init__(self) -> None:
-        self.log: list[object] = []
-        self.loop, self.connections = asyncio.new_event_loop(), list[TestService]()
-        self.server = self.loop.run_until_complete(self.loop.create_server(self._connect, "127.0.0.1", 0))
-        self.port: int = self.server.sockets[0].getsockname()[1]
-        self._thread = threading.Thread(target=self.loop.run_forever)
-        self._thread.start()
-
-    def _connect(self) -> TestService:
-        self.connections.append(TestService(self.log))
-        return self.connections[-1]
-
-    async def _shut(self) -> None:
-        self.server.close()
-        for connection in self.connections:
-            connection.transport.abort()
-        await asyncio.sleep(0)
-        self.loop.stop()
-
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._shut(), self.loop)
-        self._thread.join(10)
-        self.loop.close()
+        super().__init__(TestService)
 
 
 class Grpcio(grpcio.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types

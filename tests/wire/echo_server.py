@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from typing import cast
 
 from jina.wire import grpc
@@ -15,12 +16,13 @@ from jina.wire import grpc
 UNARY_PATHS = frozenset(("/test.Echo/Unary", "/test.Echo/Fail", "/test.Echo/Gzip", "/test.Echo/Wait"))
 
 
-class EchoProtocol(asyncio.Protocol):
-    """One connection."""
+class GrpcProtocol(asyncio.Protocol):
+    """One connection of a server: its bytes go to the wire code, what comes of them to `on_event`."""
 
-    def __init__(self, log: list[object], max_message_bytes: int | None = 1 << 30) -> None:
-        self.log = log
-        self.wire = grpc.ServerConnection(unary_paths=UNARY_PATHS, max_message_bytes=max_message_bytes)
+    transport: asyncio.Transport
+
+    def __init__(self, wire: grpc.ServerConnection, log: list[object]) -> None:
+        self.wire, self.log = wire, log
         self.heads: dict[int, grpc.RequestHead] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -33,14 +35,24 @@ class EchoProtocol(asyncio.Protocol):
             self.transport.write(out)
 
     def data_received(self, data: bytes) -> None:
-        for event in self.wire.receive(data):
-            if event[0] == grpc.UNARY:
-                self.answer(*event[1:])
-            else:
-                self.on_event(event)
+        for event in self.wire.receive(data, time.monotonic()):
+            self.on_event(event)
         self.flush()
         if self.wire.is_closed or self.wire.is_drained:
             self.transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.wire.eof()
+
+    def on_event(self, event: grpc.Event) -> None:
+        raise NotImplementedError
+
+
+class EchoProtocol(GrpcProtocol):
+    """One connection."""
+
+    def __init__(self, log: list[object], max_message_bytes: int | None = 1 << 30) -> None:
+        super().__init__(grpc.ServerConnection(unary_paths=UNARY_PATHS, max_message_bytes=max_message_bytes), log)
 
     def answer(self, stream: int, head: grpc.RequestHead, data: bytes) -> None:
         if head.path.endswith("/Unary"):
@@ -64,7 +76,9 @@ class EchoProtocol(asyncio.Protocol):
 
     def on_event(self, event: grpc.Event) -> None:
         kind, stream = event[0], event[1]
-        if kind == grpc.CALL_STARTED:
+        if kind == grpc.UNARY:
+            self.answer(*event[1:])
+        elif kind == grpc.CALL_STARTED:
             self.heads[stream] = event[2]
             self.wire.send_headers(stream, [("x-initial", "1")])
         elif kind == grpc.MESSAGE:
@@ -74,9 +88,6 @@ class EchoProtocol(asyncio.Protocol):
             self.wire.send_status(stream, 0)
         elif kind == grpc.CANCELLED:
             self.log.append(("cancelled", event[2]))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.wire.eof()
 
 
 async def main() -> None:
