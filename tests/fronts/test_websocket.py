@@ -17,7 +17,7 @@ from jina.errors import Code
 from jina.fronts import turns, websocket_session
 from jina.fronts.front import Front, FrontOptions
 from jina.fronts.http_calls import Note
-from jina.fronts.websocket_session import Answer, Session
+from jina.fronts.websocket_session import Answer, WebSocketSession
 from jina.runtime.guards import make_guard
 from jina.wire.buffered import Buffered
 from jina.wire.http_requests import Head
@@ -624,7 +624,7 @@ class Channel:
 class Silent:
     """A speaker that answers nothing."""
 
-    def __init__(self, session: Session, note: Note) -> None:
+    def __init__(self, session: WebSocketSession, note: Note) -> None:
         self.taken: list[bytes] = []
 
     def opened(self) -> Answer | None:
@@ -635,9 +635,9 @@ class Silent:
         return None
 
 
-def session_on(channel: Channel, handler: Handler) -> tuple[Session, Silent]:
+def session_on(channel: Channel, handler: Handler) -> tuple[WebSocketSession, Silent]:
     front = Front(handler, INFOS, protocols=["websocket"])
-    session = Session(front, channel, Head(()), None)
+    session = WebSocketSession(front, channel, Head(()), None)
     speaker = Silent(session, Note({}))
     session.begin(speaker)
     return session, speaker

@@ -18,7 +18,7 @@ from kosoku import FailureError, run_fuzzingclient, run_fuzzingserver
 from jina.fronts import websocket
 from jina.fronts.front import Front
 from jina.fronts.http_calls import Note
-from jina.fronts.websocket_session import Answer, Session
+from jina.fronts.websocket_session import Answer, WebSocketSession
 from jina.transport import connect
 from jina.transport.websocket import WebSocketConnection, open_websocket
 from jina.wire import websocket as wire
@@ -28,7 +28,7 @@ from jina.wire.websocket_handshake import JSON
 class Echo:
     """A speaker that gives every message back."""
 
-    def __init__(self, session: Session, note: Note) -> None:
+    def __init__(self, session: WebSocketSession, note: Note) -> None:
         self._session = session
 
     def opened(self) -> Answer | None:

@@ -16,7 +16,7 @@ from jina.call import DIALECT
 from jina.fronts.http_calls import Note
 from jina.fronts.websocket_bytes import BytesSpeaker, DryRunSpeaker, StreamSpeaker
 from jina.fronts.websocket_json import JsonSpeaker
-from jina.fronts.websocket_session import Channel, Session, Speaker
+from jina.fronts.websocket_session import Channel, Speaker, WebSocketSession
 from jina.wire import websocket_deflate, websocket_handshake
 from jina.wire.http_requests import Request
 from jina.wire.websocket_handshake import BYTES, JSON, Refused
@@ -24,7 +24,7 @@ from jina.wire.websocket_handshake import BYTES, JSON, Refused
 if TYPE_CHECKING:
     from jina.fronts.front import Front
 
-SPEAKERS: dict[tuple[bytes, str], Callable[[Session, Note], Speaker]] = {
+SPEAKERS: dict[tuple[bytes, str], Callable[[WebSocketSession, Note], Speaker]] = {
     (b"/", BYTES): BytesSpeaker,
     (b"/", JSON): JsonSpeaker,
     (b"/stream_doc", BYTES): StreamSpeaker,
@@ -37,7 +37,7 @@ _DIALECT_LINE = f"{DIALECT[0]}: {DIALECT[1]}\r\n".encode()
 _ORIGIN = "pages of another origin may not call this service; cors=True lets them"
 
 
-def open_session(front: Front, request: Request, note: Note, channel: Channel) -> tuple[bytes, Session] | Refused:
+def open_session(front: Front, request: Request, note: Note, channel: Channel) -> tuple[bytes, WebSocketSession] | Refused:
     """Give the header lines that grant a request to become a WebSocket and the session to begin, or the refusal.
 
     Browsers let any page open a WebSocket to any service, and send its cookies along: nothing but `Origin` keeps the pages that a developer
@@ -64,6 +64,6 @@ def open_session(front: Front, request: Request, note: Note, channel: Channel) -
     lines += b"date: %b\r\n" % front.date
     if note.request_id:
         lines += b"x-request-id: %b\r\n" % note.request_id.encode()
-    session = Session(front, channel, head, deflate)
+    session = WebSocketSession(front, channel, head, deflate)
     session.begin(speaker(session, note))
     return lines, session

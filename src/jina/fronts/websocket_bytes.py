@@ -19,7 +19,7 @@ from jina.fronts.grpc_data import item_message
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import encode
 from jina.fronts.http_stream import close_items
-from jina.fronts.websocket_session import Answer, Session
+from jina.fronts.websocket_session import Answer, WebSocketSession
 from jina.wire import websocket
 from jina.wire.envelope import is_request_id
 from jina.wire.websocket_handshake import JSON, protocol_of
@@ -32,7 +32,7 @@ _ONLY_BINARY = "the sub-protocol 'bytes' takes binary messages"
 class BytesSpeaker:
     """Each message a DataRequestProto, each answer too, as they are done; a lone byte 0 or 1 says that no more come."""
 
-    def __init__(self, session: Session, note: Note) -> None:
+    def __init__(self, session: WebSocketSession, note: Note) -> None:
         self._session, self._note = session, note
 
     def opened(self) -> Answer | None:
@@ -65,7 +65,7 @@ class BytesSpeaker:
 class StreamSpeaker:
     """One SingleDocumentRequestProto in, a stream of them out; its end is the connection's."""
 
-    def __init__(self, session: Session, note: Note) -> None:
+    def __init__(self, session: WebSocketSession, note: Note) -> None:
         self._session, self._note = session, note
         self._is_asked = False
 
@@ -115,7 +115,7 @@ class StreamSpeaker:
 class DryRunSpeaker:
     """One StatusProto (or its JSON) as soon as the connection is there; whatever the caller then sends ends it."""
 
-    def __init__(self, session: Session, note: Note) -> None:
+    def __init__(self, session: WebSocketSession, note: Note) -> None:
         self._session = session
         self._is_text = protocol_of(session.head.headers) == JSON
 
@@ -143,7 +143,7 @@ class DryRunSpeaker:
 
 
 async def _read(
-    session: Session, note: Note, data: bytes, read: Callable[[bytes], Envelope], *, is_stream: bool
+    session: WebSocketSession, note: Note, data: bytes, read: Callable[[bytes], Envelope], *, is_stream: bool
 ) -> tuple[Call, Envelope] | None:
     """Read a request; None if it is not valid, and then its caller is told."""
     deadline = None if note.timeout_s is None else time.monotonic() + note.timeout_s

@@ -19,7 +19,7 @@ from jina.fronts import http_replies
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import encode
 from jina.fronts.http_stream import close_items
-from jina.fronts.websocket_session import Answer, Session
+from jina.fronts.websocket_session import Answer, WebSocketSession
 from jina.wire import websocket
 from jina.wire.envelope import Envelope, EnvelopeError, read_message
 
@@ -30,7 +30,7 @@ _DEFAULT = "/default"
 class JsonSpeaker:
     """See the module's docstring."""
 
-    def __init__(self, session: Session, note: Note) -> None:
+    def __init__(self, session: WebSocketSession, note: Note) -> None:
         self._session, self._note, self._front = session, note, session.front
 
     def opened(self) -> Answer | None:

@@ -66,7 +66,7 @@ class Speaker(Protocol):
         """A message has come."""
 
 
-class Session(Gatherer):
+class WebSocketSession(Gatherer):
     """See the module's docstring.
 
     Attributes:
