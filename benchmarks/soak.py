@@ -129,7 +129,9 @@ def main() -> int:
 
 def wrong_answers(client: Client) -> int:
     """Post every text, a few at a time; gives how many were answered wrongly."""
-    found = client.post("/echo", DocList[Text]([Text(text=text) for text in TEXTS]), return_type=DocList[Text], request_size=7, results_in_order=True)
+    found = client.post(
+        "/echo", DocList[Text]([Text(text=text) for text in TEXTS]), return_type=DocList[Text], request_size=7, results_in_order=True
+    )
     return sum(doc.text != changed(text) for doc, text in zip(found, TEXTS, strict=True))
 
 
