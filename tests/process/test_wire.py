@@ -21,7 +21,7 @@ from jina.main.wire import Wire
 from jina.process.messages import WorkerSpec
 from jina.runtime import local
 from jina.transport.begun import N_SLOTS, BegunView
-from jina.transport.hop import Channel, connect
+from jina.transport.hop import HopChannel, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
 from tests.process.waiting import wait_until
 
@@ -108,7 +108,7 @@ class Concurrent(HeldAndAsync):
 
 
 class Served:
-    def __init__(self, executor: Held, wire: Wire, channel: Channel, folder: Path) -> None:
+    def __init__(self, executor: Held, wire: Wire, channel: HopChannel, folder: Path) -> None:
         self.executor, self.wire, self.channel, self._folder = executor, wire, channel, folder
 
     async def call(self, endpoint: str) -> str:

@@ -18,7 +18,7 @@ from jina.runtime.hop_server import HopServer
 from jina.runtime.local import Local
 from jina.runtime.replicas import Replicas
 from jina.runtime.work import LoopOutlet
-from jina.transport.hop import Channel, HopError, connect
+from jina.transport.hop import HopChannel, HopError, connect
 from jina.transport.hop_messages import read_items, read_reply, write_call
 from jina.wire.buffered import Buffered
 from tests.transport.delivering import deliver_all
@@ -65,7 +65,7 @@ class Says(Executor):
 class Joined:
     """Replicas with one worker behind them, and what the connections were."""
 
-    def __init__(self, replicas: Replicas, server: set[HopServer], channel: Channel) -> None:
+    def __init__(self, replicas: Replicas, server: set[HopServer], channel: HopChannel) -> None:
         self.replicas, self.at_worker, self.first = replicas, server, channel
 
 

@@ -15,7 +15,7 @@ from jina.call import Call, Payload
 from jina.errors import Code
 from jina.runtime.replicas import Replicas
 from jina.runtime.silence import Watch
-from jina.transport.hop import HOP_LIMITS, Channel, connect
+from jina.transport.hop import HOP_LIMITS, HopChannel, connect
 from jina.transport.hop_messages import CALL, write_reply
 from jina.wire.grpc import UNARY, ServerConnection
 from tests.waiting import until
@@ -62,7 +62,7 @@ class Watched:
         self.hung: list[str] = []
         Watch(self.replicas.members, hang_timeout_s=hang_timeout_s, on_hung=self._note)
 
-    def _note(self, channel: Channel) -> None:
+    def _note(self, channel: HopChannel) -> None:
         self.hung.append(channel.pod)
 
     async def ask(self, *, left_s: float = 30.0) -> str:

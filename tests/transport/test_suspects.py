@@ -20,7 +20,7 @@ from jina.runtime.local import Local
 from jina.runtime.replicas import Replicas
 from jina.runtime.work import LoopOutlet
 from jina.transport.begun import BegunNotes
-from jina.transport.hop import Channel, connect
+from jina.transport.hop import HopChannel, connect
 from tests.transport.delivering import deliver_all
 from tests.waiting import until
 
@@ -88,7 +88,7 @@ class Worker:
         channel = await connect("mortal/rep-0", str(self._folder / "s"), str(self._folder / "begun"), on_lost=self._lost)
         self.replicas.members.add("mortal/rep-0", channel)
 
-    def _lost(self, channel: Channel) -> None:
+    def _lost(self, channel: HopChannel) -> None:
         self.replicas.members.lost(channel)
         if channel.is_lost and not self.is_over:
             task = asyncio.get_running_loop().create_task(self._join())

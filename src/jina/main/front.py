@@ -26,7 +26,7 @@ from jina.runtime.guards import make_guard
 from jina.runtime.node import Node
 from jina.runtime.replicas import Replicas
 from jina.runtime.silence import Watch
-from jina.transport.hop import Channel, connect
+from jina.transport.hop import HopChannel, connect
 from jina.transport.loops import new_loop
 from jina.wire.buffered import Buffered
 
@@ -153,7 +153,7 @@ class _Front:
             await self._serve(up.endpoints)
             return
 
-    def _lost(self, up: ReplicaUp, channel: Channel) -> None:
+    def _lost(self, up: ReplicaUp, channel: HopChannel) -> None:
         """Mostly the worker has died, which we shall hear; but its code may also have closed what it should not."""
         members = self._replicas.members
         is_current = members.current.get(up.name) is channel
@@ -172,7 +172,7 @@ class _Front:
             await self._listen(endpoints)
             self._parent.tell(Ready())
 
-    def _tell_hung(self, channel: Channel) -> None:
+    def _tell_hung(self, channel: HopChannel) -> None:
         self._parent.tell(Hung(self._groups[channel.pod], channel.silent_s))
 
     # --- public ports ----------------------------------------------------------------------------------------------------------------

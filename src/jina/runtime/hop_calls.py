@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from jina.call import Call, Item, Reply, Status
 from jina.codec.pieces import Message
 from jina.errors import Code
-from jina.transport.hop import Channel, ChannelLost, HopError, NoRoomError
+from jina.transport.hop import ChannelLost, HopChannel, HopError, NoRoomError
 from jina.transport.hop_messages import read_items, read_reply
 from jina.transport.hop_stream import HopStream
 from jina.wire.buffered import FULL
 
 
-async def send(channel: Channel, call: Call, message: Message) -> Reply:
+async def send(channel: HopChannel, call: Call, message: Message) -> Reply:
     """Send a packed call and wait for its reply, or for the first item of a streamed one.
 
     Raises:
@@ -30,7 +30,7 @@ async def send(channel: Channel, call: Call, message: Message) -> Reply:
     return reply
 
 
-async def _open(channel: Channel, call: Call, message: Message) -> Reply:
+async def _open(channel: HopChannel, call: Call, message: Message) -> Reply:
     """Open a stream; what fails before its first item is a failed call, not a broken stream."""
     stream = channel.stream(message, read_items)
     timer = None if call.deadline is None else asyncio.get_running_loop().call_at(call.deadline, stream.expire)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from jina.transport.hop import Channel
+from jina.transport.hop import HopChannel
 
 SILENT_AFTER_S = 0.5
 _log = logging.getLogger("jina.replicas")
@@ -24,12 +24,12 @@ class Members:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self.current: dict[str, Channel] = {}
-        self.free: list[Channel] = []
-        self.kept: Channel | None = None
+        self.current: dict[str, HopChannel] = {}
+        self.free: list[HopChannel] = []
+        self.kept: HopChannel | None = None
         self.changed = asyncio.Event()
         self.given_up: dict[str, str] = {}
-        self._open: set[Channel] = set()
+        self._open: set[HopChannel] = set()
         self._is_one_kept = False
         self._waiting: dict[asyncio.Future[None], None] = {}
         self._renewals: set[asyncio.Task[None]] = set()
@@ -46,7 +46,7 @@ class Members:
 
     # --- what the front tells ----------------------------------------------------------------------------------------------------
 
-    def add(self, pod: str, channel: Channel) -> None:
+    def add(self, pod: str, channel: HopChannel) -> None:
         """A replica is ready for calls over this channel; one that is lost already is left out."""
         if channel.is_lost:
             return
@@ -67,7 +67,7 @@ class Members:
             channel.close()
         self.refresh()
 
-    def lost(self, channel: Channel) -> None:
+    def lost(self, channel: HopChannel) -> None:
         """This connection is lost, or takes no new calls; a newer one of the same replica stays."""
         if channel.is_lost:
             self._open.discard(channel)
@@ -92,7 +92,7 @@ class Members:
 
     # --- worn connections --------------------------------------------------------------------------------------------------------
 
-    def _renew_soon(self, channel: Channel) -> None:
+    def _renew_soon(self, channel: HopChannel) -> None:
         task = asyncio.get_running_loop().create_task(self._renew(channel))
         self._renewals.add(task)
         task.add_done_callback(self._renewed)
@@ -102,7 +102,7 @@ class Members:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a connection to a replica of %r could not be renewed", self._name, exc_info=error)
 
-    async def _renew(self, worn: Channel) -> None:
+    async def _renew(self, worn: HopChannel) -> None:
         """Put a fresh connection in the place of one whose stream numbers run out; calls on the old one end there."""
         try:
             fresh = await worn.reopen()
@@ -135,13 +135,13 @@ class Members:
         finally:
             del self._waiting[future]
 
-    async def leave(self, channel: Channel) -> None:
+    async def leave(self, channel: HopChannel) -> None:
         """A channel took no call: go on without it, and let the loop turn, so that what is wrong with it can be told."""
         if channel.is_lost:
             self.lost(channel)
         await asyncio.sleep(0)
 
 
-def load(channel: Channel) -> int:
+def load(channel: HopChannel) -> int:
     """How much a replica has to do."""
     return channel.n_in_flight

@@ -20,7 +20,7 @@ from jina.errors import Code, MalformedError
 from jina.runtime.hop_calls import send
 from jina.runtime.members import Members, load
 from jina.runtime.suspects import Suspects
-from jina.transport.hop import Channel, ChannelLost, HopError, NoRoomError
+from jina.transport.hop import ChannelLost, HopChannel, HopError, NoRoomError
 from jina.transport.hop_messages import write_call
 from jina.transport.run import as_task
 from jina.wire.buffered import FULL
@@ -101,7 +101,7 @@ class Replicas:
         for pod in [*self.members.current] or [self._name]:
             self.members.down(pod, "the service has stopped")
 
-    def _is_full(self, channel: Channel, message: Message) -> bool:
+    def _is_full(self, channel: HopChannel, message: Message) -> bool:
         n_in_flight = channel.n_in_flight
         return n_in_flight > 0 and (
             n_in_flight >= self._max_in_flight or channel.n_bytes_in_flight + len(message) > self._max_bytes_in_flight

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from jina.runtime.members import Members
-from jina.transport.hop import Channel
+from jina.transport.hop import HopChannel
 
 BUSY_S, IDLE_S = 0.25, 1.0
 """Pauses between two looks: while calls are in flight or an answer is overdue, and else."""
@@ -20,7 +20,7 @@ BUSY_S, IDLE_S = 0.25, 1.0
 class Watch:
     """Looks after the replicas' signs of life."""
 
-    def __init__(self, members: Members, *, hang_timeout_s: float | None, on_hung: Callable[[Channel], None]) -> None:
+    def __init__(self, members: Members, *, hang_timeout_s: float | None, on_hung: Callable[[HopChannel], None]) -> None:
         """Begin to look, in the running loop.
 
         Args:

@@ -11,7 +11,7 @@ from jina.codec.pieces import Message
 from jina.errors import Code
 from jina.runtime.hop_calls import send
 from jina.runtime.members import Members
-from jina.transport.hop import Channel, ChannelLost
+from jina.transport.hop import ChannelLost, HopChannel
 
 _LET_IN_S = 0.05
 
@@ -56,7 +56,7 @@ class Suspects:
                     return Reply(Status(Code.UNAVAILABLE, f"{what}, so it is not tried again; {again}"))
                 await members.leave(channel)
 
-    async def _idle_channel(self) -> Channel | None:
+    async def _idle_channel(self) -> HopChannel | None:
         """Wait for a replica that runs nothing, and keep it free; now and then all others are let in for a moment."""
         loop, members = asyncio.get_running_loop(), self._members
         give_up_at = math.inf if self._max_wait_s is None else loop.time() + self._max_wait_s

@@ -12,7 +12,7 @@ from typing import Self
 from jina.call import Call, Item, Reply, Status
 from jina.errors import Code, MalformedError
 from jina.transport.handler_messages import read_item, read_reply, write_call
-from jina.transport.hop import Channel, ChannelLost, HopError, connect
+from jina.transport.hop import ChannelLost, HopChannel, HopError, connect
 from jina.transport.hop_stream import HopStream
 
 _RETRY_S = 0.02
@@ -30,7 +30,7 @@ class FrontChannel:
 
     def __init__(self, path: str, *, max_wait_s: float | None = _MAX_WAIT_S) -> None:
         self._path, self._max_wait_s = path, max_wait_s
-        self._channel: Channel | None = None
+        self._channel: HopChannel | None = None
         self._up, self._down = asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -99,7 +99,7 @@ class FrontChannel:
             self._up.set()
             await self._down.wait()
 
-    def _lost(self, channel: Channel) -> None:
+    def _lost(self, channel: HopChannel) -> None:
         if channel is not self._channel:
             return  # a worn one that has ended in peace
         self._channel = None
@@ -111,7 +111,7 @@ def _whole(message: bytes) -> tuple[bytes]:
     return (message,)
 
 
-async def _open(channel: Channel, call: Call) -> Reply:
+async def _open(channel: HopChannel, call: Call) -> Reply:
     """Open a stream and wait for its head, which comes with its first item."""
     stream = channel.stream(write_call(call), _whole)
     try:

@@ -54,7 +54,7 @@ class NoRoomError(HopError):
     """The worker answers with more than the front may hold now."""
 
 
-class Channel(Gatherer, asyncio.Protocol):
+class HopChannel(Gatherer, asyncio.Protocol):
     """A connection to one replica.
 
     Attributes:
@@ -71,7 +71,7 @@ class Channel(Gatherer, asyncio.Protocol):
         pod: str,
         socket_path: str,
         begun_path: str,
-        on_lost: Callable[[Channel], None],
+        on_lost: Callable[[HopChannel], None],
         renew_at: int = RENEW_AT,
         buffered: Buffered | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class Channel(Gatherer, asyncio.Protocol):
         self.is_lost = self._is_closing = False
         self._takes_calls = True
         self.on_idle: Callable[[], None] | None = None
-        self.on_worn: Callable[[Channel], None] | None = None
+        self.on_worn: Callable[[HopChannel], None] | None = None
 
     @property
     def n_in_flight(self) -> int:
@@ -176,7 +176,7 @@ class Channel(Gatherer, asyncio.Protocol):
         self._is_closing = True
         self._ended()
 
-    async def reopen(self) -> Channel:
+    async def reopen(self) -> HopChannel:
         """Give a fresh connection to the same worker; this one stays as it is.
 
         Raises:
@@ -297,10 +297,10 @@ async def connect(
     socket_path: str,
     begun_path: str,
     *,
-    on_lost: Callable[[Channel], None],
+    on_lost: Callable[[HopChannel], None],
     renew_at: int = RENEW_AT,
     buffered: Buffered | None = None,
-) -> Channel:
+) -> HopChannel:
     """Connect to a worker that listens.
 
     Args:
@@ -315,7 +315,9 @@ async def connect(
         OSError: It does not listen (any more).
     """
     loop = asyncio.get_running_loop()
-    _, channel = await loop.create_unix_connection(lambda: Channel(pod, socket_path, begun_path, on_lost, renew_at, buffered), socket_path)
+    _, channel = await loop.create_unix_connection(
+        lambda: HopChannel(pod, socket_path, begun_path, on_lost, renew_at, buffered), socket_path
+    )
     try:
         await channel.ready
     except BaseException:

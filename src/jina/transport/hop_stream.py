@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from jina.transport.hop import Channel
+    from jina.transport.hop import HopChannel
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class HopStream(Generic[T]):
     """What one streamed reply brings, in order."""
 
-    def __init__(self, channel: Channel, number: int, read: Callable[[bytes], Sequence[T]], n_request_bytes: int) -> None:
+    def __init__(self, channel: HopChannel, number: int, read: Callable[[bytes], Sequence[T]], n_request_bytes: int) -> None:
         self._channel, self._number, self._read, self.n_request_bytes = channel, number, read, n_request_bytes
         self._waiting: deque[T] = deque()
         self._n_held_bytes = 0
