@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from jina.wire import http2_frames as frames
+from jina.wire.budget import Budget
 from jina.wire.buffered import Buffered
 from jina.wire.http2_frames import ConnectionError2, StreamError
-from jina.wire.http2_limits import Budget, Limits
+from jina.wire.http2_limits import Limits
 from jina.wire.http2_sending import DRAIN_PING, Sending
 from jina.wire.http2_stream import GOAWAY, PING_ACK, RESET
 

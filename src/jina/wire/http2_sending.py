@@ -10,9 +10,10 @@ from typing import Final
 
 from jina.codec.pieces import Bytes, gathered
 from jina.wire import http2_frames as frames
+from jina.wire.budget import Budget
 from jina.wire.buffered import Buffered
 from jina.wire.hpack import TABLE_SIZE_ZERO
-from jina.wire.http2_limits import Budget, Limits
+from jina.wire.http2_limits import Limits
 from jina.wire.http2_states import CLOSED as STREAM_IS_CLOSED
 from jina.wire.http2_states import HALF_CLOSED_LOCAL, MAY_SEND, NEXT, SEND_END
 from jina.wire.http2_stream import RESET, TUNNEL, WRITABLE, Event, Stream

@@ -21,8 +21,8 @@ from typing import Any, Final
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode
 
+from jina.wire.budget import Budget
 from jina.wire.buffered import FULL, SMALL, Buffered
-from jina.wire.http2_limits import Budget
 from jina.wire.websocket_deflate import PIECE_BYTES, STEP_BYTES, Deflate, RatioError
 
 MESSAGE: Final = 1
