@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import grpc
@@ -19,6 +21,10 @@ from jina.codec.messages import (
     write_request,
 )
 from jina.codec.struct import dict_to_struct, struct_to_dict
+from jina.docs import DocList
+from tests.process.executors import Text
+
+SINGLE = "/jina.JinaSingleDataRequestRPC/process_single_data"
 
 
 class GrpcReply(NamedTuple):
@@ -45,7 +51,7 @@ class GrpcCaller:
     def __init__(self, port: int, *, metadata: tuple[tuple[str, str], ...] = ()) -> None:
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_receive_message_length", -1)])
         self._metadata = metadata
-        self._single = self.channel.unary_unary("/jina.JinaSingleDataRequestRPC/process_single_data")
+        self._single = self.channel.unary_unary(SINGLE)
         self._stream_doc = self.channel.unary_stream("/jina.JinaSingleDocumentRequestRPC/stream_doc")
         self._call = self.channel.stream_stream("/jina.JinaRPC/Call")
 
@@ -148,3 +154,32 @@ def http_post(port: int, endpoint: str, docs: list[Any], *, parameters: Mapping[
     """Post documents (plain values) to an endpoint."""
     body = {"data": docs, **({"parameters": parameters} if parameters is not None else {})}
     return http_call(port, "POST", endpoint, body, timeout=timeout)
+
+
+def http_status(connection: http.client.HTTPConnection) -> int:
+    """Ask for `/`, and close the connection."""
+    with closing(connection):
+        connection.request("GET", "/")
+        return connection.getresponse().status
+
+
+def echo(where: Any, **options: Any) -> list[str]:
+    """Post an "a" to `/echo` of a Client or a Deployment."""
+    found: list[str] = where.post("/echo", Text(text="a"), return_type=DocList[Text], **options).text
+    return found
+
+
+def echo_by_grpcio(channel: grpc.Channel) -> list[str]:
+    """Do the same by a channel of grpcio's."""
+    answer = reply(channel.unary_unary(SINGLE)(request("/echo", [Text(text="a")]), timeout=20), {})
+    return [doc.text for doc in answer.decoded(Text)]
+
+
+def is_refused(family: int, address: Any) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket(family) as sock:
+        try:
+            sock.connect(address)
+        except OSError:
+            return True
+    return False

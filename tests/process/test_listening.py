@@ -7,8 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
-from typing import Any
 
 import grpc
 import pytest
@@ -16,8 +14,9 @@ import pytest
 from jina import Client, Deployment
 from jina.docs import DocList
 from jina.errors import ConfigError, PortAlreadyUsed
-from tests.process.callers import request
+from tests.process.callers import echo, echo_by_grpcio, http_status, is_refused
 from tests.process.executors import Count, Echo, Text
+from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -35,17 +34,7 @@ needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv
 
 
 def _status(host: str, port: int) -> int:
-    connection = http.client.HTTPConnection(host, port, timeout=20)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
-def _echo(where: Any) -> list[str]:
-    found: list[str] = where.post("/echo", Text(text="a"), return_type=DocList[Text]).text
-    return found
+    return http_status(http.client.HTTPConnection(host, port, timeout=20))
 
 
 @needs_ipv6
@@ -54,9 +43,9 @@ def test_a_service_on_ipv6_is_called_by_its_address_in_brackets(protocol: str, c
     """The start-up lines show the address as a Client takes it."""
     with Deployment(uses=Echo, protocol=protocol, host="::1") as deployment:
         shown = f"{protocol}://[::1]:{deployment.port}"
-        assert _echo(Client(host=shown)) == ["a!"]
-        assert _echo(deployment) == ["a!"]
-        assert _echo(Client(host="::1", port=deployment.port, protocol=protocol)) == ["a!"]
+        assert echo(Client(host=shown)) == ["a!"]
+        assert echo(deployment) == ["a!"]
+        assert echo(Client(host="::1", port=deployment.port, protocol=protocol)) == ["a!"]
         assert shown in capfd.readouterr().out
         with pytest.raises(OSError, match="refused"):
             _status("127.0.0.1", deployment.port)
@@ -85,8 +74,7 @@ def test_one_port_is_open_on_several_addresses() -> None:
         assert _status("127.0.0.1", http_port) == _status("::1", http_port) == 200
         for target in (f"127.0.0.1:{grpc_port}", f"[::1]:{grpc_port}"):
             with grpc.insecure_channel(target) as channel:
-                call = channel.unary_unary("/jina.JinaSingleDataRequestRPC/process_single_data")
-                assert b"a!" in call(request("/echo", [Text(text="a")]), timeout=20)
+                assert echo_by_grpcio(channel) == ["a!"]
 
 
 def test_a_name_is_listened_on_at_each_of_its_addresses() -> None:
@@ -148,19 +136,13 @@ def test_a_port_is_not_shared_with_who_does_not_agree() -> None:
 
 def test_callers_are_refused_while_a_service_finishes_what_it_holds() -> None:
     """They do not wait in the queue of a socket that nobody listens on any more."""
-    with Deployment(uses=Echo, protocol="http", quiet=True, timeout_ctrl=20) as deployment:
+    with Deployment(uses=Echo, protocol="http", quiet=True, timeout_ctrl=60) as deployment:
         port = deployment.port
         with socket.create_connection(("127.0.0.1", port)) as held:
             held.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
             closer = threading.Thread(target=deployment.close)
             closer.start()
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port)).close()
-                except OSError:
-                    break
-                assert time.monotonic() < deadline
+            wait_until(lambda: is_refused(socket.AF_INET, ("127.0.0.1", port)))
             assert closer.is_alive()
         closer.join(20)
         assert not closer.is_alive()
@@ -171,8 +153,5 @@ def test_a_front_that_is_ended_from_outside_gives_its_port_to_the_next_one() -> 
     with Deployment(uses=Echo, protocol="http", quiet=True) as deployment:
         before = deployment.pids["executor/front"]
         os.kill(before, signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        while deployment.pids.get("executor/front") in (None, before):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: deployment.pids.get("executor/front") not in (None, before))
         assert _status("127.0.0.1", deployment.port) == 200

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from jina import Client, Deployment
-from jina.docs import DocList
 from jina.errors import ConfigError
 from jina.process.activation import activated
-from tests.process.executors import Echo, Text
+from tests.process.callers import echo, http_status
+from tests.process.executors import Echo
 
 pytestmark = pytest.mark.process
 
@@ -60,17 +60,7 @@ def _listening(n: int) -> Iterator[list[socket.socket]]:
 
 
 def _get(port: int) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
-def _echo(port: int, protocol: str) -> list[str]:
-    found: list[str] = Client(port=port, protocol=protocol).post("/echo", Text(text="a"), return_type=DocList[Text]).text
-    return found
+    return http_status(http.client.HTTPConnection("127.0.0.1", port, timeout=60))
 
 
 def test_a_passed_socket_is_served_and_told() -> None:
@@ -92,8 +82,7 @@ def test_a_passed_unix_socket_is_served(own_folder: Path) -> None:
         sock.bind(str(path))
         sock.listen()
         with _service([sock], "", "grpc"):
-            client = Client(host=f"unix:{path}")
-            assert client.post("/echo", Text(text="a"), return_type=DocList[Text]).text == ["a!"]
+            assert echo(Client(host=f"unix:{path}")) == ["a!"]
         assert path.exists()
 
 
@@ -103,7 +92,7 @@ def test_sockets_named_for_protocols_speak_these() -> None:
         grpc_port, http_port = (sock.getsockname()[1] for sock in sockets)
         with _service(sockets, "grpc:http", "http,grpc"):
             assert _get(http_port) == 200
-            assert _echo(http_port, "http") == _echo(grpc_port, "grpc") == ["a!"]
+            assert echo(Client(port=http_port, protocol="http")) == echo(Client(port=grpc_port, protocol="grpc")) == ["a!"]
 
 
 def test_one_of_several_sockets_is_chosen_by_its_name() -> None:

@@ -10,19 +10,16 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
 from jina import Client, Deployment
 from jina.cli import main
-from jina.docs import DocList
 from jina.errors import ConfigError, PortAlreadyUsed
-from tests.process.callers import request
-from tests.process.executors import Echo, Text
+from tests.process.callers import echo, echo_by_grpcio, http_status, is_refused
+from tests.process.executors import Echo
 from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -42,24 +39,7 @@ class UnixHttp(http.client.HTTPConnection):
 
 
 def _status(path: str) -> int:
-    connection = UnixHttp(path)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
-def _echo(where: Any) -> list[str]:
-    found: list[str] = where.post("/echo", Text(text="a"), return_type=DocList[Text]).text
-    return found
-
-
-def _grpcio(target: str) -> bytes:
-    with grpc.insecure_channel(target) as channel:
-        call = channel.unary_unary("/jina.JinaSingleDataRequestRPC/process_single_data")
-        answer: bytes = call(request("/echo", [Text(text="a")]), timeout=20)
-        return answer
+    return http_status(UnixHttp(path))
 
 
 def test_http_is_served_on_a_unix_socket(own_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -68,8 +48,8 @@ def test_http_is_served_on_a_unix_socket(own_folder: Path, capfd: pytest.Capture
     with Deployment(uses=Echo, protocol="http", host=f"unix:{path}") as deployment:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert _status(str(path)) == 200
-        assert _echo(deployment) == _echo(Client(host=f"unix:{path}", protocol="http")) == ["a!"]
-        assert _echo(Client(host=f"http+unix://{path}")) == ["a!"]
+        assert echo(deployment) == echo(Client(host=f"unix:{path}", protocol="http")) == ["a!"]
+        assert echo(Client(host=f"http+unix://{path}")) == ["a!"]
         assert (deployment.port, deployment.host) == (0, f"unix:{path}")
         assert f"listening on http+unix://{path}" in capfd.readouterr().out
         assert deployment.is_ready
@@ -80,8 +60,9 @@ def test_grpc_is_served_on_a_unix_socket(own_folder: Path, capsys: pytest.Captur
     """grpcio's `unix:path`, our client and `jina ping` call it."""
     path = own_folder / "a.sock"
     with Deployment(uses=Echo, host=f"unix://{path}", quiet=True) as deployment:
-        assert b"a!" in _grpcio(f"unix:{path}")
-        assert _echo(deployment) == _echo(Client(host=f"grpc+unix://{path}")) == _echo(Client(host=f"unix:{path}")) == ["a!"]
+        with grpc.insecure_channel(f"unix:{path}") as channel:
+            assert echo_by_grpcio(channel) == ["a!"]
+        assert echo(deployment) == echo(Client(host=f"grpc+unix://{path}")) == echo(Client(host=f"unix:{path}")) == ["a!"]
         assert main(["ping", "executor", f"unix:{path}"]) == 0
 
 
@@ -92,9 +73,10 @@ def test_an_abstract_socket_is_no_file(capfd: pytest.CaptureFixture[str]) -> Non
     with Deployment(uses=Echo, host=f"unix-abstract:{name}") as deployment:
         shown = capfd.readouterr().out.split("listening on ")[1].strip()
         assert shown == f"grpc+unix-abstract:{name}"
-        assert _echo(Client(host=shown)) == ["a!"]
-        assert b"a!" in _grpcio(f"unix-abstract:{name}")
-        assert _echo(deployment) == ["a!"]
+        assert echo(Client(host=shown)) == ["a!"]
+        with grpc.insecure_channel(f"unix-abstract:{name}") as channel:
+            assert echo_by_grpcio(channel) == ["a!"]
+        assert echo(deployment) == ["a!"]
         with pytest.raises(PortAlreadyUsed, match=f"unix-abstract:{name}"):
             Deployment(uses=Echo, host=f"unix-abstract:{name}", quiet=True).start()
 
@@ -104,7 +86,7 @@ def test_a_service_may_listen_on_a_unix_socket_and_on_a_port(own_folder: Path) -
     path = own_folder / "a.sock"
     with Deployment(uses=Echo, protocol="http", host=["127.0.0.1", f"unix:{path}"], quiet=True) as deployment:
         assert _status(str(path)) == 200
-        assert _echo(Client(port=deployment.port, protocol="http")) == ["a!"]
+        assert echo(Client(port=deployment.port, protocol="http")) == ["a!"]
 
 
 @pytest.mark.parametrize(("access", "mode"), [("group", 0o660), ("everyone", 0o666)])
@@ -164,29 +146,19 @@ def test_the_socket_goes_with_a_supervisor_that_is_killed(own_folder: Path) -> N
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
         parent.send_signal(signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while path.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: not path.exists())
 
 
 def test_callers_are_refused_while_a_service_finishes_what_it_holds(own_folder: Path) -> None:
     """As on a port."""
     path = own_folder / "a.sock"
-    with Deployment(uses=Echo, protocol="http", host=f"unix:{path}", quiet=True, timeout_ctrl=20) as deployment:
+    with Deployment(uses=Echo, protocol="http", host=f"unix:{path}", quiet=True, timeout_ctrl=60) as deployment:
         with socket.socket(socket.AF_UNIX) as held:
             held.connect(str(path))
             held.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
             closer = threading.Thread(target=deployment.close)
             closer.start()
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    with socket.socket(socket.AF_UNIX) as other:
-                        other.connect(str(path))
-                except OSError:
-                    break
-                assert time.monotonic() < deadline
+            wait_until(lambda: is_refused(socket.AF_UNIX, str(path)))
             assert closer.is_alive()
         closer.join(20)
 
@@ -211,7 +183,7 @@ def test_a_client_says_which_socket_nobody_listens_on(own_folder: Path) -> None:
     """Its path stands in the error."""
     for protocol in ("grpc", "http"):
         with pytest.raises(ConnectionError, match=r"failed to connect to unix:.*a\.sock: .*No such file"):
-            _echo(Client(host=f"unix:{own_folder / 'a.sock'}", protocol=protocol))
+            echo(Client(host=f"unix:{own_folder / 'a.sock'}", protocol=protocol))
 
 
 def test_a_web_app_is_served_on_a_unix_socket(own_folder: Path) -> None:

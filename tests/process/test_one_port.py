@@ -16,15 +16,10 @@ from jina import Client, Deployment
 from jina.cli import main
 from jina.docs import DocList
 from jina.errors import ConfigError
-from tests.process.callers import request
+from tests.process.callers import echo, echo_by_grpcio
 from tests.process.executors import Echo, Text
 
 pytestmark = pytest.mark.process
-
-
-def _echo(port: int, protocol: str) -> list[str]:
-    found: list[str] = Client(port=port, protocol=protocol).post("/echo", Text(text="a"), return_type=DocList[Text]).text
-    return found
 
 
 _ALL = ["http", "grpc", "websocket"]
@@ -32,10 +27,9 @@ _ALL = ["http", "grpc", "websocket"]
 
 def _call_all(port: int) -> None:
     """Call over all that a port of `http` and `grpc` speaks."""
-    assert _echo(port, "http") == _echo(port, "grpc") == ["a!"]
+    assert echo(Client(port=port, protocol="http")) == echo(Client(port=port, protocol="grpc")) == ["a!"]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary("/jina.JinaSingleDataRequestRPC/process_single_data")
-        assert b"a!" in call(request("/echo", [Text(text="a")]), timeout=20)
+        assert echo_by_grpcio(channel) == ["a!"]
     for is_http2 in (False, True):
         with httpx.Client(http1=not is_http2, http2=is_http2) as client:
             answer = client.post(f"http://127.0.0.1:{port}/echo", json={"data": [{"text": "a"}]}, timeout=20)
@@ -62,7 +56,7 @@ def test_without_a_port_each_protocol_has_its_own() -> None:
     with Deployment(uses=Echo, protocol=["http", "grpc"], quiet=True) as deployment:
         http_port, grpc_port = deployment.ports
         assert http_port != grpc_port
-        assert _echo(http_port, "http") == _echo(grpc_port, "grpc") == ["a!"]
+        assert echo(Client(port=http_port, protocol="http")) == echo(Client(port=grpc_port, protocol="grpc")) == ["a!"]
 
 
 def test_a_deployments_yaml_may_give_one_port(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,10 +17,10 @@ import trustme
 
 from jina import Client, Deployment
 from jina.cli import main
-from jina.docs import DocList
 from jina.errors import ConfigError
-from tests.process.callers import request
-from tests.process.executors import Echo, Text
+from tests.process.callers import echo, echo_by_grpcio
+from tests.process.executors import Echo
+from tests.process.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -41,8 +40,7 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(roots: Path) -> Iterator[Deployment]:
-    files = {"ssl_certfile": str(roots / "cert.pem"), "ssl_keyfile": str(roots / "key.pem")}
-    with Deployment(uses=Echo, protocol=["http", "grpc"], port=[0, 0], quiet=True, **files) as deployment:
+    with Deployment(uses=Echo, protocol=["http", "grpc"], quiet=True, header_timeout_s=600, **_files(roots)) as deployment:
         yield deployment
 
 
@@ -56,16 +54,11 @@ def test_our_client_calls_over_tls(running: Deployment, roots: Path, scheme: str
     """The root comes from the variable that grpcio reads, too."""
     monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(roots / "root.pem"))
     client = Client(host=f"{scheme}://localhost:{running.ports[['https', 'grpcs'].index(scheme)]}")
-    assert client.post("/echo", Text(text="safe"), return_type=DocList[Text]).text == ["safe!"]
+    assert echo(client) == ["a!"]
 
 
 def _files(roots: Path) -> dict[str, str]:
     return {"ssl_certfile": str(roots / "cert.pem"), "ssl_keyfile": str(roots / "key.pem")}
-
-
-def _echo(where: Any) -> list[str]:
-    found: list[str] = where.post("/echo", Text(text="safe"), return_type=DocList[Text]).text
-    return found
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -74,7 +67,7 @@ def test_a_client_may_bring_its_own_roots(running: Deployment, roots: Path, inde
     client = Client(
         host="localhost", port=running.ports[index], protocol=["http", "grpc"][index], tls=True, ssl_ca_certs=roots / "root.pem"
     )
-    assert _echo(client) == ["safe!"]
+    assert echo(client) == ["a!"]
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
@@ -82,19 +75,19 @@ def test_ssl_cert_file_is_heard(running: Deployment, roots: Path, scheme: str, m
     """OpenSSL's variable for the roots of the system."""
     monkeypatch.delenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(roots / "root.pem"))
-    assert _echo(Client(host=f"{scheme}://localhost:{running.ports[['https', 'grpcs'].index(scheme)]}")) == ["safe!"]
+    assert echo(Client(host=f"{scheme}://localhost:{running.ports[['https', 'grpcs'].index(scheme)]}")) == ["a!"]
 
 
 def test_a_deployment_calls_itself(running: Deployment) -> None:
     """It knows its own certificate."""
-    assert _echo(running) == ["safe!"]
+    assert echo(running) == ["a!"]
     assert running.is_ready
 
 
 def test_a_caller_that_does_not_know_the_root_is_not_served(running: Deployment) -> None:
     """The client refuses a certificate that it cannot verify."""
     with pytest.raises(ConnectionError):
-        Client(host=f"grpcs://localhost:{running.ports[1]}").post("/echo", Text(text="x"), return_type=DocList[Text])
+        echo(Client(host=f"grpcs://localhost:{running.ports[1]}"))
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -104,7 +97,7 @@ def test_a_host_that_the_certificate_does_not_name_is_refused(roots: Path, index
         port, protocol = deployment.ports[index], ["http", "grpc"][index]
         client = Client(host="127.0.0.2", port=port, protocol=protocol, tls=True, ssl_ca_certs=roots / "root.pem")
         with pytest.raises(ConnectionError, match=r"IP address mismatch.*call it by a name that its certificate holds"):
-            _echo(client)
+            echo(client)
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
@@ -112,7 +105,7 @@ def test_a_tls_client_of_a_plain_service_is_told(protocol: str) -> None:
     """And at once."""
     expected = r"it does not speak TLS: leave out tls=True"
     with Deployment(uses=Echo, protocol=protocol, quiet=True) as deployment, pytest.raises(ConnectionError, match=expected):
-        _echo(Client(port=deployment.port, protocol=protocol, tls=True))
+        echo(Client(port=deployment.port, protocol=protocol, tls=True))
 
 
 def test_a_plain_client_of_a_tls_service_is_told(running: Deployment) -> None:
@@ -121,9 +114,9 @@ def test_a_plain_client_of_a_tls_service_is_told(running: Deployment) -> None:
     assert answer.status_code == 400
     assert answer.json() == {"detail": "this port speaks TLS; write https:// in the place of http://"}
     with pytest.raises(ValueError, match="this port speaks TLS"):
-        _echo(Client(port=running.ports[0], protocol="http"))
+        echo(Client(port=running.ports[0], protocol="http"))
     with pytest.raises(ConnectionError, match=r"tls=True, where it speaks TLS"):
-        _echo(Client(port=running.ports[1]))
+        echo(Client(port=running.ports[1]))
 
 
 # --- client certificates -----------------------------------------------------------------------------------------------------------------
@@ -141,9 +134,9 @@ def test_callers_show_a_certificate_where_one_is_asked_for(guarded: Deployment, 
     """Whoever has none is told what is missing."""
     where: dict[str, Any] = {"host": "localhost", "port": guarded.ports[index], "protocol": ["http", "grpc"][index], "tls": True}
     where["ssl_ca_certs"] = str(roots / "root.pem")
-    assert _echo(Client(**where, **_files(roots))) == ["safe!"]
+    assert echo(Client(**where, **_files(roots))) == ["a!"]
     with pytest.raises(ConnectionError, match=r"it asks for a client certificate: give ssl_certfile and ssl_keyfile"):
-        _echo(Client(**where))
+        echo(Client(**where))
 
 
 def test_a_certificate_of_a_stranger_is_refused(guarded: Deployment, roots: Path, tmp_path: Path) -> None:
@@ -151,15 +144,14 @@ def test_a_certificate_of_a_stranger_is_refused(guarded: Deployment, roots: Path
     trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
     where: dict[str, Any] = {"port": guarded.ports[1], "tls": True, "ssl_ca_certs": str(roots / "root.pem")}
     with pytest.raises(ConnectionError, match=r"it does not trust the authority of our client certificate"):
-        _echo(Client(host="localhost", **where, ssl_certfile=str(tmp_path / "own.pem")))
+        echo(Client(host="localhost", **where, ssl_certfile=str(tmp_path / "own.pem")))
 
 
 def test_grpcio_shows_its_certificate(guarded: Deployment, roots: Path) -> None:
     """As to any server that asks for one."""
     parts = [(roots / name).read_bytes() for name in ("root.pem", "key.pem", "cert.pem")]
     with grpc.secure_channel(f"localhost:{guarded.ports[1]}", grpc.ssl_channel_credentials(*parts)) as channel:
-        call = channel.unary_unary("/jina.JinaSingleDataRequestRPC/process_single_data")
-        assert b"safe!" in call(request("/echo", [Text(text="safe")]), timeout=20)
+        assert echo_by_grpcio(channel) == ["a!"]
 
 
 @pytest.mark.parametrize(("index", "scheme"), [(0, "https"), (1, "grpcs")])
@@ -172,7 +164,7 @@ def test_a_probe_shows_its_certificate(guarded: Deployment, roots: Path, index: 
 
 def test_a_guarded_deployment_calls_itself(guarded: Deployment) -> None:
     """With its own certificate, which its authority has signed."""
-    assert _echo(guarded) == ["safe!"]
+    assert echo(guarded) == ["a!"]
 
 
 # --- what is agreed on -------------------------------------------------------------------------------------------------------------------
@@ -233,8 +225,7 @@ def test_grpcio_calls_over_tls(running: Deployment, roots: Path) -> None:
     """ALPN agrees on h2, without which grpcio hangs up."""
     credentials = grpc.ssl_channel_credentials((roots / "root.pem").read_bytes())
     with grpc.secure_channel(f"localhost:{running.ports[1]}", credentials) as channel:
-        call = channel.unary_unary("/jina.JinaSingleDataRequestRPC/process_single_data")
-        assert b"safe!" in call(request("/echo", [Text(text="safe")]), timeout=20)
+        assert echo_by_grpcio(channel) == ["a!"]
 
 
 def test_old_tls_versions_are_refused(running: Deployment) -> None:
@@ -254,17 +245,15 @@ def test_old_tls_versions_are_refused(running: Deployment) -> None:
 
 
 def test_slow_handshakes_hold_nobody_else(running: Deployment, roots: Path) -> None:
-    """A hundred callers that begin TLS and do not go on, and one that calls."""
+    """A hundred callers that begin TLS and do not go on for the ten minutes that they may, and one that calls."""
     with ExitStack() as stack:
         for _ in range(50):
             for port in running.ports:
                 sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
                 sock.sendall(b"\x16\x03\x01\x02\x00\x01")
-        began = time.monotonic()
         for index, protocol in enumerate(("http", "grpc")):
             client = Client(host="localhost", port=running.ports[index], protocol=protocol, tls=True, ssl_ca_certs=roots / "root.pem")
-            assert _echo(client) == ["safe!"]
-        assert time.monotonic() - began < 5.0
+            assert echo(client, timeout=60) == ["a!"]
 
 
 def test_a_caller_that_never_says_hello_is_let_go(roots: Path) -> None:
@@ -303,10 +292,7 @@ def _serial(roots: Path, port: int) -> str:
 
 
 def _wait_for_another(roots: Path, port: int, serial: str) -> None:
-    deadline = time.monotonic() + 20
-    while _serial(roots, port) == serial:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: _serial(roots, port) != serial)
 
 
 @pytest.mark.parametrize("app", [None, "tests.process.web_apps:own"])
@@ -323,7 +309,7 @@ def test_a_renewed_certificate_needs_no_restart(tmp_path: Path, app: str | None)
             kept.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert kept.recv(8) == b"HTTP/1.1"
         if app is None:
-            assert _echo(deployment) == ["safe!"]
+            assert echo(deployment) == ["a!"]
 
 
 def test_a_broken_pair_is_not_used_and_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -334,12 +320,14 @@ def test_a_broken_pair_is_not_used_and_told(tmp_path: Path, capfd: pytest.Captur
     with Deployment(uses=Echo, quiet=True, **_files(tmp_path)) as deployment:
         port, before = deployment.port, _serial(tmp_path, deployment.port)
         shutil.copy(tmp_path / "key.pem", tmp_path / "cert.pem")
-        text, deadline = "", time.monotonic() + 20
-        while "the changed TLS files are not used" not in text:
+        told: list[str] = []
+
+        def is_told() -> bool:
             assert _serial(tmp_path, port) == before
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-            text += capfd.readouterr().err
-        assert "cert.pem" in text
+            told.append(capfd.readouterr().err)
+            return "the changed TLS files are not used" in "".join(told)
+
+        wait_until(is_told)
+        assert "cert.pem" in "".join(told)
         _renew(tmp_path, authority)
         _wait_for_another(tmp_path, port, before)
