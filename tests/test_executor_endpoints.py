@@ -75,19 +75,6 @@ def test_paths_are_taken_as_written() -> None:
     assert {path: e.name for path, e in endpoints_of(E).items()} == {"/a": "f", "b": "f", "/default": "g", "_jina_dry_run_": "_dry_run"}
 
 
-def test_later_binding_of_a_path_wins() -> None:
-    """Within one class."""
-
-    class E(Executor):
-        @requests(on="/a")
-        def f(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
-
-        @requests(on="/a")
-        def g(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
-
-    assert only(E).name == "g"
-
-
 def test_subclass_inherits_and_overrides_bindings() -> None:
     """What it binds itself counts, the rest is its base's; the base stays as it was."""
 
@@ -443,6 +430,45 @@ def test_taking_the_dry_run_warns() -> None:
         class E(Executor):
             @requests(on="_jina_dry_run_")
             def f(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+
+
+@pytest.mark.parametrize(("on", "path"), [("/a", "/a"), (None, "/default"), (["/b", "/a"], "/a")])
+def test_an_endpoint_given_to_two_methods_of_a_class_warns(on: Any, path: str) -> None:
+    """The last one answers, as in Jina; the first would never be called, and nobody would know why."""
+    with pytest.warns(UserWarning, match=f"methods 'one' and 'two' of executor 'E' both have the endpoint '{path}'.*'two' takes") as found:
+
+        class E(Executor):
+            @requests(on=path if on else None)
+            def one(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+
+            @requests(on=on)
+            def two(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+
+    assert found[0].filename == __file__
+    assert endpoints_of(E)[path].name == "two"
+
+
+def test_a_subclass_takes_an_endpoint_without_a_word() -> None:
+    """With a method of the same name or of another; that is what subclasses are for."""
+
+    class E(Executor):
+        @requests(on="/a")
+        def one(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+
+    class Renamed(E):
+        @requests(on="/a")
+        def two(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+
+    class Overridden(E):
+        def one(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+
+    class Both(E):
+        def one(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+
+        @requests(on="/a")
+        def two(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+
+    assert [endpoints_of(each)["/a"].name for each in (Renamed, Overridden, Both)] == ["two", "one", "two"]
 
 
 def test_endpoint_can_be_pickled() -> None:

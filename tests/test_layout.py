@@ -24,7 +24,7 @@ core
 wire
 observe
 plan
-hints parameters caller endpoint executor executor_bindings executor_decorators executor_lock executor_setup
+hints parameters caller endpoint executor executor_bindings executor_decorators executor_doubts executor_lock executor_setup
 proto types
 transport
 process

@@ -5,7 +5,6 @@ Bindings belong to the class object, never to its name: two classes of one name 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, FunctionType
 from typing import Any, NamedTuple
@@ -51,17 +50,32 @@ def collect(cls: type, frame: FrameType | None) -> None:
         TypeError: A method's signature does not make an endpoint.
     """
     own: dict[str, Endpoint | Pending] = {}
+    decorated: dict[str, Pending] = {}
     scopes: Sequence[Mapping[str, Any]] | None = None
     for pending in _own_bindings(cls):
         if scopes is None and hints.has_strings(pending.fn):
             scopes = hints.enclosing_scopes(frame)
         if pending.path == DRY_RUN:
-            warnings.warn(f"{hints.describe(pending.fn)} takes the place of the dry run, which checks services", stacklevel=4)
+            _warn(f"{hints.describe(pending.fn)} takes the place of the dry run, which checks services")
+        if marks_of(pending.fn).bindings:
+            _warn_if_twice(cls, decorated.setdefault(pending.path, pending), pending)
         try:
             own[pending.path] = pending.read(scopes or ())
         except UnresolvedError:
             own[pending.path] = pending
     setattr(cls, _STORE, own)
+
+
+def _warn_if_twice(cls: type, first: Pending, last: Pending) -> None:
+    if last.fn is not first.fn:
+        text = f"methods {first.name!r} and {last.name!r} of executor {cls.__name__!r} both have the endpoint {last.path!r}"
+        _warn(f"{text}; {last.name!r} takes its calls, so give {first.name!r} an `on=` of its own")
+
+
+def _warn(text: str) -> None:
+    from jina.options.table import warn_user  # only here: few classes need it, and all would pay for it
+
+    warn_user(text)
 
 
 def _own_bindings(cls: type) -> list[Pending]:

@@ -18,7 +18,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from jina import Deployment, Executor, requests
+from jina import Deployment, Executor, dynamic_batching, requests
 from jina.codec import codec_for
 from jina.docs import DocList
 from jina.errors import PortAlreadyUsed, StartError
@@ -45,6 +45,24 @@ def test_several_ports_and_protocols_at_once(protocols: list[str]) -> None:
             else:
                 with GrpcCaller(port) as caller:
                     assert caller.post("/echo", [Text(text="a")]).decoded(Text)[0].text == "a!"
+
+
+class WithoutEndpoint(Executor):
+    @dynamic_batching
+    def embed(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        return docs
+
+
+def test_what_is_hardly_meant_is_said_when_the_service_starts() -> None:
+    """An Executor without an endpoint serves, for it may only be a beginning; but not silently, and neither is what has no effect yet."""
+    with pytest.warns(UserWarning, match="executor|accepted") as found, Deployment(uses=WithoutEndpoint, quiet=True):
+        pass
+    texts = [str(each.message) for each in found]
+    assert [text.partition(";")[0] for text in texts] == [
+        "executor 'WithoutEndpoint' has no endpoint, so nothing can be called",
+        "accepted, but without effect in this release: dynamic batching of 'embed'",
+    ]
+    assert {each.filename for each in found} == {__file__}
 
 
 @pytest.mark.parametrize("is_listening", [True, False])

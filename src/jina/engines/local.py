@@ -18,6 +18,8 @@ from jina.call import EndpointInfo
 from jina.core.restart import RestartOptions, RestartPolicy
 from jina.errors import ConfigError, StartError
 from jina.executor_bindings import endpoints_of
+from jina.executor_doubts import doubts
+from jina.options.table import warn_user
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.folder import Folder
 from jina.process.listening import Bound, bind
@@ -85,6 +87,7 @@ class LocalEngine:
             if self._is_stopped:
                 self._supervisor.stop(0.0)
             self._supervisor.start(self._plan.timeout_ready_s)
+            self._warn()
             self._is_ready = True
         except BaseException as error:
             if self._supervisor is not None:
@@ -109,6 +112,11 @@ class LocalEngine:
         app = self._app_slot(web_app, guard) if web_app is not None else None
         front, workers = self._front_slot(guard, app), self._worker_slots(executors)
         return Supervisor(front, workers, app=app, log=self._log, on_failure=self._failed)
+
+    def _warn(self) -> None:
+        for node in self._plan.nodes:
+            for text in doubts(node.executor, node.config.get("uses_dynamic_batching") or {}, {each.path for each in self.endpoints}):
+                warn_user(text)
 
     def _make_folder(self) -> None:
         try:
