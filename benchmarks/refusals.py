@@ -17,7 +17,7 @@ from jina.fronts.http1_connection import Http1Connection
 from jina.fronts.http2_connection import Http2Connection
 from jina.wire.buffered import Buffered
 from jina.wire.grpc import ClientConnection, request_block
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
 _N, _ROUNDS = 2000, 5
 _CALL = "/jina.JinaSingleDataRequestRPC/process_single_data"
@@ -91,7 +91,7 @@ def http1(where: Front, data: bytes, status: bytes, *, is_last: bool = False) ->
 
 def http2(where: Front, begin: Callable[[ClientConnection], Any], expected: bytes) -> Callable[[], None]:
     """Send the same call on stream after stream, on connections of 1,000 streams; the client's bytes are made beforehand."""
-    client, server, transport = ClientConnection(limits=Limits()), Http2Connection(where), Nowhere()
+    client, server, transport = ClientConnection(limits=Http2Limits()), Http2Connection(where), Nowhere()
     server.connection_made(transport)
     hello = client.take_output()
     client.receive(transport.written)

@@ -9,9 +9,9 @@ from typing import Any
 from fuzz.choices import Choices
 from jina.wire import hpack, http2
 from jina.wire import http2_frames as frames
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
-LIMITS = Limits(
+LIMITS = Http2Limits(
     max_streams=5,
     max_header_list_bytes=512,
     max_header_fields=16,

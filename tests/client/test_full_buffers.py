@@ -10,7 +10,7 @@ from jina.client import Client
 from jina.docs import DocList
 from jina.transport import memory
 from jina.wire.grpc import HALF_CLOSED, MESSAGE, ServerConnection
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from tests.client.executors import Text
 
 MANY = 1 << 26
@@ -23,7 +23,7 @@ class Stubborn(asyncio.Protocol):
     """
 
     def __init__(self) -> None:
-        self.wire = ServerConnection(limits=Limits(stream_window_bytes=MANY, connection_window_bytes=MANY))
+        self.wire = ServerConnection(limits=Http2Limits(stream_window_bytes=MANY, connection_window_bytes=MANY))
         self.is_client_full = False
         self.held: list[Any] | None = None  # what came with the first request and after it, while that waits for the client to be full
         self.is_past_first = False

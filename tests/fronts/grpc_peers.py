@@ -10,9 +10,9 @@ from jina.fronts.front import Front, FrontOptions
 from jina.fronts.http2_connection import Http2Connection
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.grpc import ClientConnection
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
-_WIDE = Limits(stream_window_bytes=1 << 30, connection_window_bytes=1 << 30)
+_WIDE = Http2Limits(stream_window_bytes=1 << 30, connection_window_bytes=1 << 30)
 
 
 class Peer(asyncio.Protocol):

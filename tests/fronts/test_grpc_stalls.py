@@ -11,7 +11,7 @@ from jina.codec.messages import header_bytes, write_document_request
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE
 from jina.wire.http2_frames import window_update
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from tests.fronts.grpc_peers import Peer, Slow, connected
 from tests.waiting import until
 
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.anyio
 _UNARY, _STREAM_DOC = "/jina.JinaSingleDataRequestRPC/process_single_data", "/jina.JinaSingleDocumentRequestRPC/stream_doc"
 _CALL = "/jina.JinaRPC/Call"
 _REQUEST = write_document_request(header_bytes("r", "/stream"), b"", document=b"")
-_SHUT = Limits(stream_window_bytes=100_000, connection_window_bytes=1 << 20)
+_SHUT = Http2Limits(stream_window_bytes=100_000, connection_window_bytes=1 << 20)
 
 
 class ShutPeer(Peer):
     """A client that gives no window back unless it is told to."""
 
-    def __init__(self, limits: Limits = _SHUT) -> None:
+    def __init__(self, limits: Http2Limits = _SHUT) -> None:
         super().__init__()
         self.wire = grpc.ClientConnection(limits=limits, max_message_bytes=None)
 
@@ -139,7 +139,7 @@ async def test_a_reader_that_reads_slowly_is_waited_for() -> None:
 
 async def test_a_stream_that_waits_for_its_neighbour_on_a_slow_connection_is_waited_for() -> None:
     """Its own window is open: it is not its fault that its turn has not come."""
-    handler, peer = Slow(1 << 20), ShutPeer(Limits(stream_window_bytes=8 << 20, connection_window_bytes=100_000))
+    handler, peer = Slow(1 << 20), ShutPeer(Http2Limits(stream_window_bytes=8 << 20, connection_window_bytes=100_000))
     handler.may_answer.set()
     _, connection = await connected(handler, peer, write_timeout_s=20.0)
     peer.wire._http2._credit_at = 1 << 30  # gives back no window of the connection by itself
@@ -159,7 +159,7 @@ async def test_a_stream_that_waits_for_its_neighbour_on_a_slow_connection_is_wai
 
 async def test_time_in_which_the_socket_took_nothing_is_not_the_streams_fault() -> None:
     """While we cannot write we do not read either, so the windows that came meanwhile are not known."""
-    handler, peer = Slow(3 << 20), ShutPeer(Limits(stream_window_bytes=2 << 20, connection_window_bytes=4 << 20))
+    handler, peer = Slow(3 << 20), ShutPeer(Http2Limits(stream_window_bytes=2 << 20, connection_window_bytes=4 << 20))
     handler.may_answer.set()
     _, connection = await connected(handler, peer, write_timeout_s=20.0)
     peer.transport.pause_reading()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jina.wire import grpc, http2
 from jina.wire import http2_frames as frames
 from jina.wire.http import Limits, Request, ServerConnection
-from jina.wire.http2_limits import Limits as Http2Limits
+from jina.wire.http2_limits import Http2Limits
 
 HELLO = frames.PREFACE + frames.settings({})
 BLOCK = grpc.request_block("/a")

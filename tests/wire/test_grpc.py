@@ -7,9 +7,9 @@ import pytest
 from jina.errors import InvalidInputError
 from jina.wire import grpc, grpc_fields, hpack
 from jina.wire import http2_frames as frames
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
-SMALL = Limits(stream_window_bytes=100, connection_window_bytes=65535, max_queued_bytes=200)
+SMALL = Http2Limits(stream_window_bytes=100, connection_window_bytes=65535, max_queued_bytes=200)
 
 
 class Pair:
@@ -296,7 +296,7 @@ def test_window_that_is_opened_before_a_request_counts_the_same_however_it_is_cu
 
     def session(cut: int) -> tuple[list[tuple[object, ...]], bytes, int]:
         server = grpc.ServerConnection(unary_paths=frozenset(("/a.B/C",)))
-        client = grpc.ClientConnection(limits=Limits(stream_window_bytes=frames.DEFAULT_WINDOW))
+        client = grpc.ClientConnection(limits=Http2Limits(stream_window_bytes=frames.DEFAULT_WINDOW))
         server.receive(client.take_output())
         server.take_output()
         heard = []

@@ -10,7 +10,7 @@ from jina.errors import InvalidInputError
 from jina.wire import grpc, grpc_fields, hpack
 from jina.wire import http2_frames as frames
 from jina.wire.grpc_messages import PREFIX, compress
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
 BLOCK = grpc.request_block("/a.B/C", "host")
 REPLY = grpc_fields.reply_block()
@@ -337,4 +337,4 @@ def test_limits_must_make_sense() -> None:
     """Values that HTTP/2 has no place for are refused when the limits are made."""
     for bad in ({"max_streams": -1}, {"max_frame_bytes": 100}, {"connection_window_bytes": 100}):
         with pytest.raises(ValueError, match=next(iter(bad))):
-            Limits(**bad)
+            Http2Limits(**bad)

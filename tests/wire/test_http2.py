@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jina.wire import hpack, http2
 from jina.wire import http2_frames as frames
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
 REQUEST = [(":method", "POST"), (":scheme", "http"), (":path", "/a"), (":authority", "h"), ("content-type", "application/grpc")]
 BLOCK = hpack.encode(REQUEST)
@@ -22,7 +22,10 @@ HELLO = frames.PREFACE + frames.settings({})
 
 def server(**limits: int) -> http2.Connection:
     connection = http2.Connection(
-        is_client=False, limits=Limits(**limits), build_head=lambda fields, _: tuple(fields), build_trailers=lambda fields, _: tuple(fields)
+        is_client=False,
+        limits=Http2Limits(**limits),
+        build_head=lambda fields, _: tuple(fields),
+        build_trailers=lambda fields, _: tuple(fields),
     )
     connection.take_output()
     return connection
@@ -230,7 +233,7 @@ def test_large_frame_in_single_bytes_costs_no_more_than_its_bytes() -> None:
 
 def test_requests_that_come_whole_keep_to_the_same_rules() -> None:
     """Windows are given back, one stream too many is refused, skipped numbers and the end of a drain are seen: as frame by frame."""
-    limits = Limits(max_streams=3, connection_window_bytes=65535)
+    limits = Http2Limits(max_streams=3, connection_window_bytes=65535)
     connection = http2.Connection(
         is_client=False, limits=limits, build_head=lambda fields, _: tuple(fields), build_trailers=lambda fields, _: None, takes_whole=True
     )

@@ -20,7 +20,7 @@ from jina.wire import grpc, hpack, http2
 from jina.wire import http2_frames as frames
 from jina.wire.buffered import Buffered
 from jina.wire.http2_frames import ENHANCE_YOUR_CALM
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from tests.wire.clauses.peers import BLOCK, END, END_HEADERS, HELLO, OK, build, client, data, frame, headers, parsed, server
 from tests.wire.echo_server import EchoProtocol
 
@@ -189,7 +189,7 @@ def test_padded_data_is_passed_on_as_it_comes() -> None:
 
 def answered(n_streams: int, buffered: Buffered, body: bytes, opening: bytes = b"") -> http2.Connection:
     """A server that has answered requests to a peer whose windows are as `opening` leaves them."""
-    end = http2.Connection(is_client=False, limits=Limits(), build_head=build, build_trailers=build, buffered=buffered)
+    end = http2.Connection(is_client=False, limits=Http2Limits(), build_head=build, build_trailers=build, buffered=buffered)
     for event in end.receive(HELLO + opening + b"".join(whole(n) for n in range(1, 2 * n_streams, 2))):
         end.exchange(event[1], OK, (body,), len(body), b"")
     end.take_output()

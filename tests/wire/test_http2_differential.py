@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 
 from jina.wire import hpack, http2
 from jina.wire import http2_frames as frames
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from tests.wire.clauses.peers import BLOCK, HELLO, OK, TRAILERS, build, parsed
 
 N_EXAMPLES: Final = int(os.environ.get("OPENJINA_DIFFERENTIAL_EXAMPLES", "200"))
-LIMITS: Final = Limits(max_frame_bytes=1 << 14, stream_window_bytes=65535, connection_window_bytes=65535, max_streams=1000)
+LIMITS: Final = Http2Limits(max_frame_bytes=1 << 14, stream_window_bytes=65535, connection_window_bytes=65535, max_streams=1000)
 
 Made = list[tuple[Any, ...]]
 

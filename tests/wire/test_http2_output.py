@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jina.wire import hpack, http2
 from jina.wire.buffered import Buffered
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from tests.wire.clauses.peers import BLOCK, OK, REQUEST, TRAILERS, build
 
 Step = tuple[str, int, int]
@@ -31,7 +31,9 @@ class Pair:
 
     def __init__(self, *, is_client: bool) -> None:
         self.buffered = Buffered()
-        self.ours = http2.Connection(is_client=is_client, limits=Limits(), build_head=build, build_trailers=build, buffered=self.buffered)
+        self.ours = http2.Connection(
+            is_client=is_client, limits=Http2Limits(), build_head=build, build_trailers=build, buffered=self.buffered
+        )
         self.other = h2.connection.H2Connection(h2.config.H2Configuration(client_side=not is_client, header_encoding="latin-1"))
         self.other.initiate_connection()
         self.is_client = is_client

@@ -16,7 +16,7 @@ from jina.fronts.turns import Turns
 from jina.limits import Limits
 from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
-from jina.wire.http2_limits import Limits as Http2Limits
+from jina.wire.http2_limits import Http2Limits
 from jina.wire.http_requests import Head
 from jina.wire.http_whole import Openings
 from jina.wire.ids import RequestIds

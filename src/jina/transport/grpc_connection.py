@@ -13,7 +13,7 @@ from jina.transport.writing import Gatherer, write_pieces
 from jina.wire import grpc
 from jina.wire.grpc import ClientConnection, GrpcStatus
 from jina.wire.http2_frames import ENHANCE_YOUR_CALM
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
 if TYPE_CHECKING:
     from jina.transport.grpc_channel import GrpcChannel
@@ -67,7 +67,7 @@ class GrpcConnection(Gatherer, asyncio.Protocol):
 
     def __init__(self, channel: GrpcChannel, options: ChannelOptions) -> None:
         self._channel, self._options = channel, options
-        limits = Limits(max_header_list_bytes=options.max_metadata_bytes)
+        limits = Http2Limits(max_header_list_bytes=options.max_metadata_bytes)
         self.wire = ClientConnection(limits=limits, max_message_bytes=options.max_receive_bytes)
         self._calls: dict[int, ClientCall] = {}
         self._heard_s, self._asked_s = 0.0, 0.0

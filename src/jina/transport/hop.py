@@ -18,7 +18,7 @@ from jina.transport.writing import Gatherer, write_pieces
 from jina.wire import grpc
 from jina.wire.buffered import FULL, Buffered
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY, ClientConnection
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
 T = TypeVar("T")
 _log = logging.getLogger("jina.hop")
@@ -27,7 +27,7 @@ _CALL_BLOCK = grpc.request_block(CALL, "worker")
 _STREAM_BLOCK = grpc.request_block(STREAM, "worker")
 
 _ANY_NUMBER = (1 << 31) - 1
-HOP_LIMITS = Limits(
+HOP_LIMITS = Http2Limits(
     max_streams=1_000_000, max_resets=_ANY_NUMBER, max_pings=_ANY_NUMBER, max_settings=_ANY_NUMBER, max_empty_frames=_ANY_NUMBER
 )
 """Between our own processes the fronts' limits count, not these: all callers may leave at once."""

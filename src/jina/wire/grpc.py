@@ -33,7 +33,6 @@ from jina.wire.grpc_events import (
 )
 from jina.wire.grpc_fields import Metadata, ReplyHead, RequestHead, request_block, retry_metadata, timeout_field
 from jina.wire.grpc_server import ServerConnection
-from jina.wire.http2_limits import Limits
 from jina.wire.status import GrpcStatus
 
 __all__ = [
@@ -54,7 +53,6 @@ __all__ = [
     "ClientConnection",
     "Event",
     "GrpcStatus",
-    "Limits",
     "Metadata",
     "ReplyHead",
     "RequestHead",

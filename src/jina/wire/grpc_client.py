@@ -12,7 +12,7 @@ from jina.wire.grpc_fields import ReplyHead
 from jina.wire.grpc_messages import ENCODINGS, PREFIX, MessageError, framed
 from jina.wire.grpc_side import Call, Side
 from jina.wire.http2_frames import CANCEL, REFUSED_STREAM
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from jina.wire.status import GrpcStatus, grpc_status_of_http, grpc_status_of_reset
 
 
@@ -26,10 +26,12 @@ class ClientConnection(Side):
         is_ready: The peer's SETTINGS came.
     """
 
-    def __init__(self, *, limits: Limits | None = None, max_message_bytes: int | None = 1 << 30, buffered: Buffered | None = None) -> None:
+    def __init__(
+        self, *, limits: Http2Limits | None = None, max_message_bytes: int | None = 1 << 30, buffered: Buffered | None = None
+    ) -> None:
         build = grpc_fields.build_reply_head
         connection = http2.Connection(
-            is_client=True, limits=limits or Limits(), build_head=build, build_trailers=ReplyHead, takes_whole=True, buffered=buffered
+            is_client=True, limits=limits or Http2Limits(), build_head=build, build_trailers=ReplyHead, takes_whole=True, buffered=buffered
         )
         super().__init__(connection, max_message_bytes, buffered)
         self._handlers |= {

@@ -14,7 +14,7 @@ from jina.wire.grpc_messages import PREFIX, TURN_BYTES, Allowance, MessageError,
 from jina.wire.grpc_side import HELD, Call, Side
 from jina.wire.hpack import Field
 from jina.wire.http2_frames import CANCEL, INTERNAL_ERROR
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from jina.wire.status import GRPC_STATUS, GrpcStatus
 
 _REPLY: Final = grpc_fields.reply_block()
@@ -25,7 +25,7 @@ class ServerConnection(Side):
     """One client's connection.
 
     Args:
-        limits: An `http2_limits.Limits`.
+        limits: Of HTTP/2.
         max_message_bytes: A larger message (as sent, or decompressed) ends its call with RESOURCE_EXHAUSTED; None for no limit.
         unary_paths: Paths of methods that take exactly one message: their calls come as UNARY only, however they were cut, and what
             is not exactly one message is answered here.
@@ -46,7 +46,7 @@ class ServerConnection(Side):
     def __init__(
         self,
         *,
-        limits: Limits | None = None,
+        limits: Http2Limits | None = None,
         max_message_bytes: int | None = 1 << 30,
         unary_paths: Container[str] = (),
         buffered: Buffered | None = None,
@@ -56,7 +56,7 @@ class ServerConnection(Side):
     ) -> None:
         connection = http2.Connection(
             is_client=False,
-            limits=limits or Limits(),
+            limits=limits or Http2Limits(),
             build_head=RequestHead,
             build_trailers=lambda fields, values: None,
             takes_whole=True,

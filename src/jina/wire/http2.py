@@ -18,7 +18,7 @@ from jina.wire import http2_frames as frames
 from jina.wire.buffered import Buffered
 from jina.wire.http2_content import Build
 from jina.wire.http2_frames import ConnectionError2, StreamError
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from jina.wire.http2_states import CLOSED as STREAM_IS_CLOSED
 from jina.wire.http2_stream import CLOSED, DATA, GOAWAY, HEADERS, PING_ACK, RESET, TOO_LARGE, TRAILERS, WHOLE, WRITABLE, Event, Stream
 from jina.wire.http2_whole import Whole
@@ -67,7 +67,7 @@ class Connection(Whole):
         self,
         *,
         is_client: bool,
-        limits: Limits,
+        limits: Http2Limits,
         build_head: Build,
         build_trailers: Build,
         buffered: Buffered | None = None,

@@ -17,7 +17,7 @@ from jina.wire.buffered import Buffered
 from jina.wire.hpack import Decoder, Field, HeaderBombError, HeaderListTooLargeError, HpackError
 from jina.wire.http2_control import Control
 from jina.wire.http2_frames import ConnectionError2, StreamError
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from jina.wire.http2_sending import EARNS
 from jina.wire.http2_states import MAY_RECEIVE, RECEIVE_END
 from jina.wire.http2_stream import DATA, HEADERS, TOO_LARGE, TRAILERS, TUNNEL, Stream
@@ -34,7 +34,7 @@ class Content(Control):
     """What a connection does with DATA, HEADERS and CONTINUATION; see `http2.Connection`."""
 
     def __init__(
-        self, *, is_client: bool, limits: Limits, build: tuple[Build, Build], takes_connect: bool, buffered: Buffered | None = None
+        self, *, is_client: bool, limits: Http2Limits, build: tuple[Build, Build], takes_connect: bool, buffered: Buffered | None = None
     ) -> None:
         super().__init__(is_client=is_client, limits=limits, buffered=buffered)
         decoder = Decoder(4096, limits.max_header_list_bytes, limits.max_header_fields)

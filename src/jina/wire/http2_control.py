@@ -8,7 +8,7 @@ from jina.wire import http2_frames as frames
 from jina.wire.budget import Budget
 from jina.wire.buffered import Buffered
 from jina.wire.http2_frames import ConnectionError2, StreamError
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from jina.wire.http2_sending import DRAIN_PING, Sending
 from jina.wire.http2_stream import GOAWAY, PING_ACK, RESET
 
@@ -24,7 +24,7 @@ _YOUNG_S: Final = 0.25
 class Control(Sending):
     """What a connection does with control frames; see `http2.Connection`."""
 
-    def __init__(self, *, is_client: bool, limits: Limits, buffered: Buffered | None = None) -> None:
+    def __init__(self, *, is_client: bool, limits: Http2Limits, buffered: Buffered | None = None) -> None:
         super().__init__(is_client=is_client, limits=limits, buffered=buffered)
         self.is_ready, self.peer_takes_connect, self._now = False, False, 0.0
         self._stream_limit = max(limits.stream_window_bytes, frames.DEFAULT_WINDOW)  # until the peer has heard of a smaller window

@@ -8,7 +8,7 @@ from jina.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Http2Limits:
     """Limits of one HTTP/2 connection.
 
     Attributes:

@@ -13,7 +13,7 @@ from jina.wire import http2_frames as frames
 from jina.wire.budget import Budget
 from jina.wire.buffered import Buffered
 from jina.wire.hpack import TABLE_SIZE_ZERO
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 from jina.wire.http2_states import CLOSED as STREAM_IS_CLOSED
 from jina.wire.http2_states import HALF_CLOSED_LOCAL, MAY_SEND, NEXT, SEND_END
 from jina.wire.http2_stream import RESET, TUNNEL, WRITABLE, Event, Stream
@@ -30,7 +30,7 @@ EARNS: Final = 4
 class Sending:
     """What a connection sends, and its streams; see `http2.Connection`."""
 
-    def __init__(self, *, is_client: bool, limits: Limits, buffered: Buffered | None = None) -> None:
+    def __init__(self, *, is_client: bool, limits: Http2Limits, buffered: Buffered | None = None) -> None:
         self.streams: dict[int, Stream] = {}
         self.is_closed, self.is_going = False, False
         self.max_streams = 100 if is_client else 0  # 100 until the peer's SETTINGS come (RFC 9113, 6.5.2)

@@ -6,7 +6,7 @@ from typing import Any
 
 from jina.wire import hpack, http2
 from jina.wire import http2_frames as frames
-from jina.wire.http2_limits import Limits
+from jina.wire.http2_limits import Http2Limits
 
 Fields = tuple[hpack.Field, ...]
 REQUEST: Fields = ((":method", "POST"), (":scheme", "http"), (":path", "/a"), (":authority", "h"))
@@ -40,14 +40,16 @@ def build(fields: list[hpack.Field], values: dict[str, str]) -> Any:
 
 def server(takes_connect: bool = False, /, **limits: int) -> http2.Connection:
     """A server that has said its greeting."""
-    made = http2.Connection(is_client=False, limits=Limits(**limits), build_head=build, build_trailers=build, takes_connect=takes_connect)
+    made = http2.Connection(
+        is_client=False, limits=Http2Limits(**limits), build_head=build, build_trailers=build, takes_connect=takes_connect
+    )
     made.take_output()
     return made
 
 
 def client(n_requests: int = 1, is_ready: bool = True, /, **limits: int) -> http2.Connection:
     """A client with requests 1, 3, ... whose bodies have not ended, and the server's SETTINGS."""
-    made = http2.Connection(is_client=True, limits=Limits(**limits), build_head=build, build_trailers=build)
+    made = http2.Connection(is_client=True, limits=Http2Limits(**limits), build_head=build, build_trailers=build)
     if is_ready:
         made.receive(frames.settings({}))
     for _ in range(n_requests):
