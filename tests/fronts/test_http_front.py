@@ -417,6 +417,22 @@ def test_pages_come_from_the_package_alone() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_a_page_with_a_slash_behind_its_path_leads_to_the_page(path: str) -> None:
+    """As FastAPI does, but by a relative address: behind a proxy that adds a prefix it leads to the same page."""
+
+    async def scenario(handler: Handler) -> None:
+        async with serving(handler) as client:
+            answer = await client.get(f"{path}/", follow_redirects=False)
+            assert (answer.status_code, answer.headers["location"]) == (307, f"..{path}")
+            assert (await client.head(f"{path}/", follow_redirects=False)).status_code == 307
+            assert (await client.get(f"{path}/", follow_redirects=True)).content == (await client.get(path)).content
+            assert (await client.post(f"{path}/")).status_code == 405
+            assert (await client.get("/nowhere/")).status_code == 404
+
+    run(scenario)
+
+
 def test_a_caller_that_sends_its_whole_body_before_it_reads_hears_why_it_is_refused() -> None:
     """The connection stays open for reading a moment longer, for a reset would overtake the reply."""
 

@@ -37,6 +37,8 @@ def find(front: Front, request: Request, note: Note, raw_path: bytes) -> Endpoin
         return (200, page[2], page[1], page[0]) if method in (b"GET", b"HEAD") else _not_allowed(method, b"GET, HEAD")
     info = front.site.routes.get(path) or front.site.routes.get(path.rstrip("/"))
     if info is None:
+        if path[-1:] == "/" and front.site.page(path[:-1]) is not None:
+            return _redirect(method, path)
         return 404, http_replies.encode(front.site.not_found(path)), b"", JSON
     if method == b"POST" or (method == b"GET" and info.kind == "stream"):
         return info
@@ -66,6 +68,13 @@ def _health(method: bytes, *, is_ready: Callable[[], bool]) -> Answer:
     if is_ready():
         return 200, b"{}", b"", JSON
     return 503, http_replies.detail_body("not ready"), b"retry-after: 1\r\n", JSON
+
+
+def _redirect(method: bytes, path: str) -> Answer:
+    """Lead from a page's path with a slash behind it to the page; relative, as the pages' own links, for proxies that add a prefix."""
+    if method not in (b"GET", b"HEAD"):
+        return _not_allowed(method, b"GET, HEAD")
+    return 307, b"", b"location: ../%b\r\n" % path[:-1].rpartition("/")[2].encode(), b"text/plain; charset=utf-8"
 
 
 def _not_allowed(method: bytes, allowed: bytes) -> Answer:
