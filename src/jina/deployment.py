@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from jina.call import EndpointInfo
-from jina.errors import ConfigError, StartError
+from jina.errors import ConfigError, PortAlreadyUsed, StartError
 from jina.options import DeploymentOptions
 from jina.options.address import reachable
 from jina.options.table import warn_user
@@ -83,6 +83,9 @@ class Deployment:
             engine.start(self._web_app())
             self._announce(engine.bind())
             return self
+        except (ConfigError, PortAlreadyUsed, TimeoutError) as error:
+            self._end(engine)
+            raise error.with_traceback(None)  # noqa: B904 - the text says it all; the way through us would hide it
         except BaseException:
             self._end(engine)
             raise

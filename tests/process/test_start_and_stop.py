@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,8 +79,10 @@ def test_a_port_that_is_taken_fails_the_start_and_leaves_nothing(*, is_listening
         free = probe.getsockname()[1]
         probe.close()
         deployment = Deployment(uses=Echo, protocol=["http", "grpc"], port=[free, taken.getsockname()[1]], quiet=True)
-        with pytest.raises(PortAlreadyUsed, match=str(taken.getsockname()[1])):
+        with pytest.raises(PortAlreadyUsed, match=str(taken.getsockname()[1])) as caught:
             deployment.start()
+        shown = "".join(traceback.format_exception(caught.value))
+        assert len(shown.splitlines()) <= 8, shown  # this line, and where it was raised: no way through our internals
         with socket.socket() as again:
             again.bind(("127.0.0.1", free))
     assert (children(), folders()) == (before, had)

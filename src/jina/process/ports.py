@@ -63,7 +63,7 @@ def _bind_each(wanted: Sequence[tuple[str, socket.AddressFamily, Any, bool, bool
                 sockets.append(undo.enter_context(_bound(family, here, is_v6_only, reuse_port)))
             except OSError as error:
                 if not (is_one_of_several and error.errno in _NOT_HERE):
-                    raise _refusal(host, here[1], error) from error
+                    raise _refusal(host, here[1], error) from None  # it says all that the system said
         if not sockets:
             raise ConfigError(f"cannot listen on host {wanted[0][0]!r}: this machine has none of its addresses")
         undo.pop_all()

@@ -51,8 +51,8 @@ class UnixSocket:
         except OSError as error:
             self.close()
             if error.errno == errno.EADDRINUSE:
-                raise PortAlreadyUsed(f"Unix socket {self._shown!r}: {_TAKEN}") from error
-            raise ConfigError(f"cannot listen on Unix socket {self._shown!r}: {error.strerror or error}") from error
+                raise PortAlreadyUsed(f"Unix socket {self._shown!r}: {_TAKEN}") from None
+            raise ConfigError(f"cannot listen on Unix socket {self._shown!r}: {error.strerror or error}") from None
         except BaseException:
             self.close()
             raise
