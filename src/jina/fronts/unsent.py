@@ -57,7 +57,7 @@ class Unsent:
 def in_kernel(transport: asyncio.Transport) -> int:
     """How much of what was written the kernel keeps until the peer has it; 0 where it cannot tell.
 
-    It may keep megabytes, and takes more only when a good part of them has gone: a slow reader shows here much sooner than in the transport.
+    It may keep megabytes, and takes more only when a good part of them has gone: a slow reader shows here first.
     """
     sock = transport.get_extra_info("socket")
     try:
