@@ -105,3 +105,9 @@ def test_unknown_and_old_names() -> None:
 def test_default_host_of_the_environment() -> None:
     """JINA_DEFAULT_HOST may hold a whole address."""
     assert ClientOptions.from_mapping({}, environ={"JINA_DEFAULT_HOST": "http://h:9"}).port == 9
+
+
+def test_an_unknown_argument_that_resembles_one_that_protects_is_refused() -> None:
+    """Here too: calls that were meant to be secret would not be."""
+    with pytest.raises(ConfigError, match="unknown argument 'ssl_ca_cert': did you mean 'ssl_ca_certs'"):
+        ClientOptions.from_kwargs(ssl_ca_cert="root.pem")

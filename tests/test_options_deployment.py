@@ -145,6 +145,22 @@ def test_unknown_arguments_are_ignored_with_one_warning() -> None:
     assert "'zzz'" in text
 
 
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        *(("api_keyy", "api_key"), ("apikey", "api_key"), ("api-key", "api_key"), ("API_KEY", "api_key")),
+        *(("ssl_cert", "ssl_certfile"), ("ssl_key", "ssl_keyfile"), ("ssl_ca", "ssl_ca_certs"), ("ca_certs", "ssl_ca_certs")),
+        *(("max_body_size", "max_body_bytes"), ("header_timeout", "header_timeout_s"), ("unix_acces", "unix_access")),
+    ],
+)
+def test_an_unknown_argument_that_resembles_one_that_protects_is_refused(unknown: str, meant: str) -> None:
+    """A service that asks for no key although its owner gave one would be open to all."""
+    with pytest.raises(ConfigError, match=f"unknown argument '{unknown}': did you mean '{meant}'"):
+        options(**{unknown: "secret"})
+    with pytest.warns(UserWarning, match="unknown argument"):
+        options(replcas=2, max_workers=3)
+
+
 def test_the_warning_points_at_the_callers_line() -> None:
     """from_kwargs blames the code that wrote the name."""
     with pytest.warns(UserWarning, match="zzz") as caught:

@@ -73,6 +73,13 @@ def test_unknown_keys_and_old_versions_warn() -> None:
         read_deployment("jtype: Deployment\nversion: 1.0\nwith: {}")
 
 
+@pytest.mark.parametrize("text", ["jtype: Deployment\napi_key: k\nwith: {}", "jtype: Deployment\nwith: {api_keyy: k}"])
+def test_what_may_be_meant_to_protect_is_not_ignored(text: str) -> None:
+    """Misspelt, or beside `with`."""
+    with pytest.raises(ConfigError, match="api_key"):
+        load_deployment(text)
+
+
 def test_round_trip(tmp_path: Path) -> None:
     """What save_config writes, load_config reads as the same Deployment; the file is its owner's."""
     first = Deployment(name="x", port=[1024, 1025], protocol=["grpc", "http"], uses_with={"a": [1]}, api_key="k", max_body_bytes=None)

@@ -187,6 +187,8 @@ def test_deployment_takes_an_executors_yaml_too(served: type[FakeDeployment]) ->
         (["executor", "--provider", "sagemaker"], "provider=SAGEMAKER is not supported yet"),
         (["executor", "--port", "http"], "port: expected a whole number, got 'http'"),
         (["executor", "--stateful"], "RAFT"),
+        (["executor", "--api-keyy", "secret"], "unknown argument --api-keyy: did you mean --api-key?"),
+        (["deployment", "--uses", "BaseExecutor", "--ssl-cert=a.pem"], "unknown argument --ssl-cert: did you mean --ssl-certfile?"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_1(

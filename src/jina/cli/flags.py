@@ -7,7 +7,8 @@ import os
 import sys
 from typing import Any
 
-from jina.options.table import Argument, arguments_of, names_of, plain
+from jina.errors import ConfigError
+from jina.options.table import NOT_IGNORED, Argument, arguments_of, names_of, plain, protecting_like
 
 
 def make_parser(command: str, about: str, options: type, epilog: str = "") -> argparse.ArgumentParser:
@@ -56,9 +57,17 @@ def make_full_parser(command: str, options: type) -> FullParser:
 
 
 def parse(parser: argparse.ArgumentParser, options: type, words: list[str]) -> dict[str, Any]:
-    """What the words say, by argument name; unknown flags are ignored with a warning on stderr."""
+    """What the words say, by argument name; unknown flags are ignored with a warning on stderr.
+
+    Raises:
+        ConfigError: An unknown flag resembles one that protects.
+    """
     found, unknown = parser.parse_known_args(words)
     flags = [word for word in unknown if word.startswith("-")] or unknown
+    for flag in flags:
+        meant = protecting_like(options, _name(flag))
+        if meant is not None:
+            raise ConfigError(f"unknown argument {flag.partition('=')[0]}: did you mean --{meant.replace('_', '-')}? {NOT_IGNORED}")
     if flags:
         print(f"{parser.prog}: ignored unknown argument(s) {', '.join(_with_hint(flag, options) for flag in flags)}", file=sys.stderr)
     return vars(found)
@@ -91,11 +100,14 @@ def _metavar(argument: Argument) -> str:
     return kinds.get(argument.parse.__name__, argument.name.rsplit("_", 1)[-1].upper())
 
 
+def _name(flag: str) -> str:
+    return flag.lstrip("-").partition("=")[0].replace("-", "_")
+
+
 def _with_hint(flag: str, options: type) -> str:
     from difflib import get_close_matches
 
     if not flag.startswith("-"):
         return f"{flag} (did you mean --uses {flag}?)"
-    name = flag.lstrip("-").partition("=")[0].replace("-", "_")
-    near = get_close_matches(name, names_of(options), n=1)
+    near = get_close_matches(_name(flag), names_of(options), n=1)
     return f"{flag} (did you mean --{near[0].replace('_', '-')}?)" if near else flag

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jina.cli.flags import make_parser, parse
-from jina.errors import BaseJinaException, JinaError
+from jina.errors import BaseJinaException, ConfigError, JinaError
 from jina.options import EVERYWHERE, DeploymentOptions
 
 _KEYS = "Lists take several words or commas; KEY=VALUE arguments also take a JSON object. The same names work in Python and YAML."
@@ -25,11 +25,14 @@ def deployment(words: list[str]) -> int:
         DeploymentOptions,
         _KEYS,
     )
-    given = parse(parser, DeploymentOptions, words)
-    if "uses" not in given:
-        print("jina deployment: --uses is missing; name a YAML file or a class, e.g. --uses deployment.yml", file=sys.stderr)
-        return 1
-    return _reported("deployment", lambda: _serve(_arguments(given)))
+
+    def run() -> None:
+        given = parse(parser, DeploymentOptions, words)
+        if "uses" not in given:
+            raise ConfigError("--uses is missing; name a YAML file or a class, e.g. --uses deployment.yml")
+        _serve(_arguments(given))
+
+    return _reported("deployment", run)
 
 
 def executor(words: list[str]) -> int:
@@ -37,9 +40,13 @@ def executor(words: list[str]) -> int:
     parser = make_parser(
         "executor", "Serve an Executor as containers do: on all interfaces, unless --host says less.", DeploymentOptions, _KEYS
     )
-    given = parse(parser, DeploymentOptions, words)
-    given.setdefault("host", os.environ.get("JINA_DEFAULT_HOST") or EVERYWHERE)
-    return _reported("executor", lambda: _serve(given))
+
+    def run() -> None:
+        given = parse(parser, DeploymentOptions, words)
+        given.setdefault("host", os.environ.get("JINA_DEFAULT_HOST") or EVERYWHERE)
+        _serve(given)
+
+    return _reported("executor", run)
 
 
 def _arguments(given: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class ClientOptions:
     )
     LATER: ClassVar[tuple[str, ...]] = ()
     ALWAYS_SO: ClassVar[tuple[str, ...]] = ("reuse_session", "suppress_root_logging")
+    PROTECTING: ClassVar[tuple[str, ...]] = ("api_key", "tls", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "max_message_bytes")
 
     host: str = argument(LOOPBACK, values.text, "the service: host, scheme://host:port, or unix:PATH", group=_SERVICE, aliases=("host_in",))
     port: int = argument(80, values.integer, "its port; 443 by default over TLS", group=_SERVICE, aliases=("port_expose", "port_in"))

@@ -58,6 +58,11 @@ class DeploymentOptions:
     """Refused with any other value than the default, until a later release."""
     ALWAYS_SO: ClassVar[tuple[str, ...]] = ("native", "suppress_root_logging")
     """Asking for them changes nothing, since it is never otherwise."""
+    PROTECTING: ClassVar[tuple[str, ...]] = (
+        *("api_key", "unix_access", "ssl_certfile", "ssl_keyfile", "ssl_ca_certs"),
+        *("timeout_send", "max_wait_for_replica_s", "hang_timeout_s", "max_buffered_bytes", *(each.name for each in fields(Limits))),
+    )
+    """An unknown name that resembles one of these is an error."""
 
     # --- the service
     name: str = argument("executor", values.text, "name in logs, metrics and parameters", group=_SERVICE)

@@ -18,6 +18,9 @@ from jina.errors import ConfigError
 from jina.options import values
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LIKE = 0.65
+"""How near a name must come: `ssl_ca` comes to 0.67 of `ssl_ca_certs`. Of Jina 3.33's arguments that are none here, none comes so near
+to one that protects."""
 _LISTS = (values.strings, values.hosts, values.ports, values.protocols, values.mapping)
 
 
@@ -125,7 +128,7 @@ def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = ())
         silent: Names that belong to somebody else and are left out without a word.
 
     Raises:
-        ConfigError: A value cannot be read, or one argument is given under two names.
+        ConfigError: A value cannot be read, one argument is given under two names, or an unknown one resembles one that protects.
     """
     names, table = names_of(options), arguments_of(options)
     found: dict[str, Any] = {}
@@ -142,8 +145,29 @@ def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = ())
         if name in found:
             raise ConfigError(f"argument {name!r} is given twice, once as {raw_name!r}; give it once")
         found[name] = parsed(table[name], raw)
-    _warn_unknown([name for name in unknown if name not in set(silent)], names)
+    unknown = [name for name in unknown if name not in set(silent)]
+    for name in unknown:
+        meant = protecting_like(options, name)
+        if meant is not None:
+            raise ConfigError(f"unknown argument {name!r}: did you mean {meant!r}? {NOT_IGNORED}")
+    _warn_unknown(unknown, names)
     return found
+
+
+NOT_IGNORED = "what may be meant to protect is refused rather than ignored"
+
+
+def protecting_like(options: Any, unknown: str) -> str | None:
+    """Give the argument that an unknown name was probably meant for, if that one protects.
+
+    Ignoring the name would leave open what its user believes to be shut.
+    """
+    from difflib import SequenceMatcher
+
+    names = names_of(options)
+    ratio, near = max((SequenceMatcher(None, unknown.lower(), name).ratio(), name) for name in names)
+    meant = names[near][0]
+    return meant if ratio >= _LIKE and meant in options.PROTECTING else None
 
 
 def parsed(argument_: Argument, raw: Any) -> Any:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jina.errors import BadConfigSource, BadYAMLVersion, ConfigError
+from jina.options import DeploymentOptions
+from jina.options.table import NOT_IGNORED, protecting_like
 from jina.yaml.loading import dump_yaml
 from jina.yaml.modules import import_all, py_modules_in
 from jina.yaml.source import find_file, is_yaml_path, read_source
@@ -107,6 +109,10 @@ def _check_kind(data: Mapping[str, Any], where: str) -> None:
     if kind != "Deployment":
         raise BadConfigSource(f"{where} describes {kind!r}, not a Deployment; start an Executor with `jina executor --uses`")
     unknown = sorted(str(key) for key in data if key not in _SECTIONS)
+    for key in unknown:
+        meant = protecting_like(DeploymentOptions, key)
+        if meant is not None:
+            raise ConfigError(f"{where}: unknown key {key!r}; arguments belong under 'with', where this one is {meant!r}; {NOT_IGNORED}")
     if unknown:
         warnings.warn(f"{where}: ignored unknown key(s) {', '.join(unknown)}; arguments belong under 'with'", UserWarning, stacklevel=4)
 
