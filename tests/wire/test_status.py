@@ -31,3 +31,11 @@ def test_http_replies_that_are_not_grpc(http: int, expected: int) -> None:
 def test_reset_codes(code: int, expected: int) -> None:
     """PROTOCOL-HTTP2, section Errors."""
     assert status.grpc_status_of_reset(code) == expected
+
+
+@pytest.mark.parametrize("code", Code)
+def test_an_http_status_of_ours_means_what_grpc_would_have_said(code: Code) -> None:
+    """Where codes share an HTTP status, one of them; 500 says nothing in particular, and 499 is never read."""
+    http = status.HTTP_STATUS[code]
+    same = {status.GRPC_STATUS[other] for other in Code if status.HTTP_STATUS[other] == http}
+    assert status.nearest_grpc_status(http) in same or http == 499

@@ -11,7 +11,7 @@ from jina.client.failures import FailedReply, HttpError, NoEndpointError, Refuse
 from jina.codec.messages import Envelope, StatusParts, read_status
 from jina.errors import BadRequestType
 from jina.transport.http_client import HttpResponse
-from jina.wire.status import GrpcStatus
+from jina.wire.status import GrpcStatus, nearest_grpc_status
 
 
 class Answer:
@@ -150,7 +150,7 @@ def http_failure(status: int, content: bytes, path: str) -> RpcError:
     """Make the error for an HTTP status that is no success."""
     body = _json_or_text(content)
     detail = _detail(content)
-    number = _GRPC_OF_HTTP.get(status, GrpcStatus.UNKNOWN)
+    number = nearest_grpc_status(status)
     error: RpcError
     if status == 404:
         hint = body.get("hint") if isinstance(body, dict) else None
@@ -163,20 +163,6 @@ def http_failure(status: int, content: bytes, path: str) -> RpcError:
         error = failure(HttpError, body, status=number, details=detail)
     error.http_status = status
     return error
-
-
-_GRPC_OF_HTTP: dict[int, int] = {
-    400: GrpcStatus.INVALID_ARGUMENT,
-    401: GrpcStatus.UNAUTHENTICATED,
-    403: GrpcStatus.PERMISSION_DENIED,
-    404: GrpcStatus.NOT_FOUND,
-    405: GrpcStatus.UNIMPLEMENTED,
-    413: GrpcStatus.RESOURCE_EXHAUSTED,
-    422: GrpcStatus.INVALID_ARGUMENT,
-    429: GrpcStatus.RESOURCE_EXHAUSTED,
-    503: GrpcStatus.UNAVAILABLE,
-    504: GrpcStatus.DEADLINE_EXCEEDED,
-}
 
 
 def _json_or_text(content: bytes) -> Any:

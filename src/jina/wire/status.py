@@ -52,16 +52,20 @@ _TABLE: Final[dict[Code, tuple[GrpcStatus, int]]] = {
 GRPC_STATUS: Final[Mapping[Code, GrpcStatus]] = {code: row[0] for code, row in _TABLE.items()}
 HTTP_STATUS: Final[Mapping[Code, int]] = {code: row[1] for code, row in _TABLE.items()}
 
-_GRPC_OF_HTTP: Final[Mapping[int, GrpcStatus]] = {
-    400: _G.INTERNAL,
-    401: _G.UNAUTHENTICATED,
-    403: _G.PERMISSION_DENIED,
-    404: _G.UNIMPLEMENTED,
-    429: _G.UNAVAILABLE,
-    502: _G.UNAVAILABLE,
-    503: _G.UNAVAILABLE,
-    504: _G.UNAVAILABLE,
+_OF_HTTP: Final[Mapping[int, tuple[GrpcStatus, GrpcStatus]]] = {  # said by an HTTP service; said where gRPC was asked for
+    400: (_G.INVALID_ARGUMENT, _G.INTERNAL),
+    401: (_G.UNAUTHENTICATED, _G.UNAUTHENTICATED),
+    403: (_G.PERMISSION_DENIED, _G.PERMISSION_DENIED),
+    404: (_G.NOT_FOUND, _G.UNIMPLEMENTED),
+    405: (_G.UNIMPLEMENTED, _G.UNKNOWN),
+    413: (_G.RESOURCE_EXHAUSTED, _G.UNKNOWN),
+    422: (_G.INVALID_ARGUMENT, _G.UNKNOWN),
+    429: (_G.RESOURCE_EXHAUSTED, _G.UNAVAILABLE),
+    502: (_G.UNAVAILABLE, _G.UNAVAILABLE),
+    503: (_G.UNAVAILABLE, _G.UNAVAILABLE),
+    504: (_G.DEADLINE_EXCEEDED, _G.UNAVAILABLE),
 }
+_OTHER_HTTP: Final = (_G.UNKNOWN, _G.UNKNOWN)
 _GRPC_OF_RESET: Final[Mapping[int, GrpcStatus]] = {
     0x7: _G.UNAVAILABLE,  # REFUSED_STREAM
     0x8: _G.CANCELLED,  # CANCEL
@@ -70,9 +74,14 @@ _GRPC_OF_RESET: Final[Mapping[int, GrpcStatus]] = {
 }
 
 
+def nearest_grpc_status(status: int) -> GrpcStatus:
+    """Give what an HTTP service would have said over gRPC."""
+    return _OF_HTTP.get(status, _OTHER_HTTP)[0]
+
+
 def grpc_status_of_http(status: int) -> GrpcStatus:
     """Give what a client reports for a reply that is HTTP but not gRPC (gRPC's http-grpc-status-mapping)."""
-    return _GRPC_OF_HTTP.get(status, _G.UNKNOWN)
+    return _OF_HTTP.get(status, _OTHER_HTTP)[1]
 
 
 def grpc_status_of_reset(code: int) -> GrpcStatus:
