@@ -342,6 +342,20 @@ def test_a_handshake_that_fails_says_why(answer: Any, kind: type[Exception], tex
         client.post("/x", Text(text="a"))
 
 
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_handshake_that_is_refused_for_now_is_asked_for_again(status: int) -> None:
+    """The statuses after which a request over HTTP is sent again."""
+
+    def refuse_first(fake: Fake) -> bytes:
+        return response(f"{status} x")(fake) if len(server.connections) == 1 else fake.granted()
+
+    server = FakeServer(Fake.echo, refuse_first)
+    with server.client() as client:
+        client.post("/x", Text(text="a"), max_attempts=2, initial_backoff=0)
+
+    assert len(server.connections) == 2
+
+
 def test_a_handshake_may_come_in_pieces_and_with_the_first_message_behind_it() -> None:
     """What is read with the head belongs to who asked."""
 

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from jina.client.answers import Answer, GrpcAnswer
-from jina.client.failures import ServiceError as Failed
-from jina.client.failures import failure, failure_of
+from jina.client.failures import failure_of, unreadable
 from jina.client.post import Post
 from jina.codec.messages import read_request
 from jina.codec.pieces import Message
@@ -30,8 +29,6 @@ END: Final = 3
 
 Outcome = tuple[Any, ...]
 Deliver = Callable[[Outcome], object]
-
-RETRYABLE = frozenset((GrpcStatus.UNAVAILABLE, GrpcStatus.DEADLINE_EXCEEDED, GrpcStatus.INTERNAL))
 
 
 class Exchange:
@@ -198,7 +195,7 @@ class StreamExchange(Exchange):
         try:
             envelope = read_request(data)
         except MalformedError as error:
-            self._finish((FAILED, failure(Failed, f"the server's reply cannot be read: {error}", status=GrpcStatus.INTERNAL)))
+            self._finish((FAILED, unreadable(error)))
             return
         request = self._unanswered.pop(envelope.request_id, None)
         if request is None and self._unanswered:  # a peer that does not echo ids: the oldest is as good as any
@@ -214,10 +211,11 @@ class StreamExchange(Exchange):
                 self._finish((END,))
                 return
             end = CallEnd(GrpcStatus.UNKNOWN, f"the server ended the stream with {left} request(s) unanswered", end.metadata)
-        if end.status in RETRYABLE and self._n_attempts < self._post.retries.max_attempts:
-            self._pause = asyncio.get_running_loop().call_later(self._post.retries.pause_s(self._n_attempts), self._open)
-        else:
+        pause_s = self._post.retries.pause_s(self._n_attempts, end.status)
+        if pause_s is None:
             self._finish((FAILED, failure_of(end, self._n_attempts)))
+        else:
+            self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
 
     def _finish(self, outcome: Outcome) -> None:
         if not self._is_over:

@@ -8,7 +8,7 @@ RpcError (also grpc.RpcError, where `grpc` is imported)
 ├── ServiceError         also BadServerFlow; all other gRPC statuses
 ├── HttpError            also ValueError; other HTTP statuses that are no success
 ├── NoEndpointError      also BadClient; HTTP 404
-├── LateError            also TimeoutError; an HTTP request whose time was up
+├── LateError            also TimeoutError; a request over HTTP or WebSocket whose time was up
 └── FailedReply          also BadServer; an executor failed, `args[0]` is the reply's header
 """
 
@@ -161,6 +161,21 @@ def failure_of(end: CallEnd, n_attempts: int = 1) -> RpcError:
     if status == GrpcStatus.UNKNOWN and "asyncio.exceptions.TimeoutError" in end.message:
         kind = RefusedInputError
     return failure(kind, text, status=status, details=end.message, metadata=metadata)
+
+
+def unreachable(text: str) -> RpcError:
+    """Make the error for a connection that cannot be had, or broke."""
+    return failure(UnreachableError, text, details=text)
+
+
+def late(text: str) -> RpcError:
+    """Make the error for a call whose time is up."""
+    return failure(LateError, text, details=text)
+
+
+def unreadable(why: Exception) -> RpcError:
+    """Make the error for a reply that is none."""
+    return failure(ServiceError, f"the server's reply cannot be read: {why}", status=GrpcStatus.INTERNAL)
 
 
 _KNOWN = frozenset(GrpcStatus)

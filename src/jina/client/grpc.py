@@ -11,7 +11,7 @@ from jina.call import DIALECT
 from jina.client import documents
 from jina.client.answers import Answer, GrpcAnswer, failed_reply
 from jina.client.dialect import AgreeingExchange, in_either, ours_only
-from jina.client.exchange import ANSWER, END, FAILED, RETRYABLE, Deliver, Exchange, SeparateExchange, StreamExchange, refused_size
+from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange, SeparateExchange, StreamExchange, refused_size
 from jina.client.failures import failure_of
 from jina.client.ids import SharedIds
 from jina.client.inputs import Batch
@@ -140,9 +140,10 @@ class GrpcCore:
             data, end = await self._once(block, message, post.timeout_s, post.encoding)
             if data is not None:
                 return data
-            if end.status not in RETRYABLE or n_attempts >= post.retries.max_attempts:
+            pause_s = post.retries.pause_s(n_attempts, end.status)
+            if pause_s is None:
                 raise failure_of(end, n_attempts)
-            await asyncio.sleep(post.retries.pause_s(n_attempts))
+            await asyncio.sleep(pause_s)
 
     async def _once(self, block: bytes, message: Message, timeout_s: float | None, encoding: str) -> tuple[bytes | None, CallEnd]:
         if (refused := refused_size(message, self.channel)) is not None:

@@ -18,7 +18,8 @@ import msgspec
 from jina.client import documents
 from jina.client.answers import Answer, HttpAnswer, http_failure
 from jina.client.exchange import Deliver, Exchange, SeparateExchange
-from jina.client.failures import HttpError, LateError, UnreachableError, failure
+from jina.client.failures import HttpError, failure, late, unreachable
+from jina.client.fields import request_fields
 from jina.client.http_streams import DocumentStream
 from jina.client.ids import SharedIds
 from jina.client.inputs import Batch
@@ -33,10 +34,9 @@ from jina.wire.grpc import Metadata
 from jina.wire.status import GrpcStatus
 
 _ABSENT = frozenset((404, 405))
-_RETRYABLE = frozenset((408, 429, 500, 502, 503, 504))
-_LONGEST_TIMEOUT_S = 1e9
 _MAX_FAILURE_BYTES = 1 << 20
-_RESERVED = frozenset(("content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"))
+_JSON = {"content-type": "application/json"}
+_EVENTS = {"accept": "text/event-stream", "accept-encoding": "identity"}
 
 
 class RequestWriter:
@@ -83,6 +83,7 @@ class HttpCore:
 
     def __init__(self, pool: HttpPool, authority: str) -> None:
         self.pool, self._authority = pool, authority
+        self._fields = {"host": authority, "accept": "application/json", "accept-encoding": ACCEPTED}
         self._ids = SharedIds()
         self._paths: dict[str, str] = {}
         self._known: frozenset[str] | None = None
@@ -98,15 +99,17 @@ class HttpCore:
             n_attempts = 0
             while True:
                 n_attempts += 1
-                is_last = n_attempts >= post.retries.max_attempts
                 try:
                     path, response = await self._in_time(post, request_id, bytes(message))
-                    if is_last or response.status not in _RETRYABLE:
-                        return len(response.body), HttpAnswer(response, path, request_id)
                 except TransportError as error:
-                    if is_last:
-                        raise failure(UnreachableError, str(error), details=str(error)) from error
-                await asyncio.sleep(post.retries.pause_s(n_attempts))
+                    pause_s = post.retries.pause_s(n_attempts, GrpcStatus.UNAVAILABLE)
+                    if pause_s is None:
+                        raise unreachable(str(error)) from error
+                else:
+                    pause_s = post.retries.pause_s(n_attempts, GrpcStatus.OK, response.status)
+                    if pause_s is None:
+                        return len(response.body), HttpAnswer(response, path, request_id)
+                await asyncio.sleep(pause_s)
 
         return SeparateExchange(answer, deliver, in_order=post.results_in_order)
 
@@ -116,7 +119,7 @@ class HttpCore:
 
     async def dry_run(self, timeout_s: float | None, metadata: Metadata) -> str:
         """Ask whether the service would take calls; gives the reason why not, else an empty string."""
-        headers = self.headers(tuple(metadata))
+        headers = request_fields(self._fields, tuple(metadata))
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._ask("GET", "/dry_run", headers)
@@ -132,17 +135,6 @@ class HttpCore:
         """Close the connections; on the core's loop."""
         self.pool.close()
 
-    def headers(self, metadata: tuple[tuple[str, str | bytes], ...], *, is_json: bool = False) -> dict[str, str]:
-        """Give the header fields of a request."""
-        found = {"host": self._authority, "accept": "application/json", "accept-encoding": ACCEPTED}
-        if is_json:
-            found["content-type"] = "application/json"
-        for name, value in metadata:
-            if name in _RESERVED:
-                raise BadClientInput(f"metadata name {name!r} is reserved by the protocol; use another")
-            found[name] = value if isinstance(value, str) else value.decode("latin-1")
-        return found
-
     async def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> HttpResponse:
         try:
             return await self.pool.request(method, path, headers, body)
@@ -156,13 +148,10 @@ class HttpCore:
             async with asyncio.timeout(post.timeout_s):
                 return await self._send(post, request_id, body)
         except TimeoutError:
-            text = f"no answer from {self._authority} within {post.timeout_s:g} s"
-            raise failure(LateError, text, status=GrpcStatus.DEADLINE_EXCEEDED, details=text) from None
+            raise late(f"no answer from {self._authority} within {post.timeout_s:g} s") from None
 
     async def _send(self, post: Post, request_id: str, body: bytes) -> tuple[str, HttpResponse]:
-        headers = self.headers(post.metadata, is_json=True)
-        if post.timeout_s is not None and post.timeout_s < _LONGEST_TIMEOUT_S:
-            headers.setdefault("x-request-timeout", f"{post.timeout_s:g}")
+        headers = request_fields({**self._fields, **_JSON}, post.metadata, post.timeout_s)
         own = "/" + quote(post.on.strip("/"), safe="/!$&'()*+,;=:@%")
         path = self._paths.get(own)
         if path is not None:
@@ -202,7 +191,7 @@ class HttpCore:
             RpcError: The service does not stream.
             TransportError: The connection broke.
         """
-        headers = {**self.headers(post.metadata, is_json=True), "accept": "text/event-stream", "accept-encoding": "identity"}
+        headers = {**request_fields({**self._fields, **_JSON}, post.metadata), **_EVENTS}
         headers.setdefault("x-request-id", request_id)
         path = "/" + quote(post.on.strip("/"), safe="/!$&'()*+,;=:@%")
         reader, status, content = EventReader(self.pool.max_body_bytes), 0, b""

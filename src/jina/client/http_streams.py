@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from jina.client import documents
 from jina.client.answers import Answer, HttpAnswer, failed_reply
 from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange
-from jina.client.failures import LateError, RpcError, UnreachableError, failure
+from jina.client.failures import RpcError, late, unreachable
 from jina.client.post import Post
 from jina.codec.messages import StatusParts
 from jina.codec.pieces import Message
 from jina.errors import TransportError
 from jina.transport.http_client import HttpResponse
-from jina.wire.status import GrpcStatus
 
 if TYPE_CHECKING:
     from jina.client.http import HttpCore
@@ -80,10 +79,9 @@ class DocumentStream(Exchange):
                 await self._read(request_id, body)
             self._deliver((END,))
         except TimeoutError:
-            text = f"the stream did not end within {self._post.timeout_s:g} s"
-            self._deliver((FAILED, failure(LateError, text, status=GrpcStatus.DEADLINE_EXCEEDED, details=text)))
+            self._deliver((FAILED, late(f"the stream did not end within {self._post.timeout_s:g} s")))
         except TransportError as error:
-            self._deliver((FAILED, failure(UnreachableError, str(error), details=str(error))))
+            self._deliver((FAILED, unreachable(str(error))))
         except Exception as error:
             self._deliver((FAILED, error))
 

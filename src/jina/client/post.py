@@ -16,15 +16,18 @@ from operator import index
 from typing import Any
 
 from jina.errors import BadClientInput, ConfigError
+from jina.wire.status import GrpcStatus
 
 RESULTS = "__results__"
 COMPRESSIONS = {"nocompression": "identity", "deflate": "deflate", "gzip": "gzip"}
 Callback = Callable[[Any], Any]
+_RETRYABLE = frozenset((GrpcStatus.UNAVAILABLE, GrpcStatus.DEADLINE_EXCEEDED, GrpcStatus.INTERNAL))
+_RETRYABLE_HTTP = frozenset((408, 429, 500, 502, 503, 504))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """How often, and with which pauses, a request is sent again.
+    """After which failures, how often and with which pauses a request is sent again.
 
     The pause before the second attempt is `initial_backoff` seconds; before the n-th a random part of
     `initial_backoff * backoff_multiplier ** (n - 2)`, at most of `max_backoff`.
@@ -40,8 +43,17 @@ class Retries:
             if getattr(self, name) < 0:
                 raise BadClientInput(f"{name} must be >= 0, got {getattr(self, name)}")
 
-    def pause_s(self, n_attempts: int) -> float:
-        """Seconds to wait after that many attempts failed."""
+    def pause_s(self, n_attempts: int, status: int, http_status: int | None = None) -> float | None:
+        """Seconds to wait after that many attempts; None where the last must do.
+
+        Args:
+            n_attempts: How many were made.
+            status: gRPC's, in which the last one ended.
+            http_status: HTTP's, which then decides.
+        """
+        may_help = status in _RETRYABLE if http_status is None else http_status in _RETRYABLE_HTTP
+        if not may_help or n_attempts >= self.max_attempts:
+            return None
         if n_attempts == 1:
             return self.initial_backoff
         highest: float = self.initial_backoff * self.backoff_multiplier ** (n_attempts - 1)

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from jina.call import DIALECT
 from jina.client.answers import Answer, GrpcAnswer, http_failure
 from jina.client.dialect import OursOnly, foreign
-from jina.client.exchange import ANSWER, END, FAILED, RETRYABLE, Deliver, Exchange, Outcome
-from jina.client.failures import LateError, RpcError, ServiceError, UnreachableError, failure
+from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange, Outcome
+from jina.client.failures import RpcError, ServiceError, UnreachableError, failure, late, unreachable, unreadable
+from jina.client.fields import request_fields
 from jina.client.grpc import RequestWriter, StreamedGrpc
 from jina.client.ids import SharedIds
 from jina.client.post import Post
@@ -29,8 +30,6 @@ from jina.wire.grpc import Metadata
 from jina.wire.status import GrpcStatus
 
 _DATA, _STREAM_DOC, _DRY_RUN = "/", "/stream_doc", "/dry_run"
-_RESERVED = frozenset(("connection", "upgrade", "content-length", "transfer-encoding", "te", "trailer"))
-_LONGEST_TIMEOUT_S = 1e9
 _HIGH_BYTES = 1 << 20
 _KEEP_S = 60.0
 _MAX_IDLE = 32
@@ -61,7 +60,7 @@ class WebSocketCore:
             authority: What requests call it.
             max_message_bytes: Larger answers fail.
         """
-        self._way, self._target, self._authority, self._max_message_bytes = way, target, authority, max_message_bytes
+        self._way, self._target, self.authority, self._max_message_bytes = way, target, authority, max_message_bytes
         self._ids = SharedIds()
         self._idle: list[tuple[float, tuple[object, ...], WebSocketConnection]] = []  # the one that was left open longest first
         self._exchanges: set[SocketExchange] = set()
@@ -100,7 +99,7 @@ class WebSocketCore:
         """Close the connections; on the core's loop."""
         self._let_go(0.0)
         for exchange in list(self._exchanges):
-            exchange.fail(_unreachable(_CLOSED))
+            exchange.fail(unreachable(_CLOSED))
 
     # --- for exchanges ---------------------------------------------------------------------------------------------------------------
 
@@ -114,14 +113,7 @@ class WebSocketCore:
 
     def headers(self, metadata: tuple[tuple[str, str | bytes], ...], timeout_s: float | None = None) -> dict[str, str]:
         """Give the header fields of a request."""
-        found = {"host": self._authority, DIALECT[0]: DIALECT[1]}
-        for name, value in metadata:
-            if name in _RESERVED or name.startswith("sec-websocket-"):
-                raise BadClientInput(f"metadata name {name!r} is reserved by the protocol; use another")
-            found[name] = value if isinstance(value, str) else value.decode("latin-1")
-        if timeout_s is not None and timeout_s < _LONGEST_TIMEOUT_S:
-            found.setdefault("x-request-timeout", f"{timeout_s:g}")
-        return found
+        return request_fields({"host": self.authority, DIALECT[0]: DIALECT[1]}, metadata, timeout_s)
 
     def kept(self, key: tuple[object, ...]) -> WebSocketConnection | None:
         """Give a connection that another post with the same headers has left open."""
@@ -161,7 +153,7 @@ class WebSocketCore:
         except InvalidInputError as error:
             raise BadClientInput(str(error)) from error
         except TransportError as error:
-            raise _unreachable(str(error)) from error
+            raise unreachable(str(error)) from error
 
 
 class _Told:
@@ -296,7 +288,7 @@ class SocketExchange(Exchange):
             envelope = read_request(data)
             answer: Answer = GrpcAnswer(data, envelope)
         except MalformedError as error:
-            self.fail(failure(ServiceError, f"the server's reply cannot be read: {error}", status=GrpcStatus.INTERNAL))
+            self.fail(unreadable(error))
             return
         request_id = envelope.request_id
         if request_id not in self._unanswered:  # a peer that does not echo ids: the oldest is as good as any
@@ -344,11 +336,13 @@ class SocketExchange(Exchange):
 
     def _failed(self, error: Exception) -> None:
         """Try again where that may help."""
-        retries = self._post.retries
-        if isinstance(error, RpcError) and error.status in RETRYABLE and self._n_attempts < retries.max_attempts:
-            self._pause = asyncio.get_running_loop().call_later(retries.pause_s(self._n_attempts), self._open)
-        else:
+        pause_s = None
+        if isinstance(error, RpcError):
+            pause_s = self._post.retries.pause_s(self._n_attempts, error.status, error.http_status)
+        if pause_s is None:
             self.fail(error)
+        else:
+            self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
 
     def _hold(self, n_bytes: int) -> None:
         self._n_held += n_bytes
@@ -356,8 +350,7 @@ class SocketExchange(Exchange):
             self._connection.pause()
 
     def _too_late(self) -> None:
-        text = f"no answer from {self._core._authority} within {self._post.timeout_s:g} s"
-        self.fail(failure(LateError, text, status=GrpcStatus.DEADLINE_EXCEEDED, details=text))
+        self.fail(late(f"no answer from {self._core.authority} within {self._post.timeout_s:g} s"))
 
     def _finish_if_done(self) -> None:
         if self._has_ended and not self._unanswered:
@@ -382,7 +375,7 @@ class StreamExchange(SocketExchange):
         try:
             answer = StreamedGrpc(data)
         except MalformedError as error:
-            self.fail(failure(ServiceError, f"the server's reply cannot be read: {error}", status=GrpcStatus.INTERNAL))
+            self.fail(unreadable(error))
             return
         self._n_attempts = sys.maxsize  # it is not repeated after its first document
         self._hold(len(data))
@@ -403,7 +396,3 @@ def closed_failure(code: int, reason: str) -> RpcError:
     text = reason or f"the server closed the connection with code {code}"
     kind: Callable[..., RpcError] = UnreachableError if status == GrpcStatus.UNAVAILABLE else ServiceError
     return failure(kind, text, status=status, details=text)  # type: ignore[arg-type]
-
-
-def _unreachable(text: str) -> RpcError:
-    return failure(UnreachableError, text, details=text)
