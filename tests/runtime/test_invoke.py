@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+import logging
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from enum import IntEnum
@@ -344,7 +345,39 @@ def test_class_to_encode_follows_what_came_back() -> None:
         docs, _ = run(executor, path, given)
         endpoint = invoke.find_endpoint(executor, path)
         assert endpoint is not None
-        assert invoke.encoded_class(endpoint, docs) is expected, path
+        assert invoke.encoded_class(executor, endpoint, docs) is expected, path
+
+
+class Third(BaseDoc):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "words"),
+    [
+        ("/batch", None, "gave 'Text', what it was called with: method 'batch' may have forgotten to return the new ones"),
+        ("/single", None, "gave 'Text', what it was called with: method 'single' may have forgotten to return the new ones"),
+        ("/batch", DocList[Third]([Third()]), "gave 'Third': what method 'batch' returns, or its annotation, is not what was meant"),
+        ("/batch", DocList[Number]([Number()]), ""),
+        ("/free", DocList[Number]([Number()]), ""),
+        ("/free", None, ""),
+    ],
+)
+def test_documents_of_another_class_than_declared_are_told_once(
+    path: str, answer: Any, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are answered as in Jina, and the log says what was declared and what came; never for a method that declares nothing."""
+    executor = Answers(answer)
+    executor.logger = logging.getLogger("the-executor")
+    found = invoke.find_endpoint(executor, path)
+    assert found is not None
+    endpoint = dataclasses.replace(found)  # the class's own may have been told of before
+    docs, _ = run(executor, path, [Text()])
+    for _ in range(2):
+        invoke.encoded_class(executor, endpoint, docs)
+    assert [record.getMessage() for record in caplog.records] == [f"endpoint {path!r} declares 'Number' documents and {words}"] * bool(
+        words
+    )
 
 
 def test_documents_of_two_classes_cannot_be_encoded() -> None:
@@ -360,7 +393,7 @@ def test_documents_of_two_classes_cannot_be_encoded() -> None:
     endpoint = invoke.find_endpoint(executor, "/f")
     assert endpoint is not None
     with pytest.raises(TypeError, match="must return 'Number' documents, got 'Text' among them"):
-        invoke.encoded_class(endpoint, docs)
+        invoke.encoded_class(executor, endpoint, docs)
 
 
 class Bad(Executor):

@@ -13,8 +13,9 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing, nullcontext
+from contextlib import aclosing, closing, nullcontext, suppress
 from typing import Any
+from weakref import WeakSet
 
 from jina.call import Status
 from jina.caller import caller_gone, gone_flag, gone_scope
@@ -164,11 +165,11 @@ def finish_batch(endpoint: Endpoint, docs: Any, returned: Any) -> Outcome:
     return returned, None
 
 
-def encoded_class(endpoint: Endpoint, docs: Any) -> type:
+def encoded_class(executor: BaseExecutor, endpoint: Endpoint, docs: Any) -> type:
     """Give the class whose codec encodes an endpoint's documents: mostly what it declares.
 
     Documents that a method kept are of the input's class, and a method without a return annotation, or one that returns another
-    `DocList[...]` than it says, may give any one class, as in Jina.
+    `DocList[...]` than it says, may give any one class, as in Jina. Where one was declared the executor's log says so, once an endpoint.
 
     Raises:
         TypeError: They are not of one class.
@@ -183,7 +184,21 @@ def encoded_class(endpoint: Endpoint, docs: Any) -> type:
     stranger: type = type(strangers[0])
     if len(strangers) < len(docs) or any(type(doc) is not stranger for doc in strangers):
         raise TypeError(f"endpoint {endpoint.path!r} must return {output.__name__!r} documents, got {stranger.__name__!r} among them")
+    if endpoint.is_output_declared and endpoint not in _told:
+        _told.add(endpoint)
+        with suppress(Exception):  # the logger may be the user's
+            executor.logger.warning(_stranger_words(endpoint, stranger))
     return stranger
+
+
+_told: WeakSet[Endpoint] = WeakSet()
+
+
+def _stranger_words(endpoint: Endpoint, stranger: type) -> str:
+    what = f"endpoint {endpoint.path!r} declares {endpoint.output.__name__!r} documents and gave {stranger.__name__!r}"
+    if stranger is endpoint.input:
+        return f"{what}, what it was called with: method {endpoint.name!r} may have forgotten to return the new ones"
+    return f"{what}: what method {endpoint.name!r} returns, or its annotation, is not what was meant"
 
 
 def _check_items(endpoint: Endpoint, returned: Sequence[Any]) -> None:

@@ -209,7 +209,7 @@ class Local(OnLoop):
         try:
             docs = decode(codec_for(endpoint.input), call)
             docs, results = invoke.call(self.executor, endpoint, docs, call.parameters, call.headers)
-            return work, REPLY, None, encode(endpoint, docs, call.wants), None if results is None else plain(results)
+            return work, REPLY, None, encode(self.executor, endpoint, docs, call.wants), None if results is None else plain(results)
         except BaseException as error:
             return work, REPLY, self._status(error, call), input_back(call), None
 

@@ -77,7 +77,13 @@ class OnLoop(Making):
         try:
             docs = decode(codec_for(endpoint.input), call)
             docs, results = await invoke.call_async(self.executor, endpoint, docs, call.parameters, call.headers)
-            outcome: Outcome = (work, REPLY, None, encode(endpoint, docs, call.wants), None if results is None else plain(results))
+            outcome: Outcome = (
+                work,
+                REPLY,
+                None,
+                encode(self.executor, endpoint, docs, call.wants),
+                None if results is None else plain(results),
+            )
         except asyncio.CancelledError:
             if not work.is_gone:
                 self._hand_over((work, REPLY, Status(Code.CANCELLED, "the method was cancelled"), None, None))

@@ -13,6 +13,7 @@ from jina.codec.pieces import placed
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.endpoint import Endpoint
 from jina.errors import Code, InvalidInputError, MalformedError
+from jina.executor import BaseExecutor
 from jina.runtime import invoke
 
 REPLY, ITEM, END, PAUSED = range(4)
@@ -171,8 +172,8 @@ def _as_finding(error: MalformedError) -> InvalidInputError:
     return InvalidInputError(str(error), [{"loc": (), "msg": str(error), "type": "json_invalid"}])
 
 
-def encode(endpoint: Endpoint, docs: Any, wants: str) -> Payload:
-    codec = codec_for(invoke.encoded_class(endpoint, docs))
+def encode(executor: BaseExecutor, endpoint: Endpoint, docs: Any, wants: str) -> Payload:
+    codec = codec_for(invoke.encoded_class(executor, endpoint, docs))
     if wants == "json":
         return Payload(codec.encode_json(docs), wants)
     return Payload(cast("bytes", codec.encode_pieces(docs, dialect=wants)), wants)
