@@ -235,8 +235,7 @@ class Http1Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _refuse(self, refusal: Refusal) -> None:
-        body, lines = http_replies.detail_body(refusal.detail), http_replies.lines_for(refusal.status)
-        self._end_with(refusal.status, body, lines, http_replies.JSON, head=refusal.head)
+        self._end_with(*http_replies.refusal(refusal.status, refusal.detail), http_replies.JSON, head=refusal.head)
 
     def _end_with(self, status: int, body: bytes, lines: bytes, content_type: bytes, *, head: Head | None) -> None:
         """Answer a request that is not read, and close in such a way that its caller hears it."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from jina.call import Status
-from jina.errors import Code
 from jina.fronts import http_replies
 from jina.fronts.http_exchange import HttpExchange
 from jina.wire.body_rate import BodyRate
@@ -14,7 +12,7 @@ from jina.wire.buffered import FULL
 from jina.wire.grpc import RequestHead
 from jina.wire.hpack import HOP_BY_HOP
 from jina.wire.http2_frames import INTERNAL_ERROR, NO_ERROR
-from jina.wire.http_requests import Head, Request
+from jina.wire.http_requests import FRAGMENT, Head, Request, appended, body_too_large, body_too_slow, target_too_long
 
 if TYPE_CHECKING:
     from jina.fronts.http1_connection import Session
@@ -40,14 +38,13 @@ class Http2Request:
         length = head.values.get("content-length", "0")
         most = self._front.options.max_body_bytes
         if request.head.problem:
-            self._refuse(Status(Code.INVALID_INPUT, request.head.problem, http_status=request.head.problem_status))
+            self._refuse(request.head.problem_status, request.head.problem)
         elif most is not None and int(length) > most:
-            self._refuse(_too_large(most))
+            self._refuse(*body_too_large(most))
         elif len(request.target) > self._front.options.max_target_bytes:
-            text = f"the target exceeds max_target_bytes={self._front.options.max_target_bytes}"
-            self._refuse(Status(Code.INVALID_INPUT, text, http_status=414))
+            self._refuse(*target_too_long(self._front.options.max_target_bytes))
         elif b"#" in request.target:
-            self._refuse(Status(Code.INVALID_INPUT, "the target has a fragment", http_status=400))
+            self._refuse(*FRAGMENT)
         elif request.method == b"CONNECT":
             request.is_upgrade = head.values.get(":protocol") == "websocket"
             self._serve()
@@ -80,11 +77,11 @@ class Http2Request:
         self._n_bytes += len(data)
         most = self._front.options.max_body_bytes
         if most is not None and self._n_bytes > most:
-            self._refuse(_too_large(most))
+            self._refuse(*body_too_large(most))
         elif not self._connection.wire.count(self._stream, len(data)):
-            self._refuse(FULL)
+            self._refuse(503, FULL.description)
         else:
-            self._append(data)
+            self._body = appended(self._body, data) if self._body else data
             if is_end:
                 self._request.body, self._body = bytes(self._body), b""
                 self._serve()
@@ -97,7 +94,7 @@ class Http2Request:
         elif self._is_served:
             self._exchange.tick(now)
         elif rate is not None and self._rate.is_too_slow(self._n_bytes, now, rate):
-            self._refuse(Status(Code.DEADLINE, f"the body came slower than {rate} bytes/s", http_status=408))
+            self._refuse(*body_too_slow(rate))
 
     def cancelled(self) -> None:
         """The caller has left."""
@@ -110,20 +107,12 @@ class Http2Request:
         if self._session is not None:
             self._session.drain()
 
-    def _append(self, data: bytes) -> None:
-        if not self._body:
-            self._body = data
-        else:
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)
-            self._body += data
-
     def _serve(self) -> None:
         self._is_served = True
         self._exchange.serve(self._request)
 
-    def _refuse(self, status: Status) -> None:
-        self._answer(*http_replies.failure(status))
+    def _refuse(self, status: int, detail: str) -> None:
+        self._answer(*http_replies.refusal(status, detail))
 
     def _answer(self, status: int, body: bytes, lines: bytes, content_type: bytes = http_replies.JSON) -> None:
         self._is_served, self._body = True, b""
@@ -224,7 +213,3 @@ def _request_of(head: RequestHead) -> Request:
 def _fields_of(lines: bytes) -> tuple[tuple[str, str], ...]:
     pairs = (line.partition(": ") for line in lines.decode("latin-1").split("\r\n") if line)
     return tuple((name.lower(), value.strip(" \t")) for name, _, value in pairs if name.lower() not in HOP_BY_HOP)
-
-
-def _too_large(limit: int) -> Status:
-    return Status(Code.TOO_LARGE, f"the body exceeds {limit} bytes; max_body_bytes moves this limit", http_status=413)

@@ -62,6 +62,11 @@ def failure(status: Status, prefix: tuple[str, ...] = ("body", "data")) -> tuple
     return number, detail_body(detail), lines
 
 
+def refusal(status: int, detail: str) -> tuple[int, bytes, bytes]:
+    """Give status, body and further header lines for a request that nobody has read."""
+    return status, detail_body(detail), lines_for(status)
+
+
 def lines_for(status: int) -> bytes:
     """Header lines that a status asks for by itself: when to come again, or what may be sent instead."""
     if status in (429, 503):

@@ -19,6 +19,7 @@ from jina.wire.http_reading import BODY, HEAD, IDLE, Reading, StopReading
 from jina.wire.http_requests import Head as Head
 from jina.wire.http_requests import Refusal as Refusal
 from jina.wire.http_requests import Request as Request
+from jina.wire.http_requests import body_too_slow
 
 _UNUSED_PARSER_S: Final = 5.0
 _MAX_FRAMING_BYTES: Final = 1 << 20
@@ -82,7 +83,7 @@ class ServerConnection(Reading):
             if self._rate is None:
                 self._rate = BodyRate(self._since)
             if self._rate.is_too_slow(self._body_bytes, now, limits.min_body_bytes_per_s):
-                return self._refuse(408, f"the body came slower than {limits.min_body_bytes_per_s} bytes/s")
+                return self._refuse(*body_too_slow(limits.min_body_bytes_per_s))
         return None
 
     def is_idle_too_long(self, now: float) -> bool:

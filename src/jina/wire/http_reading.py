@@ -9,7 +9,18 @@ import httptools
 from jina.limits import Limits
 from jina.wire.body_rate import BodyRate
 from jina.wire.buffered import FULL, SMALL, Buffered
-from jina.wire.http_requests import Fields, Head, Refusal, Request, split_absolute, with_host
+from jina.wire.http_requests import (
+    FRAGMENT,
+    Fields,
+    Head,
+    Refusal,
+    Request,
+    appended,
+    body_too_large,
+    split_absolute,
+    target_too_long,
+    with_host,
+)
 from jina.wire.http_whole import Openings
 
 _MAX_HEADS: Final = 256
@@ -126,7 +137,7 @@ class Reading:
     def on_url(self, url: bytes) -> None:
         self._url = self._url + url if self._url else url
         if len(self._url) > self._limits.max_target_bytes:
-            self._stop(414, f"the target exceeds {self._limits.max_target_bytes} bytes")
+            self._stop(*target_too_long(self._limits.max_target_bytes))
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         value = value or b""
@@ -157,12 +168,12 @@ class Reading:
         else:
             head, target = self._head_and_origin_form(method)
         if b"#" in target:
-            self._stop(400, "the target has a fragment")
+            self._stop(*FRAGMENT)
         if is_http_10 or not head.is_plain:
             self._check_head(head, is_http_10)
         length, most = self._content_length, self._limits.max_body_bytes
         if length is not None and most is not None and (len(length) > _MAX_LENGTH_DIGITS or int(length) > most):
-            self._stop(413, _too_large(most), head)
+            self._stop(*body_too_large(most), head)
         request = Request(method, target, head, parser.should_keep_alive(), is_http_10)
         if parser.should_upgrade():
             if method == b"CONNECT":
@@ -220,16 +231,11 @@ class Reading:
         self._body_bytes += len(data)
         most = self._limits.max_body_bytes
         if most is not None and self._body_bytes > most:
-            self._stop(413, _too_large(most))
+            self._stop(*body_too_large(most))
         if self._body_bytes > SMALL:
             self._count()
         self.wants_continue = False
-        if not self._body:
-            self._body = data
-        else:
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)  # many small chunks cost their bytes, not an object each
-            self._body += data
+        self._body = appended(self._body, data) if self._body else data
 
     def _count(self) -> None:
         n_bytes = self._body_bytes - self._n_counted
@@ -253,7 +259,3 @@ class Reading:
             self._rate = None
         if request.is_upgrade or not request.keep_alive:
             self.is_closed, self.is_upgraded = True, request.is_upgrade
-
-
-def _too_large(limit: int) -> str:
-    return f"the body exceeds {limit} bytes; max_body_bytes moves this limit"

@@ -1,4 +1,4 @@
-"""What an HTTP/1.1 server is given: requests with their heads, and one refusal. What headers and targets must be like stands here too."""
+"""What an HTTP server is given: requests with their heads, and one refusal; and what headers, targets and bodies must be like."""
 
 from __future__ import annotations
 
@@ -11,6 +11,34 @@ _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|\[[vV][0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]|([\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?", re.ASCII
 ).fullmatch
 _SINGLETONS: Final = frozenset({"host", "content-length", "transfer-encoding", "content-type", "authorization", "expect"})
+
+
+Problem = tuple[int, str]
+"""An HTTP status, and what to say."""
+FRAGMENT: Final[Problem] = (400, "the target has a fragment")
+
+
+def target_too_long(limit: int) -> Problem:
+    """Say so of a target of more bytes than `max_target_bytes`."""
+    return 414, f"the target exceeds max_target_bytes={limit}"
+
+
+def body_too_large(limit: int) -> Problem:
+    """Say so of a body of more bytes than `max_body_bytes`, or one that says that it will be."""
+    return 413, f"the body exceeds {limit} bytes; max_body_bytes moves this limit"
+
+
+def body_too_slow(limit: int) -> Problem:
+    """Say so of a body that `BodyRate` finds too slow for `min_body_bytes_per_s`."""
+    return 408, f"the body came slower than {limit} bytes/s"
+
+
+def appended(body: bytes | bytearray, data: bytes) -> bytearray:
+    """Put another piece behind what has come of a body: many small ones cost their bytes, not an object each."""
+    if isinstance(body, bytes):
+        body = bytearray(body)
+    body += data
+    return body
 
 
 class Head:
