@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import grpc as grpcio
@@ -15,7 +16,7 @@ from jina.client.failures import UnreachableError, failure_of
 from jina.errors import BadClient, BadClientInput, BadServer, BadServerFlow, ConfigError, NotSupportedError
 from jina.testing import Service, serve
 from jina.transport.grpc_calls import CallEnd
-from jina.wire.grpc import HALF_CLOSED, UNARY
+from jina.wire.grpc import HALF_CLOSED, MESSAGE, UNARY
 from tests.client.executors import Sample, Text
 from tests.client.fakes import FakeGrpc, FakeGrpcServer, FakeHttpServer
 
@@ -216,3 +217,25 @@ def test_unknown_compression_is_refused(grpc_service: Service) -> None:
     """The error has the names that exist."""
     with pytest.raises(BadClientInput, match="'Gzip'"):
         grpc_service.post("/up", Text(), compression="lzma")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.post("/x", Text(), timeout=10),
+        lambda client: client.post("/x", Text(), stream=False, timeout=10),
+        lambda client: list(client.stream_doc("/x", Text(), timeout=10)),
+    ],
+)
+@pytest.mark.parametrize("reply", [b"\xff\xff", b"\x0a\x06\x12\x04\xff\xff\xff\xff"])
+def test_a_reply_over_grpc_that_cannot_be_read_fails_the_call(call: Callable[[Any], object], reply: bytes) -> None:
+    """As over WebSocket; it, or its status, is no protobuf message."""
+
+    def react(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
+        if event[0] == UNARY:
+            connection.wire.reply(event[1], reply)
+        elif event[0] == MESSAGE:
+            connection.wire.send_message(event[1], reply)
+
+    with Client(open_connection=FakeGrpcServer(react).connect) as client, pytest.raises(BadServerFlow, match="reply cannot be read"):
+        call(client)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from jina.client.documents import ReturnType
-from jina.client.failures import FailedReply, HttpError, NoEndpointError, RefusedError, RpcError, UnreachableError, failure
-from jina.codec.messages import Envelope, StatusParts, read_status
-from jina.errors import BadRequestType
+from jina.client.failures import FailedReply, HttpError, NoEndpointError, RefusedError, RpcError, UnreachableError, failure, unreadable
+from jina.codec.messages import Envelope, StatusParts, read_document_request, read_request, read_status
+from jina.errors import BadRequestType, MalformedError
 from jina.transport.http_client import HttpResponse
 from jina.wire.status import GrpcStatus, nearest_grpc_status
 
@@ -41,11 +42,19 @@ class Answer:
 
 
 class GrpcAnswer(Answer):
-    """A DataRequestProto."""
+    """A DataRequestProto.
 
-    def __init__(self, data: bytes, envelope: Envelope) -> None:
-        self._data, self._envelope = data, envelope
-        self.is_error = bool(envelope.status) and read_status(envelope.status).is_error
+    Attributes:
+        request_id: Of the request that it answers; empty where the peer does not say.
+
+    Raises:
+        ServiceError: It is none.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._envelope, self.is_error = _read(read_request, data)
+        self.request_id = self._envelope.request_id
         self._response: Any = None
 
     def docs(self, wanted: ReturnType) -> list[Any]:
@@ -64,6 +73,36 @@ class GrpcAnswer(Answer):
 
     def error(self, wanted: ReturnType) -> Exception:
         return failed_reply(self.response(wanted).header, read_status(self._envelope.status))
+
+
+class StreamedGrpc(Answer):
+    """One document of a stream, in a SingleDocumentRequestProto.
+
+    Raises:
+        ServiceError: It is none.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._envelope, self.is_error = _read(read_document_request, data)
+
+    def docs(self, wanted: ReturnType) -> list[Any]:
+        data = self._envelope.docs
+        return [] if data is None else [wanted.read("decode_proto_one", data)]
+
+    def error(self, wanted: ReturnType) -> Exception:
+        from jina.types.request.data import SingleDocumentRequest
+
+        return failed_reply(SingleDocumentRequest(self._data).header, read_status(self._envelope.status))
+
+
+def _read(read: Callable[[bytes], Envelope], data: bytes) -> tuple[Envelope, bool]:
+    """Read a message; also tells whether its status is a failure."""
+    try:
+        envelope = read(data)
+        return envelope, bool(envelope.status) and read_status(envelope.status).is_error
+    except MalformedError as error:
+        raise unreadable(error) from error
 
 
 class _Body(msgspec.Struct):

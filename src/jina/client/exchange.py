@@ -10,15 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from jina.client.answers import Answer, GrpcAnswer
-from jina.client.failures import failure_of, unreadable
-from jina.client.post import Post
-from jina.codec.messages import read_request
+from jina.client.answers import Answer
 from jina.codec.pieces import Message
-from jina.errors import MalformedError
-from jina.transport.grpc_calls import CallEnd, StreamCall
-from jina.transport.grpc_channel import GrpcChannel
-from jina.wire.status import GrpcStatus
 
 ANSWER: Final = 1
 """(ANSWER, n_request_bytes, n_answer_bytes, answer)."""
@@ -114,110 +107,3 @@ class SeparateExchange(Exchange):
         if self._has_ended and not self._is_over and self._n_delivered == self._n_submitted:
             self._is_over = True
             self._deliver((END,))
-
-
-def refused_size(message: Message, channel: GrpcChannel) -> CallEnd | None:
-    """Give the end of a call whose message is larger than may be sent, else None."""
-    limit = channel.options.max_send_bytes
-    if limit is None or len(message) <= limit:
-        return None
-    text = f"sent message larger than max ({len(message)} vs. {limit}); grpc.max_send_message_length moves the limit"
-    return CallEnd(GrpcStatus.RESOURCE_EXHAUSTED, text)
-
-
-class _Call(StreamCall):
-    """The call under a StreamExchange; after a failure that allows it the exchange makes another."""
-
-    def __init__(self, exchange: StreamExchange, block: bytes, post: Post) -> None:
-        super().__init__(block, timeout_s=post.timeout_s, encoding=post.encoding)
-        self._exchange = exchange
-
-    def on_message(self, data: bytes) -> None:
-        self._exchange.answered(data)
-
-    def on_end(self, end: CallEnd) -> None:
-        self._exchange.ended(end)
-
-
-class StreamExchange(Exchange):
-    """All requests in one `JinaRPC/Call`. What has no answer yet is kept, and sent again where the call may be made again."""
-
-    def __init__(self, channel: GrpcChannel, block: bytes, post: Post, deliver: Deliver) -> None:
-        self._channel, self._block, self._post, self._deliver = channel, block, post, deliver
-        self._unanswered: dict[str, Message] = {}
-        self._call: _Call | None = None
-        self._pause: asyncio.TimerHandle | None = None
-        self._n_attempts = 0
-        self._has_ended = self._is_over = False
-
-    def submit(self, request_id: str, message: Message) -> None:
-        if self._is_over:
-            return
-        if (end := refused_size(message, self._channel)) is not None:
-            self._finish((FAILED, failure_of(end)))
-            return
-        self._unanswered[request_id] = message
-        if self._call is not None:
-            self._call.send(message)
-        elif self._pause is None:
-            self._open()
-
-    def end(self) -> None:
-        self._has_ended = True
-        if self._call is not None:
-            self._call.half_close()
-        elif not self._n_attempts:
-            self._finish((END,))
-
-    def consumed(self, n_bytes: int) -> None:
-        if self._call is not None:
-            self._call.consumed(n_bytes)
-
-    def cancel(self) -> None:
-        self._is_over = True
-        if self._pause is not None:
-            self._pause.cancel()
-        if self._call is not None:
-            self._call.cancel()
-
-    def _open(self) -> None:
-        self._pause = None
-        self._n_attempts += 1
-        self._call = call = _Call(self, self._block, self._post)
-        for message in self._unanswered.values():
-            call.send(message)
-        if self._has_ended:
-            call.half_close()
-        self._channel.start(call)
-
-    def answered(self, data: bytes) -> None:
-        """Take a reply."""
-        try:
-            envelope = read_request(data)
-        except MalformedError as error:
-            self._finish((FAILED, unreadable(error)))
-            return
-        request = self._unanswered.pop(envelope.request_id, None)
-        if request is None and self._unanswered:  # a peer that does not echo ids: the oldest is as good as any
-            request = self._unanswered.pop(next(iter(self._unanswered)))
-        self._deliver((ANSWER, len(request or b""), len(data), GrpcAnswer(data, envelope)))
-
-    def ended(self, end: CallEnd) -> None:
-        """Take the end of the call, and make another where that may help."""
-        self._call = None
-        if not end.status:
-            left = len(self._unanswered)
-            if not left and self._has_ended:
-                self._finish((END,))
-                return
-            end = CallEnd(GrpcStatus.UNKNOWN, f"the server ended the stream with {left} request(s) unanswered", end.metadata)
-        pause_s = self._post.retries.pause_s(self._n_attempts, end.status)
-        if pause_s is None:
-            self._finish((FAILED, failure_of(end, self._n_attempts)))
-        else:
-            self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
-
-    def _finish(self, outcome: Outcome) -> None:
-        if not self._is_over:
-            self.cancel()
-            self._deliver(outcome)

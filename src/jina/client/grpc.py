@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
 
 from jina.call import DIALECT
-from jina.client import documents
-from jina.client.answers import Answer, GrpcAnswer, failed_reply
-from jina.client.dialect import AgreeingExchange, in_either, ours_only
-from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange, SeparateExchange, StreamExchange, refused_size
+from jina.client.answers import Answer, GrpcAnswer
+from jina.client.dialect import AgreeingExchange
+from jina.client.exchange import Deliver, Exchange, SeparateExchange
 from jina.client.failures import failure_of
+from jina.client.grpc_exchanges import CallExchange, DocumentStream, refused_size
 from jina.client.ids import SharedIds
-from jina.client.inputs import Batch
 from jina.client.post import Post
+from jina.client.proto_requests import RequestWriter
 from jina.codec import messages
 from jina.codec.pieces import Message
-from jina.codec.struct import EMPTY_RESULTS, dict_to_struct
 from jina.errors import BadClientInput, JinaError
-from jina.transport.grpc_calls import CallEnd, StreamCall, UnaryCall
+from jina.transport.grpc_calls import CallEnd, UnaryCall
 from jina.transport.grpc_channel import GrpcChannel
 from jina.wire import hpack
 from jina.wire.grpc import Metadata, request_block
@@ -37,36 +34,6 @@ _DRY_RUN = "/jina.JinaGatewayDryRunRPC/dry_run"
 def _block(path: str, authority: str, scheme: str, metadata: tuple[tuple[str, str | bytes], ...], encoding: str) -> bytes:
     block = request_block(path, authority, metadata, scheme=scheme)
     return block if encoding == "identity" else block + hpack.encode_field("grpc-encoding", encoding)
-
-
-class RequestWriter:
-    """Writes the requests of one post, in the thread that has the documents."""
-
-    def __init__(self, post: Post, request_id: Callable[[], str]) -> None:
-        self._request_id = request_id
-        self._endpoint, self._target = post.on, post.target_executor or None
-        self._parameters = _parameters_bytes(post)
-
-    def write(self, batch: Batch) -> tuple[str, Message]:
-        """Give a new request id, and the request."""
-        request_id = self._request_id()
-        header = messages.header_bytes(request_id, self._endpoint, self._target)
-        docs, refused = in_either(partial(documents.encode_proto, batch))
-        return request_id, ours_only(messages.request_message(header, self._parameters, b"", docs), refused)
-
-    def write_document(self, doc: Any) -> tuple[str, Message]:
-        """The same for a streaming endpoint."""
-        request_id = self._request_id()
-        header = messages.header_bytes(request_id, self._endpoint, self._target)
-        document, refused = in_either(partial(documents.encode_one_proto, doc))
-        return request_id, ours_only(messages.write_document_request(header, self._parameters, b"", document), refused)
-
-
-def _parameters_bytes(post: Post) -> bytes:
-    try:
-        return dict_to_struct(post.parameters) if post.parameters else EMPTY_RESULTS
-    except JinaError as error:
-        raise BadClientInput(str(error)) from error
 
 
 class GrpcCore:
@@ -89,19 +56,19 @@ class GrpcCore:
         if post.is_prefetch_given:
             metadata = (*metadata, ("__prefetch__", str(post.prefetch)))
         if post.stream:
-            return self._agreeing(StreamExchange(self.channel, self._head(_STREAM, metadata, post.encoding), post, deliver), post, deliver)
+            return self._agreeing(CallExchange(self.channel, self._head(_STREAM, metadata, post.encoding), post, deliver), post, deliver)
         block = self._head(_UNARY, metadata, post.encoding)
 
         async def answer(request_id: str, message: Message) -> tuple[int, Answer]:
             data = await self._retried(block, message, post)
-            return len(data), GrpcAnswer(data, messages.read_request(data))
+            return len(data), GrpcAnswer(data)
 
         return self._agreeing(SeparateExchange(answer, deliver, in_order=post.results_in_order), post, deliver)
 
     def stream_doc(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a call of a streaming endpoint: `submit` it, once."""
         return self._agreeing(
-            _DocumentStream(self.channel, self._head(_STREAM_DOC, post.metadata, post.encoding), post, deliver), post, deliver
+            DocumentStream(self.channel, self._head(_STREAM_DOC, post.metadata, post.encoding), post, deliver), post, deliver
         )
 
     def _agreeing(self, exchange: Exchange, post: Post, deliver: Deliver) -> Exchange:
@@ -160,58 +127,3 @@ class GrpcCore:
             return await future
         finally:
             call.cancel()
-
-
-class StreamedGrpc(Answer):
-    """One document of a stream."""
-
-    def __init__(self, data: bytes) -> None:
-        self._envelope = messages.read_document_request(data)
-        self._data = data
-        status = self._envelope.status
-        self.is_error = bool(status) and messages.read_status(status).is_error
-
-    def docs(self, wanted: documents.ReturnType) -> list[Any]:
-        data = self._envelope.docs
-        return [] if data is None else [wanted.read("decode_proto_one", data)]
-
-    def error(self, wanted: documents.ReturnType) -> Exception:
-        from jina.types.request.data import SingleDocumentRequest
-
-        return failed_reply(SingleDocumentRequest(self._data).header, messages.read_status(self._envelope.status))
-
-
-class _DocumentCall(StreamCall):
-    """The call under a _DocumentStream."""
-
-    def __init__(self, block: bytes, post: Post, deliver: Deliver) -> None:
-        super().__init__(block, timeout_s=post.timeout_s, encoding=post.encoding)
-        self._deliver = deliver
-
-    def on_message(self, data: bytes) -> None:
-        try:
-            self._deliver((ANSWER, 0, len(data), StreamedGrpc(data)))
-        except JinaError as error:
-            self.cancel()
-            self._deliver((FAILED, error))
-
-    def on_end(self, end: CallEnd) -> None:
-        self._deliver((FAILED, failure_of(end)) if end.status else (END,))
-
-
-class _DocumentStream(Exchange):
-    """A `stream_doc` call."""
-
-    def __init__(self, channel: GrpcChannel, block: bytes, post: Post, deliver: Deliver) -> None:
-        self._channel, self._call = channel, _DocumentCall(block, post, deliver)
-
-    def submit(self, request_id: str, message: Message) -> None:
-        self._call.send(message)
-        self._call.half_close()
-        self._channel.start(self._call)
-
-    def consumed(self, n_bytes: int) -> None:
-        self._call.consumed(n_bytes)
-
-    def cancel(self) -> None:
-        self._call.cancel()
