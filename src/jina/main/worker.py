@@ -17,6 +17,7 @@ import traceback
 from typing import Any
 
 from jina.main.child import Parent, die_with_parent, enter
+from jina.process.forks import keep_signal_from_forks
 from jina.process.messages import Ready, Stop, WorkerSpec
 from jina.process.travel import unpack
 from jina.transport.loops import new_loop
@@ -46,7 +47,7 @@ class _Worker:
         loop = asyncio.get_running_loop()
         self._stop: asyncio.Future[float] = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
-        _keep_signal_from_forks(signal.SIGTERM)
+        keep_signal_from_forks(signal.SIGTERM)
         try:
             executor = self._load()
             wire = self._serve(executor, loop)
@@ -115,18 +116,6 @@ class _Worker:
             traceback.print_exc()
             return 1
         return self._code
-
-
-def _keep_signal_from_forks(number: int) -> None:
-    """Let a signal end processes that user code forks: with the loop's handler they would live on, and wake our loop in their place."""
-    ours = signal.getsignal(number)
-
-    def forget() -> None:
-        signal.set_wakeup_fd(-1)
-        if signal.getsignal(number) is ours:
-            signal.signal(number, signal.SIG_DFL)
-
-    os.register_at_fork(after_in_child=forget)
 
 
 if __name__ == "__main__":

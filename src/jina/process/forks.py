@@ -1,4 +1,5 @@
-"""Descriptors that are ours alone: a process forked from this one must not hold them open beyond our death or our closing them.
+"""What is ours alone: a process forked from this one must not hold our descriptors open beyond our death or our closing them, nor take
+our signals for its own.
 
 That goes for forks that Python makes (`os.fork`, `multiprocessing`), on every system. Of others `exits.own_exit_fd` tells, on Linux.
 """
@@ -7,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
+import threading
 
 _private: set[int] = set()
 
@@ -34,3 +37,22 @@ def _drop_private() -> None:
         os.dup2(nothing, fd, inheritable=False)
     os.close(nothing)
     _private.clear()
+
+
+def keep_signal_from_forks(number: int) -> None:
+    """Let a signal end processes that user code forks: with the loop's handler they would live on, and wake our loop in their place."""
+    ours, held = signal.getsignal(number), threading.local()
+
+    def hold() -> None:  # until the fork has forgotten our loop
+        held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held.mask)
+
+    def forget() -> None:
+        signal.set_wakeup_fd(-1)
+        if signal.getsignal(number) is ours:
+            signal.signal(number, signal.SIG_DFL)
+        release()
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
