@@ -54,6 +54,7 @@ class Deployment:
         self._logger: Any = None
         self._client: Any = None
         self._closed = threading.Event()
+        self._is_interrupted = False
         self._failure: BaseException | None = None
 
     # --- life ------------------------------------------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ class Deployment:
             raise StartError(f"deployment {self.name!r} is being started or stopped already; wait for that, or close it")
         try:
             self._closed.clear()
-            self._failure = None
+            self._failure, self._is_interrupted = None, False
             if self._n_closed != n_closed:
                 engine.stop()
             self._logger = self._make_logger()
@@ -101,7 +102,13 @@ class Deployment:
             if client is not None and hasattr(client, "teardown"):
                 client.teardown()
         finally:
-            self._end(self._engine)
+            while True:
+                try:
+                    self._end(self._engine)
+                    break
+                except KeyboardInterrupt:  # it has ended the grace
+                    if not self._is_interrupted:
+                        raise
 
     def _end(self, engine: Any) -> None:
         try:
@@ -123,6 +130,8 @@ class Deployment:
     def block(self, stop_event: Any = None) -> None:
         """Wait until Ctrl-C, until `close` is called elsewhere, or until `stop_event` is set (threading or multiprocessing).
 
+        After Ctrl-C a second one ends `close` at once, without an exception.
+
         Raises:
             StartError: The service ended for good by itself: its front could not be started again.
         """
@@ -133,7 +142,9 @@ class Deployment:
                 while not self._closed.is_set() and not stop_event.wait(0.2):
                     pass
         except KeyboardInterrupt:
-            pass
+            self._is_interrupted = True
+            limit_s = self.options.timeout_ctrl
+            self._log("info", f"stopping: calls under way have up to {limit_s} s to finish; Ctrl-C again stops at once")
         if self._failure is not None:
             raise self._failure
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -28,7 +29,7 @@ from jina.errors import StartError
 from tests.process.callers import GrpcCaller, http_call
 from tests.process.executors import Text
 from tests.process.machine import children, folders
-from tests.process.waiting import wait_until
+from tests.process.waiting import is_alive, wait_until
 
 pytestmark = pytest.mark.process
 CLOSED = "closed while it started"
@@ -158,7 +159,46 @@ def test_a_second_interrupt_ends_the_grace_of_a_stop(tmp_path: Path) -> None:
             deployment.close()
         assert time.monotonic() - begin < 30
         asked.result(10)
-        assert held.exception(10) is not None
+        assert held.result(10).status == 503
+
+
+INTERRUPTED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits it as ignored
+from jina import Deployment
+from tests.process.test_closing import Holds
+with Deployment(uses=Holds, uses_with={{"mark": {mark!r}}}, port=0, protocol="http", log_config="plain") as deployment:
+    print("serving", deployment.port, *deployment.pids.values(), flush=True)
+    deployment.block()
+print("goes on", flush=True)
+"""
+
+
+def test_a_second_interrupt_while_a_program_blocks_ends_it_at_once(tmp_path: Path) -> None:
+    """As in a terminal: the whole group hears it. The first says what is waited for; the second leaves no traceback and nothing behind."""
+    (tmp_path / "mark").touch()
+    path, begun = tmp_path / "service.py", tmp_path / "begun"
+    path.write_text(INTERRUPTED.format(mark=str(tmp_path / "mark")))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), os.environ.get("PYTHONPATH", "")))}
+    process = subprocess.Popen(
+        [sys.executable, str(path)], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    with process, ThreadPoolExecutor() as pool:
+        try:
+            assert process.stdout is not None
+            port, *pids = map(int, next(line for line in process.stdout if line.startswith("serving")).split()[1:])
+            held = pool.submit(http_call, port, "POST", "/hold", {"data": [{"text": str(begun)}]}, timeout=120)
+            wait_until(begun.exists)
+            os.killpg(process.pid, signal.SIGINT)
+            said = next(line for line in process.stdout if "stopping" in line)
+            os.killpg(process.pid, signal.SIGINT)
+            rest, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert "calls under way have up to 60 s to finish; Ctrl-C again stops at once" in said
+    assert (process.returncode, rest) == (0, "goes on\n")
+    assert held.result().status == 503
+    assert not any(is_alive(pid) for pid in pids)
 
 
 def test_calls_that_the_grace_is_too_short_for_are_answered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

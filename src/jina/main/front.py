@@ -59,6 +59,7 @@ class _Front:
         self._loading: dict[str, int] = {}
         self._is_serving = False
         self._is_supervisor_gone = self._is_end = False
+        self._grace: asyncio.Timeout | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._public = PublicPorts(spec.listens)
         self._app_servers: list[asyncio.Server] = []
@@ -127,8 +128,12 @@ class _Front:
             os._exit(1)
 
     def _ask_to_stop(self, grace_s: float) -> None:
+        """Stop within the grace; asked again, within the new one if that ends sooner."""
         if not self._stop.done():
             self._stop.set_result(grace_s)
+        elif self._grace is not None and not self._grace.expired():
+            now, end = self._loop.time(), self._grace.when() or 0.0
+            self._grace.reschedule(min(end, now + grace_s))
 
     # --- replicas ------------------------------------------------------------------------------------------------------------------
 
@@ -212,12 +217,17 @@ class _Front:
         drains = [self._loop.create_task(each.drain()) for each in (*self._public.fronts, self._apps) if each is not None]
         if not drains:
             return
-        done, left = await asyncio.wait(drains, timeout=grace_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s) as self._grace:
+                await asyncio.wait(drains)
+        self._grace = None
+        left = [task for task in drains if not task.done()]
         if left:
             self._replicas.stop()
-            done |= (await asyncio.wait(left, timeout=_LAST_ANSWERS_S))[0]
-        for task in done:
-            task.result()
+            await asyncio.wait(left, timeout=_LAST_ANSWERS_S)
+        for task in drains:
+            if task.done():
+                task.result()
 
     def _end_workers(self, grace_s: float) -> None:
         """Give the workers the time of a stop, all of them together; then end what is left of them and of what they started.

@@ -353,10 +353,9 @@ class Supervisor:
     def _ask_to_stop(self, slot: Slot, now: float, grace_s: float) -> None:
         assert slot.child is not None
         limit = now + grace_s + _KILL_MARGIN_S if slot.ready is not None else now
-        if slot.stop_by is None:
+        if slot.stop_by is None or limit < slot.stop_by:  # the first time, and when it is hastened
             slot.child.send(Stop(grace_s))
             slot.stop_by = limit
-        slot.stop_by = min(slot.stop_by, limit)
         if now >= slot.stop_by and not slot.is_killed:
             slot.child.signal_group(signal.SIGKILL)
             slot.is_killed = True
