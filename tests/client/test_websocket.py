@@ -328,8 +328,9 @@ def response(status: str, body: str = "", lines: str = "") -> Callable[[Fake], b
         (response("503 Busy", '{"detail":"stopping"}'), ConnectionError, "stopping"),
         (response("404 Not Found", '{"detail":"Not Found"}'), Exception, "no such endpoint /"),
         (lambda fake: b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", ConnectionError, "does not answer our key"),
-        (lambda fake: b"HTTP/1.1 101 x\r\nnonsense\r\n\r\n", ConnectionError, "is no header field"),
-        (lambda fake: b"HTTP/1.1 101 x\r\na: " + b"x" * 70_000, ConnectionError, "headers are larger"),
+        (lambda fake: b"HTTP/1.1 101 x\r\nnonsense\r\n\r\n", ConnectionError, "is not HTTP"),
+        (lambda fake: b"HTTP/1.1 101 x\r\na: " + b"x" * 140_000, ConnectionError, "headers are larger"),
+        (lambda fake: b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\n\r\n", ConnectionError, "without the fields 'upgrade'"),
         (lambda fake: b"nonsense", ConnectionError, "is not HTTP"),
         (lambda fake: fake.granted("Sec-WebSocket-Extensions: x-other\r\n"), ConnectionError, "not offered"),
         (lambda fake: fake.transport.abort(), ConnectionError, "without an answer; does it speak WebSocket"),
@@ -339,6 +340,18 @@ def test_a_handshake_that_fails_says_why(answer: Any, kind: type[Exception], tex
     """The service's own words, where it has some."""
     server = FakeServer(Fake.echo, answer)
     with server.client() as client, pytest.raises(kind, match=text):
+        client.post("/x", Text(text="a"))
+
+
+@pytest.mark.parametrize(("sent", "text"), [(b"\r\nno key", "^no key$"), (b"", "before its answer was complete")])
+def test_a_refusal_without_a_length_ends_with_the_connection(sent: bytes, text: str) -> None:
+    """As any response of HTTP/1.1 may; what breaks off in its head is none."""
+
+    def refuse(fake: Fake) -> None:
+        fake.transport.write(b"HTTP/1.1 401 Unauthorized\r\n" + sent)
+        fake.transport.close()
+
+    with FakeServer(Fake.echo, refuse).client() as client, pytest.raises(Exception, match=text):
         client.post("/x", Text(text="a"))
 
 
@@ -357,7 +370,7 @@ def test_a_handshake_that_is_refused_for_now_is_asked_for_again(status: int) -> 
 
 
 def test_a_handshake_may_come_in_pieces_and_with_the_first_message_behind_it() -> None:
-    """What is read with the head belongs to who asked."""
+    """What is read with the head belongs to who asked; interim responses may come before it."""
 
     def in_pieces(fake: Fake) -> None:
         data = fake.granted() + b"\x82\x00"
@@ -368,7 +381,7 @@ def test_a_handshake_may_come_in_pieces_and_with_the_first_message_behind_it() -
     with server.client() as client:
         assert client.is_flow_ready()
         assert server.connections[0].path == "/dry_run"
-        server.answer = lambda fake: fake.granted() + b"\x82\x00"
+        server.answer = lambda fake: b"HTTP/1.1 103 x\r\nlink: </x>\r\n\r\n" + fake.granted() + b"\x82\x00"
         assert client.is_flow_ready()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jina.errors import InvalidInputError
 from jina.wire import http_client
 from jina.wire.http import Limits, Request, ServerConnection
-from jina.wire.http_client import BODY, END, HEAD, BadResponseError, Event, ResponseReader, request_bytes
+from jina.wire.http_client import BODY, END, HEAD, UPGRADED, BadResponseError, Event, ResponseReader, request_bytes
 
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-A: 1\r\nX-A: 2\r\n\r\nabc"
 CHUNKED = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
@@ -74,6 +74,34 @@ def test_what_is_no_response_is_refused(sent: bytes, text: str) -> None:
     """Other protocols, answers to nothing, and more than the limits allow."""
     with pytest.raises(BadResponseError, match=text):
         ResponseReader(max_body_bytes=10).feed(sent)
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_a_change_of_protocol_that_was_asked_for_is_told(step: int) -> None:
+    """With what follows it in the same read; a length has no meaning there."""
+    head = b"HTTP/1.1 100 x\r\n\r\nHTTP/1.1 101 x\r\nUpgrade: x\r\nConnection: a, Upgrade\r\nContent-Length: 3\r\n\r\n"
+    sent, reader, events = head + b"ab", ResponseReader(may_upgrade=True), list[Event]()
+    for at in range(0, len(sent), step):
+        events += reader.feed(sent[at : at + step])
+        if events:
+            break
+
+    assert events == [(UPGRADED, {"upgrade": "x", "connection": "a, Upgrade", "content-length": "3"}, b"" if step == 1 else b"ab")]
+
+
+@pytest.mark.parametrize("fields", [b"", b"Upgrade: x\r\n", b"Connection: upgrade\r\n", b"Upgrade: x\r\nConnection: close\r\n"])
+def test_a_change_of_protocol_without_its_fields_is_refused(fields: bytes) -> None:
+    """RFC 9110, 7.8: both are sent."""
+    with pytest.raises(BadResponseError, match="without the fields"):
+        ResponseReader(may_upgrade=True).feed(b"HTTP/1.1 101 x\r\n" + fields + b"\r\n")
+
+
+def test_a_head_that_has_no_end_is_refused() -> None:
+    """The parser would keep its last field."""
+    reader = ResponseReader()
+    reader.feed(b"HTTP/1.1 200 x\r\na: " + bytes(http_client.MAX_HEADER_BYTES).replace(b"\0", b"x"))
+    with pytest.raises(BadResponseError, match="headers are larger"):
+        reader.feed(b"x" * http_client.MAX_HEADER_BYTES)
 
 
 @pytest.mark.parametrize("body", [None, b"", b"abc"])

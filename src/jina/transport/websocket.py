@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
 from jina.call import DIALECT
 from jina.errors import TransportError
 from jina.transport.connect import Connect
 from jina.wire import websocket, websocket_deflate, websocket_handshake
-from jina.wire.http_client import BODY, END, HEAD, MAX_HEADER_BYTES, BadResponseError, ResponseReader, request_bytes
+from jina.wire.http_client import BODY, END, HEAD, UPGRADED, BadResponseError, Event, ResponseReader, request_bytes
 
 LOST = 1006
 """The code of a connection that ended without one (RFC 6455, 7.1.5)."""
@@ -19,8 +19,6 @@ _OPEN_TIMEOUT_S = 20.0
 _CLOSE_TIMEOUT_S = 2.0
 _MAX_REFUSAL_BYTES = 1 << 20
 _SIGN_S = 10.0
-_END_OF_HEAD = b"\r\n\r\n"
-_SWITCHING = b"HTTP/1.1 101"
 
 
 class RefusedHandshakeError(TransportError):
@@ -51,8 +49,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def __init__(self, request: bytes, key: str, max_message_bytes: int | None) -> None:
         self._request, self._key, self._max_message_bytes = request, key, max_message_bytes
-        self._head = b""
-        self._refusal: ResponseReader | None = None
+        self._response = ResponseReader(_MAX_REFUSAL_BYTES, may_upgrade=True)
         self._status, self._body = 0, b""
         self._wire: websocket.Connection | None = None
         self._owner: Owner | None = None
@@ -136,10 +133,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._wire is None:
-            try:
-                data = self._read_handshake(data)
-            except (BadResponseError, ValueError) as error:
-                self._fail(TransportError(str(error)))
+            data = self._read_response(self._response.feed, data)
         if self._wire is not None and data:
             self._wire.receive(data)
             self._read()
@@ -157,6 +151,8 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._stop_timer()
+        if self._wire is None and self._response.has_begun:
+            self._read_response(self._response.eof)
         self._fail(
             TransportError("the server closed the connection without an answer; does it speak WebSocket? (wss, where it speaks TLS)")
         )
@@ -172,22 +168,27 @@ class WebSocketConnection(asyncio.Protocol):
 
     # --- the handshake ---------------------------------------------------------------------------------------------------------------
 
-    def _read_handshake(self, data: bytes) -> bytes:
-        """Take bytes of the response; gives what follows a 101."""
-        if self._refusal is None:
-            self._head += data
-            if not self._head.startswith(_SWITCHING[: len(self._head)]):
-                self._refusal, data, self._head = ResponseReader(_MAX_REFUSAL_BYTES), self._head, b""
-        if self._refusal is not None:
-            self._read_refusal(self._refusal, data)
+    def _read_response(self, read: Callable[..., list[Event]], *data: bytes) -> bytes:
+        """Take what comes of the response; gives what follows a 101."""
+        try:
+            return self._take_response(read(*data))
+        except (BadResponseError, ValueError) as error:
+            self._fail(TransportError(str(error)))
             return b""
-        head, end, rest = self._head.partition(_END_OF_HEAD)
-        if not end:
-            if len(head) > MAX_HEADER_BYTES:
-                raise BadResponseError(f"the server's headers are larger than {MAX_HEADER_BYTES} bytes")
-            return b""
-        self._begin(_fields(head))
-        return rest
+
+    def _take_response(self, events: list[Event]) -> bytes:
+        for event in events:
+            if event[0] == UPGRADED:
+                self._begin(event[1])
+                rest: bytes = event[2]
+                return rest
+            if event[0] == HEAD:
+                self._status = event[1]
+            elif event[0] == BODY:
+                self._body += event[1]
+            elif event[0] == END:
+                self._fail(RefusedHandshakeError(self._status, self._body))
+        return b""
 
     def _begin(self, headers: Mapping[str, str]) -> None:
         fault = websocket_handshake.fault_of(self._key, headers)
@@ -196,37 +197,16 @@ class WebSocketConnection(asyncio.Protocol):
         chosen = headers.get("sec-websocket-extensions", "")
         deflate = websocket_deflate.read_answer(chosen) if chosen else None
         self._wire = websocket.Connection(is_client=True, max_message_bytes=self._max_message_bytes, deflate=deflate)
-        self._head = b""
         self.is_ours = headers.get(DIALECT[0]) == DIALECT[1]
         self.is_open = True
         if not self.opened.done():
             self.opened.set_result(None)
-
-    def _read_refusal(self, reader: ResponseReader, data: bytes) -> None:
-        for event in reader.feed(data):
-            if event[0] == HEAD:
-                self._status = event[1]
-            elif event[0] == BODY:
-                self._body += event[1]
-            elif event[0] == END:
-                self._fail(RefusedHandshakeError(self._status, self._body))
 
     def _fail(self, error: Exception) -> None:
         if not self.opened.done():
             self.opened.set_exception(error)
             self.opened.exception()
             self._transport.abort()
-
-
-def _fields(head: bytes) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in head.decode("latin-1").split("\r\n")[1:]:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
-            raise BadResponseError(f"the server's answer is not HTTP: {line[:80]!r} is no header field")
-        name, value = name.lower(), value.strip(" \t")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
 
 
 async def open_websocket(

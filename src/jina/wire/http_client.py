@@ -21,10 +21,14 @@ BODY: Final = 2
 END: Final = 3
 """(END, keep_alive): the response is complete; another request may follow if `keep_alive`."""
 
+UPGRADED: Final = 4
+"""(UPGRADED, headers, rest): the last one. A 101; what follows is of another protocol."""
+
 MAX_HEADER_BYTES: Final = 65536
 _FREE_BYTES: Final = 64 << 20
 """A folded response may unfold to this size whatever the ratio: tensors of zeros are common, and hostile servers rare."""
 _INTERIM_BYTES: Final = 64
+_FIELD_BYTES: Final = 4
 _HEADERS_TOO_LARGE: Final = f"the server's headers are larger than {MAX_HEADER_BYTES} bytes"
 _MAX_FRAMING_BYTES: Final = 1 << 20
 _MAX_FRAMING_RATIO: Final = 16
@@ -74,8 +78,9 @@ class ResponseReader:
         max_body_bytes: A body that is larger, unfolded, is refused.
     """
 
-    def __init__(self, max_body_bytes: int | None = None) -> None:
-        self.max_body_bytes = max_body_bytes
+    def __init__(self, max_body_bytes: int | None = None, *, may_upgrade: bool = False) -> None:
+        """Begin; with `may_upgrade` the request asked for another protocol."""
+        self.max_body_bytes, self._may_upgrade = max_body_bytes, may_upgrade
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
@@ -85,7 +90,7 @@ class ResponseReader:
         self._pieces: list[bytes] = []
         self._unfolding: Unfolding | None = None
         self._n_read = self._n_header = self._n_body = 0
-        self._is_until_eof = self.has_begun = False
+        self._is_until_eof = self._has_head = self.has_begun = False
 
     def feed(self, data: bytes) -> list[Event]:
         """Take what was read.
@@ -102,10 +107,12 @@ class ResponseReader:
             if data[:1] == b"\x00" and data[3:4] == b"\x04":  # SETTINGS, the first frame of every HTTP/2 server (RFC 9113, 3.4)
                 raise BadResponseError("the server's answer is not HTTP/1.1: this is a gRPC port; use protocol='grpc'") from None
             raise BadResponseError(f"the server's answer is not HTTP: {error}") from None
-        except httptools.HttpParserUpgrade:
-            raise BadResponseError("the server changed to another protocol, which it was not asked for") from None
+        except httptools.HttpParserUpgrade as upgrade:
+            return [(UPGRADED, self._headers, data[upgrade.args[0] :])]
         self._n_read += len(data)
-        if self._n_read > _MAX_FRAMING_BYTES + _MAX_FRAMING_RATIO * self._n_body:  # the parser keeps a field that has no end
+        if not self._has_head and self._n_read > 2 * MAX_HEADER_BYTES:  # the parser keeps a field that has no end
+            raise BadResponseError(_HEADERS_TOO_LARGE)
+        if self._n_read > _MAX_FRAMING_BYTES + _MAX_FRAMING_RATIO * self._n_body:
             raise BadResponseError("the server's answer has hardly a body for its headers, or for the framing of its chunks")
         if self._pieces:
             self._flush()
@@ -154,13 +161,16 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1") if value else ""
-        self._n_header += len(key) + len(text)
+        self._n_header += len(key) + len(text) + _FIELD_BYTES
         if self._n_header > MAX_HEADER_BYTES:
             raise BadResponseError(_HEADERS_TOO_LARGE)
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if status == 101:
+            self._check_upgrade()
+            return
         headers, self._headers = self._headers, {}  # what follows are trailers, or the next head's
         if status < 100:
             raise BadResponseError(f"the server's answer has the status {status:03}")
@@ -169,6 +179,7 @@ class ResponseReader:
             if self._n_header > MAX_HEADER_BYTES:
                 raise BadResponseError(_HEADERS_TOO_LARGE)
             return
+        self._has_head = True
         has_body = status not in (204, 304)
         coding = headers.get("transfer-encoding")
         if coding is not None and coding.lower() != "chunked":
@@ -177,6 +188,14 @@ class ResponseReader:
         if has_body and "content-encoding" in headers:
             self._unfolding = self._unfolding_of(headers["content-encoding"])
         self._events.append((HEAD, status, headers))
+
+    def _check_upgrade(self) -> None:
+        """The parser stops behind a 101, but tells where only if these fields do."""
+        if not self._may_upgrade:
+            raise BadResponseError("the server changed to another protocol, which it was not asked for")
+        names = self._headers.get("connection", "").lower()
+        if "upgrade" not in self._headers or "upgrade" not in (name.strip(" \t") for name in names.split(",")):
+            raise BadResponseError("the server changed to another protocol without the fields 'upgrade' and 'connection: upgrade'")
 
     def _unfolding_of(self, field: str) -> Unfolding | None:
         try:
