@@ -103,8 +103,6 @@ class Connection:
         """Bytes that are held of what has not come whole."""
         return len(self._unread) + len(self._message or b"")
 
-    # --- what comes ------------------------------------------------------------------------------------------------------------------
-
     def receive(self, data: bytes) -> None:
         """Take bytes in; they are read by `next_event`."""
         if not self.is_over:
@@ -140,8 +138,6 @@ class Connection:
         self._unread, self._message, self._parser, self._unfolding = bytearray(), None, None, None
         self._count()
 
-    # --- what leaves -----------------------------------------------------------------------------------------------------------------
-
     def send(self, data: bytes, *, is_text: bool) -> None:
         """Send a message; nothing happens once it is closed."""
         if self.is_open:
@@ -172,8 +168,6 @@ class Connection:
 
     def _write(self, opcode: Opcode, data: bytes, extensions: list[Any] = _NO_EXTENSIONS) -> None:
         self._out.append(Frame(opcode, data).serialize(mask=self._is_client, extensions=extensions))
-
-    # --- frames ----------------------------------------------------------------------------------------------------------------------
 
     def _read(self, now: float) -> Event | None:
         """Take the next frame; None if it has not come whole."""
