@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ class Writer:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.is_connected = False
 
     def connection_made(self, transport: Any) -> None:
         self.link = transport
+        self.is_connected = True
 
     def data_received(self, data: bytes) -> None:
         if data == b"pieces":
@@ -77,3 +80,46 @@ def test_a_reader_that_leaves_ends_the_link(tmp_path: Path) -> None:
     sockets.close()
 
     assert writer.told == ["pause", "lost"]
+
+
+def test_who_knocks_while_no_descriptor_is_free_waits_until_one_is(tmp_path: Path) -> None:
+    """Nor does it keep the thread busy that serves the others: it is looked at again a little later."""
+    writer = Writer()
+    sockets = Sockets(str(tmp_path / "s"), lambda: writer, on_open=lambda fd: None, on_close=lambda fd: None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as caller:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # below what is open: also what was kept for this cannot be had again
+        try:
+            caller.connect(str(tmp_path / "s"))
+            n_busy = 0
+            for _ in range(1000):
+                events = sockets.wait(0)
+                n_busy += bool(events)
+                sockets.handle(events)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        while not writer.is_connected:
+            sockets.handle(sockets.wait(5))
+    while "lost" not in writer.told:
+        sockets.handle(sockets.wait(5))
+    sockets.close()
+
+    assert 0 < n_busy < 100
+
+
+def test_sockets_that_rest_can_be_closed(tmp_path: Path) -> None:
+    """And do not come back."""
+    sockets = Sockets(str(tmp_path / "s"), Writer, on_open=lambda fd: None, on_close=lambda fd: None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as caller:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            caller.connect(str(tmp_path / "s"))
+            sockets.handle(sockets.wait(5))
+            sockets.stop_listening()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with pytest.raises(ConnectionResetError):
+            caller.recv(1)
+        assert sockets.wait(0.3) == []
+    sockets.close()

@@ -24,6 +24,7 @@ _READ_BYTES = 256 << 10
 _HIGH_WATER, _LOW_WATER = 64 << 10, 16 << 10
 _MAX_PIECES = 64
 _BACKLOG = 128
+_REST_S = 0.1
 
 Events = list[tuple[selectors.SelectorKey, int]]
 
@@ -85,7 +86,8 @@ class Sockets:
         for fd in (self._listener.fileno(), self._wake_out.fileno(), self._wake_in.fileno()):
             on_open(fd)
         on_open(self.fileno())
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._spare = _spare()
+        self._is_resting = False
 
     def fileno(self) -> int:
         """A descriptor that is readable while something is to be done."""
@@ -110,7 +112,9 @@ class Sockets:
         """Take no new connections."""
         with self.lock:
             if self._listener.fileno() >= 0:
-                self._selector.unregister(self._listener)
+                if not self._is_resting:
+                    self._selector.unregister(self._listener)
+                self._is_resting = False
                 self._on_close(self._listener.fileno())
                 self._listener.close()
 
@@ -119,7 +123,8 @@ class Sockets:
         self.stop_listening()
         for each in (self._wake_in, self._wake_out, self._selector):
             each.close()
-        os.close(self._spare)
+        if self._spare is not None:
+            os.close(self._spare)
 
     def _woken(self, mask: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -139,11 +144,35 @@ class Sockets:
 
     def _turn_away(self) -> None:
         """No descriptor is free: close one that was kept for this, so that who knocks hears of it and may come again."""
-        with contextlib.suppress(OSError):  # another thread may take it first
+        if self._spare is not None:
             os.close(self._spare)
-            self._listener.accept()[0].close()
-        with contextlib.suppress(OSError):
-            self._spare = os.open(os.devnull, os.O_RDONLY)
+            with contextlib.suppress(OSError):  # another thread may take it first
+                self._listener.accept()[0].close()
+            self._spare = _spare()
+        if self._spare is None:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Look away for a moment from who knocks: nobody can be let in or turned away, and the knocking would go on at every look."""
+        self._selector.unregister(self._listener)
+        self._is_resting = True
+        timer = threading.Timer(_REST_S, self._end_rest)
+        timer.daemon = True
+        timer.start()
+
+    def _end_rest(self) -> None:
+        with self.lock:
+            if self._is_resting:
+                self._is_resting = False
+                self._spare = _spare()
+                self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+
+def _spare() -> int | None:
+    try:
+        return os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return None
 
 
 class Link:
