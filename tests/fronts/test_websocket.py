@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -534,15 +536,19 @@ def test_no_more_messages_are_begun_at_once_than_may_be() -> None:
     run(scenario)
 
 
-def test_many_small_messages_are_answered_in_turns() -> None:
-    """However many come in one read."""
+def test_many_small_messages_are_answered_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come in one read, another caller is answered meanwhile."""
+    ticks = itertools.count()
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: next(ticks) * turns.TURN_S / 10))
 
     async def scenario(handler: Handler) -> None:
-        async with serving(handler) as front, to(front, compression=None) as socket:
-            many = Frame(Opcode.TEXT, b'{"data": []}').serialize(mask=True) * 2000
-            socket.transport.write(many)
+        async with serving(handler) as front, to(front, compression=None) as busy, to(front) as other:
+            busy.transport.write(Frame(Opcode.TEXT, b'{"data": []}').serialize(mask=True) * 2000)
+            await until(lambda: bool(handler.calls))
+            await ask(other, data=[])
+            assert len(handler.calls) < 1000
             for _ in range(2000):
-                await socket.recv()
+                await busy.recv()
 
     run(scenario)
 
