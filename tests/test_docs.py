@@ -56,6 +56,15 @@ def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
+    """All of them are found and run, with pytest alone."""
+    script = tmp_path / "test_greet.py"
+    script.write_text("\n\n".join(python_blocks(ROOT / "docs" / "testing.md")), encoding="utf-8")
+
+    assert "4 passed" in run_python(script, words=("-m", "pytest", "-p", "no:cacheprovider"))
+
+
+@pytest.mark.process
 def test_service_of_the_readme_runs_from_a_file(tmp_path: Path) -> None:
     """The ten lines, pasted into a file, serve."""
     script = tmp_path / "shout.py"
