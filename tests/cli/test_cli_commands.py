@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -299,10 +298,8 @@ def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.endswith("1 []\n")
 
-    began = time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "jina", "-v"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == jina.__version__
-    assert time.perf_counter() - began < 30
 
 
 def test_old_parsers_give_full_namespaces() -> None:

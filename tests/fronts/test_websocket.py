@@ -687,8 +687,8 @@ def test_a_caller_whose_bytes_are_not_read_is_not_asked() -> None:
         assert channel.written == b""
         full, channel.full = channel.full, None
         full.set_result(None)
-        await asyncio.sleep(0.01)
-        assert (speaker.taken, channel.calls) == ([b"a"], ["pause_reading", "resume_reading"])
+        await until(lambda: channel.calls == ["pause_reading", "resume_reading"])
+        assert speaker.taken == [b"a"]
 
     run(scenario)
 

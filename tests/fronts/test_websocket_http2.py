@@ -206,11 +206,12 @@ def test_one_that_idles_is_asked_for_signs_of_life_and_stays() -> None:
             now = asyncio.get_running_loop().time()
             for n in range(1, 5):
                 connection.tick(now + 100)
-                await client.received_text(stream, b"\x89\x00" * n)
+                await client.received_text(stream, b"\x89\x00\x8a\x00" * (n - 1) + b"\x89\x00")
                 ours = websocket.Connection(is_client=True, max_message_bytes=None)
                 ours.pong()
+                ours.ping()
                 client.send(stream, ours.take_output())
-                await asyncio.sleep(0.02)
+                await client.received_text(stream, b"\x89\x00\x8a\x00" * n)  # so our sign of life is there
             assert not client.has_ended(stream)
 
     run(scenario)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import suppress
@@ -14,7 +14,7 @@ import pytest
 from jina.transport import connect
 from jina.transport.grpc_calls import CallEnd, UnaryCall
 from jina.transport.grpc_channel import GrpcChannel
-from jina.transport.grpc_connection import ChannelOptions
+from jina.transport.grpc_connection import ChannelOptions, GrpcConnection
 from jina.wire import grpc
 from tests.interop.in_thread import InThread
 from tests.wire.echo_server import EchoProtocol
@@ -87,12 +87,13 @@ def test_unknown_method(channel: grpcio.Channel) -> None:
 
 def test_deadline_reaches_the_server_and_passes(channel: grpcio.Channel, served: Served) -> None:
     """The server reads the deadline; the client ends the call when it passes, and the server hears."""
+    assert channel.unary_unary("/test.Echo/Unary")(b"x", timeout=20) == b"x"  # so that there is a connection
     with pytest.raises(grpcio.RpcError) as caught:
-        channel.unary_unary("/test.Echo/Wait")(b"x", timeout=0.3)
+        channel.unary_unary("/test.Echo/Wait")(b"x", timeout=1.0)
     assert caught.value.code() == grpcio.StatusCode.DEADLINE_EXCEEDED
     assert channel.unary_unary("/test.Echo/Unary")(b"x", timeout=20) == b"x"
     assert isinstance(served.log[0], float)
-    assert 0 < served.log[0] <= 0.35
+    assert 0 < served.log[0] <= 1.05  # grpcio rounds up
     assert served.log[1:] == [("cancelled", 8)]
 
 
@@ -132,7 +133,10 @@ def test_pings_at_jinas_rate_and_faster_are_answered(served: Served) -> None:
 
 
 class Handlers(grpcio.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
-    """grpcio's server: what our client talks to."""
+    """grpcio's server: what our client talks to. `entered` and `leave` are of its slow method, which takes `slow_s` at most."""
+
+    def __init__(self, slow_s: float = 1.5) -> None:
+        self.slow_s, self.entered, self.leave = slow_s, threading.Event(), threading.Event()
 
     def service(self, details: grpcio.HandlerCallDetails) -> grpcio.RpcMethodHandler | None:
         if details.method == "/t/Unary":
@@ -144,7 +148,8 @@ class Handlers(grpcio.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
         return None
 
     def slow(self, message: bytes, context: grpcio.ServicerContext) -> bytes:
-        time.sleep(1.5)
+        self.entered.set()
+        self.leave.wait(self.slow_s)
         return message
 
     def unary(self, message: bytes, context: grpcio.ServicerContext) -> bytes:
@@ -241,12 +246,18 @@ def test_our_channel_does_not_ask_grpcios_server_too_often(grpcio_port: int) -> 
 
 def test_our_channel_lets_a_grpcio_server_that_stops_finish_its_call() -> None:
     """After GOAWAY the call under way is answered, and the next one goes to whoever listens then."""
+    handlers, has_left = Handlers(slow_s=20), asyncio.Event()
+
+    class Channel(GrpcChannel):
+        def left(self, connection: GrpcConnection) -> None:
+            super().left(connection)
+            has_left.set()
 
     async def main() -> None:
-        server = grpcio.server(futures.ThreadPoolExecutor(4), handlers=(Handlers(),))
+        server = grpcio.server(futures.ThreadPoolExecutor(4), handlers=(handlers,))
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
-        channel = GrpcChannel(connect.service("127.0.0.1", port), "grpcio", ChannelOptions(waits_for_ready=True, first_backoff_s=0.1))
+        channel = Channel(connect.service("127.0.0.1", port), "grpcio", ChannelOptions(waits_for_ready=True, first_backoff_s=0.1))
 
         def begin(path: str) -> asyncio.Future[tuple[bytes | None, CallEnd]]:
             ended: asyncio.Future[tuple[bytes | None, CallEnd]] = asyncio.get_running_loop().create_future()
@@ -256,10 +267,11 @@ def test_our_channel_lets_a_grpcio_server_that_stops_finish_its_call() -> None:
 
         assert (await begin("/t/Unary"))[0] == b"x"
         slow = begin("/t/Slow")
-        await asyncio.sleep(0.2)
-        stopped = server.stop(10)
-        await asyncio.sleep(0.2)  # until its GOAWAY is here: a call that crosses it may be refused
+        assert await asyncio.to_thread(handlers.entered.wait, 20)
+        stopped = server.stop(20)
+        await has_left.wait()  # a call that crosses its GOAWAY may be refused
         late = begin("/t/Unary")
+        handlers.leave.set()
         assert await slow == (b"x", CallEnd(0))
         await asyncio.to_thread(stopped.wait, 10)
         again = grpcio.server(futures.ThreadPoolExecutor(4), handlers=(Handlers(),))

@@ -197,7 +197,7 @@ def test_a_close_that_never_returns_is_ended_after_the_time_of_a_stop(tmp_path: 
     with Deployment(uses=AsyncClose, uses_with={"mark": str(tmp_path), "seconds": 600}, port=0, quiet=True, timeout_ctrl=1) as deployment:
         pids = deployment.pids.values()
         begin = time.monotonic()
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 300
     assert not any(is_alive(pid) for pid in pids)
 
 
