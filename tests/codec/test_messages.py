@@ -17,6 +17,7 @@ from jina.codec.message_text import parse
 from jina.codec.message_values import message_class
 from jina.codec.messages import read_request, read_status
 from jina.codec.routes import read_timestamp
+from jina.codec.varint import varint
 from jina.errors import MalformedError, UnencodableError
 from jina.proto import jina_pb2
 
@@ -269,18 +270,10 @@ def test_messages_nested_too_deep_are_malformed() -> None:
     """A bomb of nested documents does not reach Python's own limit."""
     raw = b""
     for _ in range(3000):
-        raw = b"\x0a" + _varint(len(raw)) + raw
-        raw = b"\x4a" + _varint(len(raw)) + raw  # NodeProto.list of ListOfAnyProto.data
+        raw = b"\x0a" + varint(len(raw)) + raw
+        raw = b"\x4a" + varint(len(raw)) + raw  # NodeProto.list of ListOfAnyProto.data
     with pytest.raises(MalformedError, match="deeper"):
         message_class("docarray.NodeProto").FromString(raw)
-
-
-def _varint(number: int) -> bytes:
-    out = b""
-    while number > 127:
-        out += bytes([number & 127 | 128])
-        number >>= 7
-    return out + bytes([number])
 
 
 @pytest.mark.parametrize(

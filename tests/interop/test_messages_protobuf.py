@@ -39,6 +39,7 @@ from jina.codec.service_messages import (
     write_info,
 )
 from jina.codec.struct import dict_to_struct, json_to_value, struct_to_dict, value_to_json
+from jina.codec.varint import varint
 from jina.errors import InvalidInputError, MalformedError, UnencodableError
 
 Request = real("jina.DataRequestProto")
@@ -397,9 +398,9 @@ def test_parameters_may_nest_64_deep_and_no_deeper() -> None:
     assert struct_to_dict(nested(20))
     raw = b""
     for _ in range(1000):
-        value = b"*" + _varint(len(raw)) + raw
-        entry = b"\n\x01k\x12" + _varint(len(value)) + value
-        raw = b"\n" + _varint(len(entry)) + entry
+        value = b"*" + varint(len(raw)) + raw
+        entry = b"\n\x01k\x12" + varint(len(value)) + value
+        raw = b"\n" + varint(len(entry)) + entry
     with pytest.raises(InvalidInputError, match="deeper than 64") as failure:
         struct_to_dict(raw)
     assert failure.value.details[0]["loc"][:2] == ("parameters", "k")
@@ -409,14 +410,6 @@ def test_parameters_may_nest_64_deep_and_no_deeper() -> None:
         deep = {"k": deep}
     with pytest.raises(UnencodableError, match="deeper than 64"):
         dict_to_struct(deep)
-
-
-def _varint(number: int) -> bytes:
-    out = b""
-    while number > 127:
-        out += bytes([number & 127 | 128])
-        number >>= 7
-    return out + bytes([number])
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
