@@ -20,3 +20,9 @@ async def until(condition: Callable[[], bool], *, limit_s: float = 30.0) -> None
         if time.monotonic() > give_up_at:
             raise AssertionError(f"still not so after {limit_s} s")
         await asyncio.sleep(0 if n < _TURNS else 0.002)
+
+
+async def loop_turns(n_turns: int) -> None:
+    """Let the loop turn so often: enough for what would happen by itself, where nothing should."""
+    for _ in range(n_turns):
+        await asyncio.sleep(0)

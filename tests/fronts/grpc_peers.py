@@ -11,6 +11,7 @@ from jina.fronts.http2_connection import Http2Connection
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.grpc import ClientConnection
 from jina.wire.http2_limits import Http2Limits
+from tests.waiting import loop_turns
 
 _WIDE = Http2Limits(stream_window_bytes=1 << 30, connection_window_bytes=1 << 30)
 
@@ -60,6 +61,5 @@ async def connected(handler: Any, peer: Peer, **options: Any) -> tuple[Front, Ht
     front = Front(handler, [], options=FrontOptions(**options), protocols=["grpc"])
     connection = Http2Connection(front)
     join(peer, connection)
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await loop_turns(5)
     return front, connection

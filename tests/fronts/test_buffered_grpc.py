@@ -17,7 +17,7 @@ from jina.wire import grpc
 from jina.wire.buffered import Buffered
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
 from tests.fronts.grpc_peers import Peer, Slow
-from tests.waiting import until
+from tests.waiting import loop_turns, until
 
 pytestmark = pytest.mark.anyio
 
@@ -203,8 +203,7 @@ async def test_many_small_requests_of_a_reader_that_lets_nothing_in_do_not_pile_
     for _ in range(20_000):
         peer.wire.send_message(stream, question)
     peer.flush()
-    for _ in range(2000):
-        await asyncio.sleep(0)
+    await loop_turns(2000)
     assert connection.wire.n_buffered_bytes < 4000 * KIB
     assert service.buffered.n_bytes >= connection.wire.n_buffered_bytes
     peer.transport.close()
@@ -221,8 +220,7 @@ async def test_reflection_goes_on_after_its_reader_has_paused() -> None:
         peer.wire.send_message(stream, b"\x22\x0cjina.JinaRPC")
     peer.wire.half_close(stream)
     peer.flush()
-    for _ in range(50):
-        await asyncio.sleep(0)
+    await loop_turns(50)
     peer.transport.resume_reading()
     await until(lambda: ended(peer, stream) is not None)
     assert ((ended(peer, stream) or ())[2], peer.count(MESSAGE), service.buffered.n_bytes) == (0, 300, 0)

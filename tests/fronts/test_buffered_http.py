@@ -13,7 +13,7 @@ from jina.fronts.front import Front, FrontOptions
 from jina.fronts.http1_connection import Http1Connection
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.buffered import Buffered
-from tests.waiting import until
+from tests.waiting import loop_turns, until
 
 pytestmark = pytest.mark.anyio
 
@@ -126,8 +126,7 @@ async def test_a_reply_that_nobody_takes_counts_until_it_has_left() -> None:
         caller.transport.write(post(10))
         slow.append(caller)
     await until(lambda: len(service.handler.calls) == 3)
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await loop_turns(20)
     assert 4000 * KIB < service.buffered.n_bytes < 5000 * KIB
     for each in slow:
         each.transport.resume_reading()

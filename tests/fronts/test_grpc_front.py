@@ -16,7 +16,7 @@ from jina.transport.memory import join
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
 from tests.fronts.grpc_peers import Peer, Slow, connected
-from tests.waiting import until
+from tests.waiting import loop_turns, until
 
 pytestmark = pytest.mark.anyio
 
@@ -35,8 +35,7 @@ async def test_a_stream_goes_on_after_its_reader_has_paused() -> None:
     peer.transport.pause_reading()
     peer.flush()
     await until(lambda: not connection._can_write)
-    for _ in range(200):
-        await asyncio.sleep(0)
+    await loop_turns(200)
     peer.transport.resume_reading()
     await until(lambda: peer.count(ENDED) == 1)
     assert peer.count(MESSAGE) == 60
@@ -246,8 +245,7 @@ async def test_many_health_watchers_cost_no_more_than_one() -> None:
 
     async def look_again() -> None:
         front._tick()
-        for _ in range(20):
-            await asyncio.sleep(0)
+        await loop_turns(20)
 
     await look_again()  # the first time each of them looks
     n_before = n_looks

@@ -21,7 +21,7 @@ from jina.wire.buffered import Buffered
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
 from jina.wire.grpc_messages import compress, framed
 from tests.fronts.grpc_peers import Peer
-from tests.waiting import until
+from tests.waiting import loop_turns, until
 
 pytestmark = pytest.mark.anyio
 
@@ -158,8 +158,7 @@ async def test_a_caller_that_leaves_meanwhile_leaves_nothing_behind(path: str, h
     else:
         await service.front.drain()
     await until(lambda: service.buffered.n_bytes == 0)
-    for _ in range(50):
-        await asyncio.sleep(0)
+    await loop_turns(50)
     assert len(service.calls) == (how == "drain")
     assert not connection.wire.unfolding  # type: ignore[attr-defined]
 

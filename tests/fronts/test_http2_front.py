@@ -13,6 +13,7 @@ from jina.call import Call, EndpointInfo, Item, Reply
 from jina.fronts.front import Front, FrontOptions
 from jina.transport.memory import join
 from tests.fronts.http2_peer import Client
+from tests.waiting import loop_turns
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
 INFOS = [EndpointInfo("/echo", "batch", TEXT, TEXT, "Text", "Text"), EndpointInfo("/tell", "stream", TEXT, TEXT, "Text", "Text")]
@@ -116,8 +117,7 @@ def test_reader_that_stalls_stops_the_producer() -> None:
         handler.n_items = 2000
         stream = client.send("GET", "/tell?text=" + "x" * 2000)
         await client.until(lambda: len(client.bodies.get(stream, b"")) >= 65535)
-        for _ in range(200):
-            await asyncio.sleep(0)
+        await loop_turns(200)
         assert handler.n_made < 500
         client.opens_windows = True
         client.h2.increment_flow_control_window(1 << 24)
@@ -151,8 +151,7 @@ def test_caller_that_resets_its_stream_cancels_the_call() -> None:
     async def scenario(front: Front, client: Client, handler: Handler) -> None:
         handler.waits = True
         stream = client.send("POST", "/echo", b'{"data": []}')
-        for _ in range(20):
-            await asyncio.sleep(0)
+        await loop_turns(20)
         client.h2.reset_stream(stream)
         client.flush()
         await handler.left.wait()
@@ -181,8 +180,7 @@ def test_preface_may_come_byte_by_byte() -> None:
         join(peer, front.make_protocol())
         for byte in peer.dripped:
             peer.transport.write(bytes([byte]))
-            for _ in range(3):
-                await asyncio.sleep(0)
+            await loop_turns(3)
         peer.is_dripping = False
         assert (await peer.ask("GET", "/"))[0][":status"] == "200"
         peer.transport.close()

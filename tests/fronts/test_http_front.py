@@ -12,6 +12,7 @@ import pytest
 from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.errors import Code
 from jina.fronts.front import Front, FrontOptions
+from tests.waiting import loop_turns
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}
 INFOS = [
@@ -268,8 +269,7 @@ def test_a_reader_that_stalls_stops_the_producer_and_one_that_leaves_closes_it()
             await loop.sock_sendall(sock, b"GET /tell HTTP/1.1\r\nHost: x\r\n\r\n")
             while True:
                 before = n_made
-                for _ in range(300):
-                    await asyncio.sleep(0)
+                await loop_turns(300)
                 if n_made and n_made == before:
                     break
             assert n_made < 500

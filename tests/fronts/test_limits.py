@@ -17,6 +17,7 @@ from jina.options import DeploymentOptions
 from jina.transport.memory import MemoryTransport, join
 from jina.wire import websocket
 from tests.fronts.http2_peer import Client
+from tests.waiting import loop_turns
 
 INFOS = [EndpointInfo("/echo", "batch", {}, {}, "Text", "Text"), EndpointInfo("/default", "batch", {}, {}, "Text", "Text")]
 CALL = "/jina.JinaSingleDataRequestRPC/process_single_data"
@@ -119,8 +120,7 @@ class Port:
 
 
 async def settle() -> None:
-    for _ in range(30):
-        await asyncio.sleep(0)
+    await loop_turns(30)
 
 
 def limit(*names: str, on: str) -> Callable[[Any], Any]:

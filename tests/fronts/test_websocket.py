@@ -24,7 +24,7 @@ from jina.runtime.guards import make_guard
 from jina.wire.buffered import Buffered
 from jina.wire.http_requests import Head
 from tests.fronts.test_http_front import INFOS, Handler
-from tests.waiting import until
+from tests.waiting import loop_turns, until
 
 BYTES: Any = ["bytes"]
 
@@ -524,7 +524,7 @@ def test_no_more_messages_are_begun_at_once_than_may_be() -> None:
             for _ in range(5):
                 await socket.send(json.dumps({"data": [{"text": "x" * 100_000}]}))
             await until(lambda: len(handler.calls) == 2)
-            await asyncio.sleep(0.05)
+            await loop_turns(200)
             assert len(handler.calls) == 2
             assert buffered.n_bytes >= 200_000
             handler.waits_for.set_result(None)
@@ -731,7 +731,7 @@ def test_an_answer_waits_while_the_caller_does_not_read() -> None:
         assert (bytes(channel.written), buffered.n_bytes) == (b"", 2)
         full, channel.full = channel.full, loop.create_future()
         full.set_result(None)
-        await asyncio.sleep(0.01)
+        await loop_turns(20)
         assert (bytes(channel.written), buffered.n_bytes) == (b"", 2)
         sending[0].cancel()
         await asyncio.sleep(0)
@@ -800,7 +800,7 @@ def test_a_call_may_end_with_its_session_closed() -> None:
         channel = Channel()
         session, _ = session_on(channel, handler)
         session.connection_lost()
-        await asyncio.sleep(0.01)
+        await loop_turns(20)
         await session.send(b"x" * 20_000, is_text=True)
         session.drain()
         assert channel.written == b""

@@ -31,7 +31,7 @@ from tests.fronts.http2_peer import Client as Http2Client
 from tests.interop import npm
 from tests.interop.browser import open_browser
 from tests.interop.conftest import Service
-from tests.waiting import until
+from tests.waiting import loop_turns, until
 
 ONE = "/jina.JinaSingleDataRequestRPC/process_single_data"
 STREAM_DOC = "/jina.JinaSingleDocumentRequestRPC/stream_doc"
@@ -485,8 +485,7 @@ def test_reader_that_stalls_stops_the_stream(opens_windows: bool) -> None:
         n_before = -1
         while handler.n_made != n_before:
             n_before = handler.n_made
-            for _ in range(200):
-                await asyncio.sleep(0)
+            await loop_turns(200)
         assert (handler.n_made == 400) is opens_windows
 
     run(scenario, lambda: Http2(opens_windows=opens_windows))
@@ -503,8 +502,7 @@ def test_stream_of_replies_waits_for_a_slow_reader_and_goes_on() -> None:
         n_before = -1
         while len(handler.calls) != n_before:
             n_before = len(handler.calls)
-            for _ in range(200):
-                await asyncio.sleep(0)
+            await loop_turns(200)
         assert 0 < n_before < 40
         web.transport.resume_reading()
         answer = read(*await post)

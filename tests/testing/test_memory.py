@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from jina.transport.memory import join
+from tests.waiting import loop_turns
 
 pytestmark = pytest.mark.anyio
 
@@ -34,11 +35,6 @@ class Recorder(asyncio.Protocol):
         self.notes.append("resume")
 
 
-async def turns(n_turns: int = 5) -> None:
-    for _ in range(n_turns):
-        await asyncio.sleep(0)
-
-
 async def test_bytes_arrive_later_in_one_piece() -> None:
     """Nothing is received inside `write`, so neither end calls into the other."""
     client, server = Recorder(), Recorder()
@@ -46,7 +42,7 @@ async def test_bytes_arrive_later_in_one_piece() -> None:
     ours.write(b"ab")
     ours.writelines([b"c", b"d"])
     assert server.data == b""
-    await turns()
+    await loop_turns(5)
 
     assert server.data == b"abcd"
 
@@ -58,11 +54,11 @@ async def test_writer_is_told_to_pause_while_the_reader_does() -> None:
     ours.set_write_buffer_limits(high=10)
     theirs.pause_reading()
     ours.write(b"x" * 11)
-    await turns()
+    await loop_turns(5)
     assert (server.data, client.notes, ours.get_write_buffer_size()) == (b"", ["made", "pause"], 11)
 
     theirs.resume_reading()
-    await turns()
+    await loop_turns(5)
     assert (len(server.data), client.notes) == (11, ["made", "pause", "resume"])
 
 
@@ -74,9 +70,9 @@ async def test_close_delivers_what_was_written_and_tells_both_once() -> None:
     ours.close()
     ours.write(b"too late")
     theirs.close()
-    await turns()
+    await loop_turns(5)
     ours.close()
-    await turns()
+    await loop_turns(5)
 
     assert client.notes == server.notes == ["made", "lost"]
     assert client.transport.is_closing()
@@ -89,7 +85,7 @@ async def test_closed_end_gets_no_more_bytes() -> None:
     ours, theirs = join(client, server)
     ours.close()
     theirs.write(b"hello?")
-    await turns()
+    await loop_turns(5)
 
     assert client.data == b""
     assert server.notes == ["made", "lost"]

@@ -18,6 +18,7 @@ from jina.errors import Code, MalformedError
 from jina.transport.front_channel import FrontChannel
 from jina.transport.handler_messages import read_item, read_reply
 from jina.transport.hop_handler import HopHandlerServer
+from tests.waiting import loop_turns
 
 pytestmark = pytest.mark.anyio
 
@@ -114,8 +115,7 @@ async def test_a_slow_reader_stops_the_stream_at_its_source(tmp_path: Path) -> N
         n_before = -1
         while n_made != n_before:
             n_before = n_made
-            for _ in range(100):
-                await asyncio.sleep(0)
+            await loop_turns(100)
         assert n_made < 1000
         for _ in range(500):
             await anext(reply.items)
