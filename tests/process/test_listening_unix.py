@@ -201,3 +201,38 @@ def test_a_front_that_is_ended_from_outside_leaves_the_socket_to_the_next_one(ow
         os.kill(before, signal.SIGTERM)
         wait_until(lambda: deployment.pids.get("executor/front") not in (None, before))
         assert _status(str(path)) == 200
+
+
+@pytest.mark.parametrize("app", [None, "tests.process.web_apps:own"])
+def test_a_socket_file_that_somebody_removed_comes_back_with_the_next_front(
+    own_folder: Path, app: str | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With the same access; what was made goes when the service closes. So it is where a web app answers."""
+    path = own_folder / "a.sock"
+    with Deployment(uses=Echo, protocol="http", host=f"unix:{path}", unix_access="group", app=app) as deployment:
+        name = "executor/front" if app is None else "executor/app"
+        before = deployment.pids[name]
+        path.unlink()
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: deployment.pids.get(name) not in (None, before))
+        wait_until(lambda: path.exists() and not is_refused(socket.AF_UNIX, str(path)))
+        assert _status(str(path)) in (200, 401)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert f"unix:{path} was gone and is made again" in capfd.readouterr().out
+    assert not path.exists()
+
+
+def test_a_front_serves_its_other_sockets_where_one_cannot_be_made_again(own_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its folder has gone too; the log says so."""
+    path = own_folder / "gone" / "a.sock"
+    path.parent.mkdir()
+    with Deployment(uses=Echo, protocol="http", host=["127.0.0.1", f"unix:{path}"]) as deployment:
+        before = deployment.pids["executor/front"]
+        path.unlink()
+        path.parent.rmdir()
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: deployment.pids.get("executor/front") not in (None, before))
+        wait_until(lambda: not is_refused(socket.AF_INET, ("127.0.0.1", deployment.port)))
+        assert echo(Client(port=deployment.port, protocol="http")) == ["a!"]
+        captured = capfd.readouterr()
+        assert "is gone and cannot be made again: No such file or directory" in captured.out + captured.err

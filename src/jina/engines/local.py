@@ -173,7 +173,8 @@ class LocalEngine:
 
     def _front_slot(self, guard: bytes, app: Slot | None) -> Slot:
         plan, node = self._plan, self._plan.nodes[0]
-        listens = [listen for listen in (bound.listen() for bound in self._bound) if app is None or listen.protocols != ["http"]]
+        served = [bound for bound in self._bound if app is None or bound.listener.protocols != ("http",)]
+        listens = [bound.listen() for bound in served]
         app_path = self._app_path if app is not None else ""
         assert self._folder is not None
         spec = FrontSpec(
@@ -190,7 +191,22 @@ class LocalEngine:
             grace_s=plan.grace_s,
         )
         fds = tuple(fd for listen in listens for fd in listen.fds)
-        return Slot(role="front", make_spec=lambda _: spec, env=_environment({}, spec.name), pass_fds=fds)
+
+        def make_spec(_: int) -> FrontSpec:
+            self._renew(served)
+            return spec
+
+        return Slot(role="front", make_spec=make_spec, env=_environment({}, spec.name), pass_fds=fds)
+
+    def _renew(self, served: list[Bound]) -> None:
+        """Before a process serves them: see that Unix sockets can be found. Without one the others are served all the same."""
+        for bound in served:
+            where = ", ".join(bound.listener.hosts)
+            try:
+                if bound.renew():
+                    self._log("info", f"{where} was gone and is made again")
+            except OSError as error:
+                self._log("warning", f"{where} is gone and cannot be made again: {error.strerror or error}")
 
     @property
     def _app_path(self) -> str:
@@ -201,7 +217,8 @@ class LocalEngine:
         check_extra()
         plan, folder = self._plan, self._folder
         assert folder is not None
-        listens = [bound.listen() for bound in self._bound if "http" in bound.listener.protocols]
+        served = [bound for bound in self._bound if "http" in bound.listener.protocols]
+        listens = [bound.listen() for bound in served]
         if any(len(listen.protocols) > 1 for listen in listens):
             raise ConfigError("app= answers HTTP in a process of its own, so it shares no port; give each protocol one, or none")
         fds = [fd for listen in listens for fd in listen.fds]
@@ -222,6 +239,7 @@ class LocalEngine:
         )
 
         def make_spec(_: int) -> AppSpec:
+            self._renew(served)
             folder.make()  # the front listens in it
             return spec
 

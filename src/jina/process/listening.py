@@ -39,6 +39,14 @@ class Bound:
             keep_from_forks(sock.fileno())
         return Listen(list(self.listener.protocols), [sock.fileno() for sock in self._sockets], self._is_ours)
 
+    def renew(self) -> bool:
+        """Make the files of Unix sockets again that somebody has removed, and say whether there was one.
+
+        Raises:
+            OSError: One cannot be made.
+        """
+        return sum(each.renew() for each in self._unix) > 0
+
     def close(self) -> None:
         """Close the sockets, and remove what was made for them."""
         for sock in self._sockets:

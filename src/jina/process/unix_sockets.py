@@ -42,12 +42,12 @@ class UnixSocket:
             PortAlreadyUsed: A service that lives has the path.
             ConfigError: The path cannot be used.
         """
-        self._path = os.path.abspath(path) if path[0] != ABSTRACT else path
+        self._path, self._mode = os.path.abspath(path) if path[0] != ABSTRACT else path, _MODES[access]
         self._guard: socket.socket | None = None
         self._inode: tuple[int, int] | None = None
         self.sock = _new()
         try:
-            self._bind(access)
+            self._bind()
         except OSError as error:
             self.close()
             if error.errno == errno.EADDRINUSE:
@@ -61,16 +61,35 @@ class UnixSocket:
     def _shown(self) -> str:
         return self._path.replace(ABSTRACT, "unix-abstract:")
 
-    def _bind(self, access: str) -> None:
+    def _bind(self) -> None:
         if self._path[0] == ABSTRACT:
             self.sock.bind(self._path)
             return
         self._guard = _guard(self._path)
         self._remove_stale()
-        self.sock.bind(self._path)
-        os.chmod(self._path, _MODES[access])  # nobody can have connected before: it does not listen
+        self._make_file(self.sock)
+
+    def _make_file(self, sock: socket.socket) -> None:
+        sock.bind(self._path)
+        os.chmod(self._path, self._mode)  # nobody can have connected before: it does not listen
         found = os.stat(self._path)
         self._inode = (found.st_dev, found.st_ino)
+
+    def renew(self) -> bool:
+        """Make the file again if somebody has removed it, and say whether that was so.
+
+        The descriptor stays the same and means a new socket, which does not listen yet; a process that inherited the old one keeps that.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        if self._path[0] == ABSTRACT or os.path.lexists(self._path):
+            return False
+        with _new() as fresh:
+            self._make_file(fresh)
+            fresh.setblocking(self.sock.getblocking())
+            os.dup2(fresh.fileno(), self.sock.fileno(), inheritable=False)
+        return True
 
     def _remove_stale(self) -> None:
         try:
