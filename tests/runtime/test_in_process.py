@@ -200,9 +200,11 @@ async def test_a_stream_goes_on_after_an_item_of_a_wrong_type_and_ends_with_what
 
 
 async def test_streaming_an_endpoint_that_does_not_stream_says_so() -> None:
-    """One failed item, with Jina's words."""
+    """One failed item, which begins with Jina's words."""
     items = await collect(await InProcess(Sample())(call("/up", b'{"text":"x"}', is_stream=True)))
-    assert [item.status.description for item in items if item.status] == ["endpoint must be generator"]
+    assert [item.status.description for item in items if item.status] == [
+        "endpoint must be generator: '/up' does not stream; call it with post"
+    ]
 
 
 async def test_an_unknown_endpoint_gives_the_documents_back() -> None:

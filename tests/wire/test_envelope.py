@@ -134,14 +134,16 @@ def test_request_ids_that_cannot_travel_are_400(text: Any) -> None:
 
 def test_a_streaming_body_is_the_document_unless_it_is_an_envelope_that_the_document_cannot_be() -> None:
     with pytest.raises(EnvelopeError) as caught:
-        read_one(b'{"data":[{"text":"a"}]}', {"text"})
-    assert "model_type" in str(caught.value.detail)
+        read_one(b'{"data":[{"text":"a"}]}', "/x", {"text"})
+    assert "endpoint '/x' streams; call it with stream_doc, or with one document" in str(caught.value.detail)
+    with pytest.raises(EnvelopeError, match="streams"):
+        read_one(b'{"data":[{"text":"a"}],"execEndpoint":"/x"}', "/x", {"text"})
     assert read_batch(b'{"data":[],"header":null}').request_id == ""
-    assert read_one(b' {"text":"a"} ', {"text"}).data == b'{"text":"a"}'
-    found = read_one(b'{"data":{"text":"a"},"parameters":{"n":1}}', {"text"})
+    assert read_one(b' {"text":"a"} ', "/x", {"text"}).data == b'{"text":"a"}'
+    found = read_one(b'{"data":{"text":"a"},"parameters":{"n":1}}', "/x", {"text"})
     assert (found.data, found.parameters, found.is_bare) == (b'{"text":"a"}', {"n": 1.0}, False)
-    assert read_one(b'{"data":{"text":"a"}}', {"data"}).is_bare
-    assert read_one(b'{"data":{},"parameters":{}}', {"data", "parameters"}).is_bare
+    assert read_one(b'{"data":{"text":"a"}}', "/x", {"data"}).is_bare
+    assert read_one(b'{"data":{},"parameters":{}}', "/x", {"data", "parameters"}).is_bare
 
 
 def test_parameters_may_be_nested_sixty_four_deep_and_have_brackets_in_text() -> None:

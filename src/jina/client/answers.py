@@ -8,7 +8,17 @@ from typing import Any
 import msgspec
 
 from jina.client.documents import ReturnType
-from jina.client.failures import FailedReply, HttpError, NoEndpointError, RefusedError, RpcError, UnreachableError, failure, unreadable
+from jina.client.failures import (
+    FailedReply,
+    HttpError,
+    NoEndpointError,
+    RefusedError,
+    RpcError,
+    UnreachableError,
+    failure,
+    streams,
+    unreadable,
+)
 from jina.codec.messages import Envelope, StatusParts, read_document_request, read_request, read_status
 from jina.errors import BadRequestType, MalformedError
 from jina.transport.http_client import HttpResponse
@@ -127,8 +137,7 @@ class HttpAnswer(Answer):
         if not self.is_error and not 200 <= response.status <= 300:
             raise http_failure(response.status, response.body, path)
         if response.headers.get("content-type", "").startswith("text/event-stream"):
-            text = f"endpoint {path!r} streams; call it with stream_doc"
-            raise failure(HttpError, text, details=text)
+            raise streams(path)
         self._body = _Body()
         if not self.is_error:
             try:

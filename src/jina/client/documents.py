@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from jina.client.inputs import Batch, checked
+from jina.client.inputs import Batch, checked, is_document
 from jina.codec.pieces import Message, placed
 from jina.errors import BadClientInput, ConfigError, InvalidInputError, JinaError
 from jina.hints import is_document_class, list_of
@@ -62,6 +62,8 @@ def encode_one_json(doc: Any) -> bytes:
 def _encode_one(doc: Any, method: str, **given: str) -> bytes:
     from jina.codec import codec_for
 
+    if not is_document(doc):
+        raise BadClientInput(f"stream_doc takes one document (or dict), got an object of type {type(doc).__name__}")
     doc = checked([doc])[0]
     try:
         return bytes(getattr(codec_for(type(doc)), method)(doc, **given))

@@ -173,6 +173,20 @@ def late(text: str) -> RpcError:
     return failure(LateError, text, details=text)
 
 
+def streams(path: str) -> RpcError:
+    """Make the error for a `post` to an endpoint that streams."""
+    return _http(f"endpoint {path!r} streams; call it with stream_doc")
+
+
+def no_stream(path: str) -> RpcError:
+    """Make the error for a `stream_doc` of an endpoint that does not stream."""
+    return _http(f"endpoint {path!r} does not stream; call it with post")
+
+
+def _http(text: str) -> RpcError:
+    return failure(HttpError, text, details=text)
+
+
 def unreadable(why: Exception) -> RpcError:
     """Make the error for a reply that is none."""
     return failure(ServiceError, f"the server's reply cannot be read: {why}", status=GrpcStatus.INTERNAL)

@@ -18,7 +18,7 @@ import msgspec
 from jina.client import documents
 from jina.client.answers import Answer, HttpAnswer, http_failure
 from jina.client.exchange import Deliver, Exchange, SeparateExchange
-from jina.client.failures import HttpError, failure, late, unreachable
+from jina.client.failures import late, no_stream, streams, unreachable
 from jina.client.fields import request_fields
 from jina.client.http_streams import DocumentStream
 from jina.client.ids import SharedIds
@@ -35,6 +35,7 @@ from jina.wire.status import GrpcStatus
 
 _ABSENT = frozenset((404, 405))
 _MAX_FAILURE_BYTES = 1 << 20
+_DEFAULT = "/default"
 _JSON = {"content-type": "application/json"}
 _EVENTS = {"accept": "text/event-stream", "accept-encoding": "identity"}
 
@@ -86,7 +87,8 @@ class HttpCore:
         self._fields = {"host": authority, "accept": "application/json", "accept-encoding": ACCEPTED}
         self._ids = SharedIds()
         self._paths: dict[str, str] = {}
-        self._known: frozenset[str] | None = None
+        self._has_learnt = False
+        self._taking_post = self._streaming = frozenset[str]()
 
     def writer(self, post: Post) -> RequestWriter:
         """Give what writes the requests of a post; in any thread."""
@@ -152,7 +154,7 @@ class HttpCore:
 
     async def _send(self, post: Post, request_id: str, body: bytes) -> tuple[str, HttpResponse]:
         headers = request_fields({**self._fields, **_JSON}, post.metadata, post.timeout_s)
-        own = "/" + quote(post.on.strip("/"), safe="/!$&'()*+,;=:@%")
+        own = _path_of(post.on)
         path = self._paths.get(own)
         if path is not None:
             return path, await self._ask("POST", path, headers, body)
@@ -162,30 +164,34 @@ class HttpCore:
                 self._paths[own] = own
                 return own, response
             await self._learn(headers)
-            if own in (self._known or ()):
+            if own in self._taking_post:
                 self._paths[own] = own
                 return own, response
+            if own in self._streaming:  # with Jina such a path takes a GET only
+                raise streams(own)
         else:
             await self._learn(headers)
-        path = "/default" if "/default" in (self._known or ()) else "/post"
+        path = _DEFAULT if _DEFAULT in self._taking_post else "/post"
         response = await self._ask("POST", path, headers, body)
         if response.status not in _ABSENT:
             self._paths[own] = path
         return own, response
 
     async def _learn(self, headers: dict[str, str]) -> None:
-        """Read once which paths take a POST."""
-        if self._known is not None:
+        """Read once which paths the service has."""
+        if self._has_learnt:
             return
         response = await self._ask("GET", "/openapi.json", headers)
+        self._has_learnt = True
         try:
-            paths = msgspec.json.decode(response.body)["paths"]
-            self._known = frozenset("/" + path.strip("/") for path, methods in paths.items() if "post" in methods)
+            paths = [("/" + path.strip("/"), methods) for path, methods in msgspec.json.decode(response.body)["paths"].items()]
+            self._taking_post = frozenset(path for path, methods in paths if "post" in methods)
+            self._streaming = frozenset(path for path, methods in paths if _is_streaming(methods))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError):
-            self._known = frozenset()
+            pass  # it has none, or one that is no use: all that is known is that the endpoint's own path does not exist
 
     async def events(self, post: Post, request_id: str, body: bytes) -> AsyncIterator[tuple[str, bytes]]:
-        """Call a streaming endpoint and give its events.
+        """Call a streaming endpoint, or the default one where it does not exist, and give its events.
 
         Raises:
             RpcError: The service does not stream.
@@ -193,23 +199,36 @@ class HttpCore:
         """
         headers = {**request_fields({**self._fields, **_JSON}, post.metadata), **_EVENTS}
         headers.setdefault("x-request-id", request_id)
-        path = "/" + quote(post.on.strip("/"), safe="/!$&'()*+,;=:@%")
-        reader, status, content = EventReader(self.pool.max_body_bytes), 0, b""
-        is_events = False
-        async for event in self.pool.stream("POST" if post.parameters else "GET", path, headers, body):
-            if event[0] == wire.HEAD:
-                status = event[1]
-                is_events = status == 200 and event[2].get("content-type", "").startswith("text/event-stream")
-            elif event[0] == wire.BODY and is_events:
-                for found in _events_of(reader, event[1]):
-                    yield found
-            elif event[0] == wire.BODY and len(content) < _MAX_FAILURE_BYTES:
-                content += event[1]
-        if status in (200, 405) and not is_events:
-            text = f"endpoint {path!r} does not stream; call it with post"
-            raise failure(HttpError, text, details=text)
-        if not is_events:
-            raise http_failure(status, content, path)
+        path = own = _path_of(post.on)
+        while True:
+            reader, status, content, is_events = EventReader(self.pool.max_body_bytes), 0, b"", False
+            async for event in self.pool.stream("POST" if post.parameters else "GET", path, headers, body):
+                if event[0] == wire.HEAD:
+                    status = event[1]
+                    is_events = status == 200 and event[2].get("content-type", "").startswith("text/event-stream")
+                elif event[0] == wire.BODY and is_events:
+                    for found in _events_of(reader, event[1]):
+                        yield found
+                elif event[0] == wire.BODY and len(content) < _MAX_FAILURE_BYTES:
+                    content += event[1]
+            if is_events:
+                return
+            if status == 404:
+                await self._learn(headers)
+            if status != 404 or path == _DEFAULT or _DEFAULT not in self._streaming:
+                break
+            path = _DEFAULT
+        if status in (200, 405) or (status == 404 and _DEFAULT in self._taking_post):
+            raise no_stream(own)
+        raise http_failure(status, content, own)
+
+
+def _path_of(endpoint: str) -> str:
+    return "/" + quote(endpoint.strip("/"), safe="/!$&'()*+,;=:@%")
+
+
+def _is_streaming(methods: dict[str, Any]) -> bool:
+    return str(methods.get("get", {}).get("operationId", "")).startswith("streaming_get_")
 
 
 def _events_of(reader: EventReader, data: bytes) -> list[tuple[str, bytes]]:

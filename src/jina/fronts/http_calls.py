@@ -100,7 +100,7 @@ def read(info: EndpointInfo, body: bytes, query: str, *, is_get: bool) -> Envelo
     properties = info.input.get("properties", {})
     if not body and is_get:
         return _read_query(query, info.input, properties)
-    found = envelope.read_one(body, properties)
+    found = envelope.read_one(body, info.path, properties)
     if query and "parameters" not in properties:
         pairs = dict(_pairs(query))
         if "parameters" in pairs:

@@ -148,7 +148,9 @@ class Local(OnLoop):
     def _refuse(self, work: Work, endpoint: Endpoint | None) -> None:
         call, status = work.call, None
         if endpoint is not None:
-            want = "endpoint must be generator" if call.is_stream else f"endpoint {call.endpoint!r} streams; call it with stream_doc"
+            want = f"endpoint {call.endpoint!r} streams; call it with stream_doc"
+            if call.is_stream:  # begins with Jina's words
+                want = f"endpoint must be generator: {call.endpoint!r} does not stream; call it with post"
             status = Status(Code.INVALID_INPUT, want, "ValueError", [want], executor=self._name)
         self._answer_with(work, status, call.payload)
 

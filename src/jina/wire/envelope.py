@@ -29,7 +29,7 @@ _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: one up, one down
 _MAX_DEPTH: Final = 64
 _MAX_VALUES: Final = 100_000
-_ENVELOPE_KEYS: Final = frozenset({"data", "parameters", "header"})
+_ENVELOPE_KEYS: Final = frozenset({"data", "parameters", "header", "execEndpoint"})
 
 
 class EnvelopeError(Exception):
@@ -90,24 +90,25 @@ def _batch(top: dict[str, msgspec.Raw]) -> Envelope:
     return _fill(Envelope(data), top) if len(top) > 1 else Envelope(data)
 
 
-def read_one(body: bytes, properties: Container[str] = ()) -> Envelope:
+def read_one(body: bytes, endpoint: str, properties: Container[str] = ()) -> Envelope:
     """Read the body for a streaming endpoint: the bare document, or an envelope with one.
 
     Args:
         body: JSON.
+        endpoint: What errors call the endpoint.
         properties: Field names of the document. A body that has only these is the document, whatever they are called.
     """
     top = _read_object(body)
     is_envelope = "data" in top and top.keys() <= _ENVELOPE_KEYS and not all(key in properties for key in top)
     if not is_envelope:
         return Envelope(body.strip(_SPACE), is_bare=True)
-    return _one(top)
+    return _one(top, endpoint)
 
 
-def _one(top: dict[str, msgspec.Raw]) -> Envelope:
+def _one(top: dict[str, msgspec.Raw], endpoint: str) -> Envelope:
     data = bytes(top.get("data", b""))
     if data[:1] != b"{":
-        raise _finding(("body", "data"), "Input should be one document", "model_type")
+        raise _finding(("body", "data"), f"endpoint {endpoint!r} streams; call it with stream_doc, or with one document", "model_type")
     return _fill(Envelope(data), top)
 
 
@@ -126,7 +127,7 @@ def read_message(body: bytes, is_stream: Callable[[str], bool]) -> Envelope | No
         return None
     try:
         endpoint = _endpoint(top)
-        found = _one(top) if is_stream(endpoint) else _batch(top)
+        found = _one(top, endpoint) if is_stream(endpoint) else _batch(top)
         found.endpoint = endpoint
         if "timeout" in top:
             found.timeout_s = _read_timeout(top["timeout"])
