@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 from jina.wire.envelope import Envelope, EnvelopeError, read_batch, read_documents, read_one, read_parameters
@@ -19,7 +20,7 @@ class _TwiceError(ValueError):
 
 
 def check(data: bytes) -> None:
-    batch, one = _try(read_batch, data), _try(read_one, data)
+    batch, one = _try(read_batch, data), _try(partial(read_one, endpoint="/x"), data)
     _try(read_parameters, data)
     documents = _try(read_documents, data)
     value = _value(data)
