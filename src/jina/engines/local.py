@@ -22,7 +22,7 @@ from jina.executor_doubts import doubts
 from jina.options.table import warn_user
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.folder import Folder
-from jina.process.listening import Bound, bind
+from jina.process.listening import Bound, bind, renew
 from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
 from jina.process.slot import Slot
 from jina.process.supervisor import Log, Supervisor
@@ -193,20 +193,10 @@ class LocalEngine:
         fds = tuple(fd for listen in listens for fd in listen.fds)
 
         def make_spec(_: int) -> FrontSpec:
-            self._renew(served)
+            renew(served, self._log)
             return spec
 
         return Slot(role="front", make_spec=make_spec, env=_environment({}, spec.name), pass_fds=fds)
-
-    def _renew(self, served: list[Bound]) -> None:
-        """Before a process serves them: see that Unix sockets can be found. Without one the others are served all the same."""
-        for bound in served:
-            where = ", ".join(bound.listener.hosts)
-            try:
-                if bound.renew():
-                    self._log("info", f"{where} was gone and is made again")
-            except OSError as error:
-                self._log("warning", f"{where} is gone and cannot be made again: {error.strerror or error}")
 
     @property
     def _app_path(self) -> str:
@@ -239,7 +229,7 @@ class LocalEngine:
         )
 
         def make_spec(_: int) -> AppSpec:
-            self._renew(served)
+            renew(served, self._log)
             folder.make()  # the front listens in it
             return spec
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from jina.errors import ConfigError
 from jina.options.address import ABSTRACT, is_activated, is_network, unix_path
@@ -74,6 +75,17 @@ def bind(listeners: Sequence[Listener]) -> list[Bound]:
             raise ConfigError(f"no socket was passed for protocol {protocol}: each one is named for another; name one so, or none")
         undo.pop_all()
         return found
+
+
+def renew(served: Sequence[Bound], log: Callable[[Literal["info", "warning"], str], None]) -> None:
+    """Before a process serves these: see that Unix sockets can be found. Where one cannot be made the others are served all the same."""
+    for bound in served:
+        where = ", ".join(bound.listener.hosts)
+        try:
+            if bound.renew():
+                log("info", f"{where} was gone and is made again")
+        except OSError as error:
+            log("warning", f"{where} is gone and cannot be made again: {error.strerror or error}")
 
 
 def _bind(listener: Listener) -> Iterator[Bound]:
