@@ -321,3 +321,37 @@ def test_close_ends_a_request_under_way_and_the_next_is_a_new_start() -> None:
         assert len(server.requests) == 1
         closes = False
         assert client.post("/x", Text(), return_type=DocList[Text]) == []
+
+
+def test_a_service_that_cannot_say_its_paths_now_is_asked_again() -> None:
+    """A proxy's 502 says nothing about the paths behind it."""
+    answers: list[Any] = [(502, {}), (200, {"paths": {"/default": {"post": {}}}})]
+
+    def respond(method: str, path: str, body: Any) -> Any:
+        if path == "/openapi.json":
+            return answers.pop(0)
+        return (200, {"data": []}) if path == "/default" else (404, {"detail": "Not Found"})
+
+    server = FakeHttpServer(respond)
+    with Client(protocol="http", open_connection=server.connect) as client:
+        with pytest.raises(BadClient, match="no such endpoint /x"):
+            client.post("/x", Text())
+        assert len(client.post("/x", Text())) == 0
+    assert answers == []
+
+
+def test_an_endpoint_keeps_its_name_in_errors_when_another_answers_for_it() -> None:
+    """Also when the path was learnt by a call before."""
+    n_calls = 0
+
+    def respond(method: str, path: str, body: Any) -> Any:
+        nonlocal n_calls
+        if path == "/openapi.json":
+            return 200, {"paths": {"/default": {"post": {}}}}
+        n_calls += path == "/default"
+        return (200, {"data": []}) if path == "/default" and n_calls == 1 else (404, {"detail": "Not Found"})
+
+    with Client(protocol="http", open_connection=FakeHttpServer(respond).connect) as client:
+        client.post("/x", Text())
+        with pytest.raises(BadClient, match="no such endpoint /x"):
+            client.post("/x", Text())

@@ -134,7 +134,7 @@ class HttpAnswer(Answer):
     def __init__(self, response: HttpResponse, path: str, request_id: str) -> None:
         self._status, self._content, self._request_id = response.status, response.body, request_id
         self.is_error = response.status in (400, 422, 500)
-        if not self.is_error and not 200 <= response.status <= 300:
+        if not self.is_error and not 200 <= response.status < 300:
             raise http_failure(response.status, response.body, path)
         if response.headers.get("content-type", "").startswith("text/event-stream"):
             raise streams(path)

@@ -55,7 +55,7 @@ class AsyncClient(BaseClient[AsyncIterator[Any], AsyncIterator[Any]]):
             progress.end()
 
     async def _stream_doc(self, on: str, inputs: Any, given: dict[str, Any]) -> AsyncIterator[Any]:
-        post, wanted = self._read(on, {**given, "prefetch": 0})
+        post, wanted = self._read(on, given)
         core = await self._core()
         answers = stream_async(lambda deliver: core.stream_doc(post, deliver), core.writer(post).write_document(inputs))
         try:

@@ -113,8 +113,8 @@ class BaseClient(Generic[Result, Items]):
             stream: gRPC: all requests in one call; else one call for each.
             prefetch: Requests on the way at once; 0 for no limit. By default the client's own.
             return_type: What the documents become: `DocList[X]`, `list[X]`, or X, where a lone document comes without a list.
-            **kwargs: `timeout` (seconds), `metadata` or `headers` (pairs or a dict), `compression` (gRPC: `Gzip`, `Deflate`;
-                WebSocket: `Deflate`), `auth` (login and password), `cookies`.
+            **kwargs: `timeout` (seconds for a request; for all over WebSocket, and over gRPC with `stream`), `metadata` or `headers`
+                (pairs or a dict), `compression` (gRPC: `Gzip`, `Deflate`; WebSocket: `Deflate`), `auth` (login and password), `cookies`.
 
         Returns:
             Sync: the documents of all answers in one list (or the Responses); None if `on_done` or `on_always` is given.

@@ -1,7 +1,8 @@
 """What docarray's bytes cannot carry travels in our own dialect, once the service has said that it reads it.
 
-Every gRPC request says in its metadata that we do (`jina-dialect`), so a service of ours answers in it where it must. A request that needs
-it is held until `JinaInfoRPC/_status` has told the same of the service; a foreign one gets no such request, and its caller an error.
+Every gRPC request and every WebSocket's handshake says that we do (`jina-dialect`), so a service of ours answers in it where it must. A
+request that needs it is held until the service has said the same, over gRPC through `JinaInfoRPC/_status`, over WebSocket in its answer to
+the handshake; a foreign one gets no such request, and its caller an error.
 """
 
 from __future__ import annotations

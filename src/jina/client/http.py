@@ -45,12 +45,10 @@ class RequestWriter:
 
     def __init__(self, post: Post, request_id: Callable[[], str]) -> None:
         self._request_id = request_id
-        named = [("parameters", post.parameters)] if post.parameters else []
-        header = {"targetExecutor": post.target_executor} if post.target_executor else {}
         try:
             _check_finite(post.parameters)
-            self._parameters = b"".join(b',"%b":%b' % (name.encode(), _json(value)) for name, value in named)
-            self._header = b",".join((b"", *(b'"%b":%b' % (name.encode(), _json(value)) for name, value in header.items())))
+            self._parameters = b',"parameters":%b' % _json(post.parameters) if post.parameters else b""
+            self._header = b',"targetExecutor":%b' % _json(post.target_executor) if post.target_executor else b""
             self._rest = b',"execEndpoint":%b}' % _json(post.on)
         except (TypeError, ValueError) as error:
             raise BadClientInput(f"parameters must be JSON values: {error}") from error
@@ -96,13 +94,14 @@ class HttpCore:
 
     def exchange(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a post."""
+        path = _path_of(post.on)
 
         async def answer(request_id: str, message: Message) -> tuple[int, Answer]:
             n_attempts = 0
             while True:
                 n_attempts += 1
                 try:
-                    path, response = await self._in_time(post, request_id, bytes(message))
+                    response = await self._in_time(post, path, bytes(message))
                 except TransportError as error:
                     pause_s = post.retries.pause_s(n_attempts, GrpcStatus.UNAVAILABLE)
                     if pause_s is None:
@@ -143,30 +142,30 @@ class HttpCore:
         except InvalidInputError as error:
             raise BadClientInput(str(error)) from error
 
-    async def _in_time(self, post: Post, request_id: str, body: bytes) -> tuple[str, HttpResponse]:
+    async def _in_time(self, post: Post, own: str, body: bytes) -> HttpResponse:
         if post.timeout_s is None:
-            return await self._send(post, request_id, body)
+            return await self._send(post, own, body)
         try:
             async with asyncio.timeout(post.timeout_s):
-                return await self._send(post, request_id, body)
+                return await self._send(post, own, body)
         except TimeoutError:
             raise late(f"no answer from {self._authority} within {post.timeout_s:g} s") from None
 
-    async def _send(self, post: Post, request_id: str, body: bytes) -> tuple[str, HttpResponse]:
+    async def _send(self, post: Post, own: str, body: bytes) -> HttpResponse:
+        """Send a request to the endpoint's own path, or to what Jina's rule has in its place."""
         headers = request_fields({**self._fields, **_JSON}, post.metadata, post.timeout_s)
-        own = _path_of(post.on)
         path = self._paths.get(own)
         if path is not None:
-            return path, await self._ask("POST", path, headers, body)
+            return await self._ask("POST", path, headers, body)
         if own != "/":
             response = await self._ask("POST", own, headers, body)
             if response.status not in _ABSENT:
                 self._paths[own] = own
-                return own, response
+                return response
             await self._learn(headers)
             if own in self._taking_post:
                 self._paths[own] = own
-                return own, response
+                return response
             if own in self._streaming:  # with Jina such a path takes a GET only
                 raise streams(own)
         else:
@@ -175,14 +174,14 @@ class HttpCore:
         response = await self._ask("POST", path, headers, body)
         if response.status not in _ABSENT:
             self._paths[own] = path
-        return own, response
+        return response
 
     async def _learn(self, headers: dict[str, str]) -> None:
-        """Read once which paths the service has."""
+        """Read which paths the service has, once it says so."""
         if self._has_learnt:
             return
         response = await self._ask("GET", "/openapi.json", headers)
-        self._has_learnt = True
+        self._has_learnt = response.status < 500
         try:
             paths = [("/" + path.strip("/"), methods) for path, methods in msgspec.json.decode(response.body)["paths"].items()]
             self._taking_post = frozenset(path for path, methods in paths if "post" in methods)

@@ -6,14 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from jina.client import documents
-from jina.client.answers import Answer, HttpAnswer, failed_reply
+from jina.client.answers import Answer, failed_reply, http_failure
 from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange
-from jina.client.failures import RpcError, late, unreachable
+from jina.client.failures import late, unreachable
 from jina.client.post import Post
 from jina.codec.messages import StatusParts
 from jina.codec.pieces import Message
 from jina.errors import TransportError
-from jina.transport.http_client import HttpResponse
 
 if TYPE_CHECKING:
     from jina.client.http import HttpCore
@@ -45,11 +44,10 @@ class StreamedFailure(Answer):
     def error(self, wanted: documents.ReturnType) -> Exception:
         from jina.types.request.data import SingleDocumentRequest
 
-        detail = HttpAnswer(HttpResponse(500, {}, self._data), "", "").error(wanted)
-        assert isinstance(detail, RpcError)
+        text = http_failure(500, self._data, "").details()
         request = SingleDocumentRequest()
-        request.header.status.code, request.header.status.description = 1, detail.details()
-        return failed_reply(request.header, StatusParts(True, detail.details(), "", [], [], ""))
+        request.header.status.code, request.header.status.description = 1, text
+        return failed_reply(request.header, StatusParts(True, text, "", [], [], ""))
 
 
 class DocumentStream(Exchange):

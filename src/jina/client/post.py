@@ -66,7 +66,7 @@ class Post:
 
     Attributes:
         metadata: Header fields, names in lower case.
-        encoding: What gRPC messages are compressed with.
+        encoding: What messages are compressed with, over gRPC and WebSocket.
     """
 
     on: str

@@ -74,7 +74,7 @@ class SyncClient(BaseClient[Any, Iterator[Any]]):
         return docs if post.return_responses else wanted.result(docs)
 
     def _stream_doc(self, on: str, inputs: Any, given: dict[str, Any]) -> Iterator[Any]:
-        post, wanted = self._read(on, {**given, "prefetch": 0})
+        post, wanted = self._read(on, given)
         loop, core = self._core()
         answers = stream_sync(loop, lambda deliver: core.stream_doc(post, deliver), core.writer(post).write_document(inputs))
         try:
