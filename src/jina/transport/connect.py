@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+from jina.errors import TransportError
 from jina.options.address import reachable, unix_path
 from jina.transport.tls import TlsFiles, client_context, explain
 
 Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[tuple[Any, Any]]]
 """Takes what makes a protocol, gives (transport, protocol); raises OSError if nobody listens."""
+_OPEN_TIMEOUT_S = 20.0
 
 
 def service(
@@ -51,6 +54,22 @@ def service(
             raise ConnectionError(f"{host!r} is no host name: {error}") from error
 
     return connect
+
+
+@asynccontextmanager
+async def opening(target: str) -> AsyncIterator[None]:
+    """Bound the time in which a connection is opened, and say why it is not.
+
+    Raises:
+        TransportError: It was too late, or an OSError.
+    """
+    try:
+        async with asyncio.timeout(_OPEN_TIMEOUT_S):
+            yield
+    except TimeoutError:
+        raise TransportError(f"failed to connect to {target}: no answer within {_OPEN_TIMEOUT_S:g} s") from None
+    except OSError as error:
+        raise TransportError(f"failed to connect to {target}: {error}") from error
 
 
 async def _connected(path: str) -> socket.socket:

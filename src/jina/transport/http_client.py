@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple, cast
 
 from jina.errors import TransportError
-from jina.transport.connect import Connect
+from jina.transport.connect import Connect, opening
 from jina.transport.tls import explain
 from jina.wire import http_client as wire
 from jina.wire.http_client import BadResponseError, ResponseReader, request_bytes
 
 _MAX_CONNECTIONS = 100
-_CONNECT_TIMEOUT_S = 20.0
 _HIGH_BYTES = 1 << 20
 _CLOSED = "the client was closed"
 _STALE_S = 1.0
@@ -237,13 +236,8 @@ class HttpPool:
             if connection.is_open:
                 return connection, True
             self._all.discard(connection)
-        try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                _, made = await self._connect(HttpConnection)
-        except TimeoutError:
-            raise TransportError(f"failed to connect to {self._target}: no answer within {_CONNECT_TIMEOUT_S:g} s") from None
-        except OSError as error:
-            raise TransportError(f"failed to connect to {self._target}: {error}") from error
+        async with opening(self._target):
+            _, made = await self._connect(HttpConnection)
         if self._is_closed:
             made.close()
             raise TransportError(_CLOSED)

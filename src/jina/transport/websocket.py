@@ -8,14 +8,13 @@ from typing import Protocol, cast
 
 from jina.call import DIALECT
 from jina.errors import TransportError
-from jina.transport.connect import Connect
+from jina.transport.connect import Connect, opening
 from jina.wire import websocket, websocket_deflate, websocket_handshake
 from jina.wire.http_client import BODY, END, HEAD, UPGRADED, BadResponseError, Event, ResponseReader, request_bytes
 
 LOST = 1006
 """The code of a connection that ended without one (RFC 6455, 7.1.5)."""
 _LOST_TEXT = "the connection was lost"
-_OPEN_TIMEOUT_S = 20.0
 _CLOSE_TIMEOUT_S = 2.0
 _MAX_REFUSAL_BYTES = 1 << 20
 _SIGN_S = 10.0
@@ -230,17 +229,12 @@ async def open_websocket(
     key = websocket_handshake.new_key()
     fields = websocket_handshake.ask(key, headers, offer=websocket_deflate.make_offer() if deflate else "")
     request = request_bytes("GET", path, fields)
-    try:
-        async with asyncio.timeout(_OPEN_TIMEOUT_S):
-            _, connection = await connect(lambda: WebSocketConnection(request, key, max_message_bytes))
-            try:
-                await connection.opened
-            except BaseException:
-                connection.close()
-                raise
-    except TimeoutError:
-        raise TransportError(f"failed to connect to {target}: no answer within {_OPEN_TIMEOUT_S:g} s") from None
-    except OSError as error:
-        raise TransportError(f"failed to connect to {target}: {error}") from error
-    made: WebSocketConnection = connection
-    return made
+    connection: WebSocketConnection
+    async with opening(target):
+        _, connection = await connect(lambda: WebSocketConnection(request, key, max_message_bytes))
+        try:
+            await connection.opened
+        except BaseException:
+            connection.close()
+            raise
+    return connection
