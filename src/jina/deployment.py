@@ -54,7 +54,7 @@ class Deployment:
         self._logger: Any = None
         self._client: Any = None
         self._closed = threading.Event()
-        self._is_interrupted = False
+        self._is_interrupted = self._is_hurried = False
         self._failure: BaseException | None = None
 
     # --- life ------------------------------------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class Deployment:
             raise StartError(f"deployment {self.name!r} is being started or stopped already; wait for that, or close it")
         try:
             self._closed.clear()
-            self._failure, self._is_interrupted = None, False
+            self._failure, self._is_interrupted, self._is_hurried = None, False, False
             if self._n_closed != n_closed:
                 engine.stop()
             self._logger = self._make_logger()
@@ -96,24 +96,27 @@ class Deployment:
 
         May be called from any thread or signal handler; a `start` that is under way then raises StartError.
         """
+        while True:
+            try:
+                return self._close()
+            except KeyboardInterrupt:
+                if not self._is_interrupted:
+                    raise
+                self._is_hurried = True
+
+    def _close(self) -> None:
         self._n_closed += 1
         client, self._client = self._client, None
         try:
             if client is not None and hasattr(client, "teardown"):
                 client.teardown()
         finally:
-            while True:
-                try:
-                    self._end(self._engine)
-                    break
-                except KeyboardInterrupt:  # it has ended the grace
-                    if not self._is_interrupted:
-                        raise
+            self._end(self._engine)
 
     def _end(self, engine: Any) -> None:
         try:
             if engine is not None:
-                engine.stop()
+                engine.stop(0.0 if self._is_hurried else None)
                 self._engine = None if self._engine is engine else self._engine
             logger, self._logger = self._logger, None
             if logger is not None:
@@ -124,8 +127,11 @@ class Deployment:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
+        is_second = self._is_interrupted and kind is KeyboardInterrupt
+        self._is_hurried |= is_second
         self.close()
+        return is_second
 
     def block(self, stop_event: Any = None) -> None:
         """Wait until Ctrl-C, until `close` is called elsewhere, or until `stop_event` is set (threading or multiprocessing).
@@ -142,11 +148,17 @@ class Deployment:
                 while not self._closed.is_set() and not stop_event.wait(0.2):
                     pass
         except KeyboardInterrupt:
+            self._interrupted()
+        if self._failure is not None:
+            raise self._failure
+
+    def _interrupted(self) -> None:
+        try:
             self._is_interrupted = True
             limit_s = self.options.timeout_ctrl
             self._log("info", f"stopping: calls under way have up to {limit_s} s to finish; Ctrl-C again stops at once")
-        if self._failure is not None:
-            raise self._failure
+        except KeyboardInterrupt:
+            self._is_hurried = True
 
     def _failed(self, error: BaseException) -> None:
         self._failure = error

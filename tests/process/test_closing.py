@@ -203,6 +203,29 @@ def test_a_second_interrupt_while_a_program_blocks_ends_it_at_once(tmp_path: Pat
     assert not any(is_alive(pid) for pid in pids)
 
 
+class Interrupts:
+    """An event that Ctrl-C comes before."""
+
+    def wait(self, _: float) -> bool:
+        raise KeyboardInterrupt
+
+
+def test_a_second_interrupt_may_come_before_the_closing(tmp_path: Path) -> None:
+    """It need not find us waiting: it ends the block of `with`, and is no exception behind it."""
+    (tmp_path / "mark").touch()
+    begun = tmp_path / "begun"
+    deployment = Deployment(uses=Holds, uses_with={"mark": str(tmp_path / "mark")}, port=0, protocol="http", quiet=True, timeout_ctrl=120)
+    begin = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        with deployment:
+            held = pool.submit(http_call, deployment.port, "POST", "/hold", {"data": [{"text": str(begun)}]}, timeout=120)
+            wait_until(begun.exists)
+            deployment.block(Interrupts())
+            raise KeyboardInterrupt
+        assert held.result(20).status == 503
+    assert time.monotonic() - begin < 100
+
+
 def test_calls_that_the_grace_is_too_short_for_are_answered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Over every protocol their callers hear that the service has stopped, instead of losing the connection."""
     (tmp_path / "mark").touch()

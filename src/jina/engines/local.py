@@ -125,8 +125,8 @@ class LocalEngine:
         except OSError as error:
             raise ConfigError(f"no folder for sockets can be made: {error}; set TMPDIR to one that can be written to") from error
 
-    def stop(self) -> None:
-        """Stop the processes: finish what is held, close the executors, at most the plan's grace. Harmless when nothing runs.
+    def stop(self, grace_s: float | None = None) -> None:
+        """Stop the processes: finish what is held, close the executors, at most in `grace_s` or the plan's. Harmless when nothing runs.
 
         A `start` under way fails: one in another thread is waited for, one that we interrupt fails when we return to it. An interrupt
         while we wait (a second Ctrl-C) ends the grace.
@@ -136,7 +136,7 @@ class LocalEngine:
         self._is_stopped = True
         if self._supervisor is not None:
             try:
-                self._supervisor.stop(self._plan.grace_s)
+                self._supervisor.stop(self._plan.grace_s if grace_s is None else grace_s)
             except BaseException:
                 self._supervisor.stop(0.0)
                 raise
