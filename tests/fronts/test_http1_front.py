@@ -19,6 +19,7 @@ from jina.runtime.guards import make_guard
 from jina.transport.memory import join
 from jina.wire.http_requests import Head, Request
 from tests.fronts.http2_peer import Client as Http2Client
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -404,3 +405,29 @@ async def test_what_fails_within_its_answer_writes_no_second_one() -> None:
     assert written.count(b"HTTP/1.1 ") == 1
     transport.abort.assert_called_once()
     connection.connection_lost(None)
+
+
+async def test_a_drain_does_not_wait_for_connections_that_are_made_meanwhile_and_say_nothing() -> None:
+    """With TLS a handshake may end so late."""
+    front = Front(Handler(), INFOS, protocols=["http"])
+    front.is_draining = True
+    join(Mock(spec=asyncio.Protocol), front.make_protocol())
+    assert front.connections
+    await until(lambda: not front.connections)
+
+
+async def test_a_connection_that_becomes_http2_while_a_drain_begins_finishes_its_calls() -> None:
+    """What would close it, had it stayed fresh, does not."""
+    handler, client = Handler(waits=True), Http2Client()
+    front = Front(handler, INFOS, protocols=["http"])
+    connection = Http1Connection(front)
+    join(client, connection)
+    async with asyncio.timeout(20):
+        draining = asyncio.ensure_future(front.drain())
+        stream = client.send("POST", "/echo", BODY)
+        await handler.started.wait()
+        connection._opened_at -= 60.0
+        connection.drain()  # as the timer of a fresh connection does
+        handler.may_answer.set()
+        await draining
+    assert client.bodies[stream] == ANSWER

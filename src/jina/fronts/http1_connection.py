@@ -72,6 +72,8 @@ class Http1Connection(asyncio.Protocol):
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == "h2":
             self._become_http2(b"")
+        elif front.is_draining:
+            self.drain()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_closing = True
@@ -171,6 +173,8 @@ class Http1Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Close unless a request, or part of one, is held; the first one of a fresh connection may be on its way."""
+        if self not in self._front.connections:
+            return  # meanwhile it has become HTTP/2, or is lost
         if self._is_closing:
             self._loop.call_later(_LINGER_S, self._let_go)
             return
