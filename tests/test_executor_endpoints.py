@@ -150,6 +150,21 @@ def test_mixin_brings_its_endpoints() -> None:
     assert only(E).path == "/mixed"
 
 
+def test_overridden_method_of_a_mixin_serves_the_mixins_path() -> None:
+    """As that of an Executor."""
+
+    class Mixin:
+        @requests(on="/mixed")
+        def mixed(self, docs: DocList[A], **kwargs: Any) -> DocList[B]: ...
+
+    class E(Mixin, Executor):
+        def mixed(self, docs, **kwargs): ...  # type: ignore[no-untyped-def]
+
+    endpoint = only(E)
+    assert endpoint.fn is vars(E)["mixed"]
+    assert (endpoint.path, endpoint.input, endpoint.output) == ("/mixed", A, B)
+
+
 def test_rebinding_moves_a_method() -> None:
     """Configuration names methods, decorated or not; the old path of a method goes away."""
 
@@ -168,13 +183,14 @@ def test_rebinding_moves_a_method() -> None:
     assert "/old" in E().requests
 
 
-def test_rebinding_to_an_unknown_method_is_refused() -> None:
-    """By name."""
+@pytest.mark.parametrize("name", ["nope", None, 3])
+def test_rebinding_to_an_unknown_method_is_refused(name: Any) -> None:
+    """By name, whatever YAML makes of it."""
 
     class E(Executor): ...
 
-    with pytest.raises(AttributeError, match="executor 'E' has no method 'nope', which 'requests' binds to '/a'"):
-        E(requests={"/a": "nope"})
+    with pytest.raises(AttributeError, match=f"executor 'E' has no method '{name}', which 'requests' binds to '/a'"):
+        E(requests={"/a": name})
 
 
 @pytest.mark.parametrize("document", [A, Peer, Model, Record, Row])

@@ -5,7 +5,7 @@ Bindings belong to the class object, never to its name: two classes of one name 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, FunctionType
 from typing import Any, NamedTuple
 
@@ -38,6 +38,13 @@ class Pending(NamedTuple):
             scopes=scopes,
         )
 
+    def read_if_known(self, scopes: Sequence[Mapping[str, Any]] = ()) -> Endpoint | Pending:
+        """The same, or this if the names do not exist yet."""
+        try:
+            return self.read(scopes)
+        except UnresolvedError:
+            return self
+
 
 def collect(cls: type, frame: FrameType | None) -> None:
     """Read the endpoints that a new class defines itself and keep them with it.
@@ -59,10 +66,7 @@ def collect(cls: type, frame: FrameType | None) -> None:
             _warn(f"{hints.describe(pending.fn)} takes the place of the dry run, which checks services")
         if marks_of(pending.fn).bindings:
             _warn_if_twice(cls, decorated.setdefault(pending.path, pending), pending)
-        try:
-            own[pending.path] = pending.read(scopes or ())
-        except UnresolvedError:
-            own[pending.path] = pending
+        own[pending.path] = pending.read_if_known(scopes or ())
     setattr(cls, _STORE, own)
 
 
@@ -93,7 +97,7 @@ def _overrides(cls: type, name: str, fn: FunctionType) -> list[Pending]:
 
     What it does not annotate stays as its base says. A method that cannot serve as an endpoint leaves the base's in place.
     """
-    inherited = [endpoint for base in cls.__mro__[:0:-1] for endpoint in vars(base).get(_STORE, {}).values() if endpoint.name == name]
+    inherited = [endpoint for base in cls.__mro__[:0:-1] for endpoint in _of_base(base) if endpoint.name == name]
     if not inherited:
         return []
     try:
@@ -110,6 +114,12 @@ def _overrides(cls: type, name: str, fn: FunctionType) -> list[Pending]:
         response = None if "return" in annotated or not endpoint.is_output_declared else endpoint.response_schema
         found.append(Pending(endpoint.path, name, fn, Binding((endpoint.path,), request, response)))
     return found
+
+
+def _of_base(base: type) -> Iterable[Endpoint | Pending]:
+    """Give what a class defines itself; nobody has collected a plain mixin's."""
+    store = vars(base).get(_STORE)
+    return store.values() if store is not None else (pending.read_if_known() for pending in _own_bindings(base))
 
 
 def endpoints_of(cls: type) -> dict[str, Endpoint]:
@@ -139,6 +149,7 @@ def rebind(cls: type, endpoints: Mapping[str, Endpoint], changes: Mapping[Any, s
         AttributeError: The class has no such method.
         TypeError: The method cannot be an endpoint.
     """
+    changes = {paths: str(name) for paths, name in changes.items()}
     names = set(changes.values())
     kept = {path: endpoint for path, endpoint in endpoints.items() if endpoint.name not in names}
     old = {endpoint.name: endpoint for endpoint in endpoints.values()}
@@ -149,7 +160,7 @@ def rebind(cls: type, endpoints: Mapping[str, Endpoint], changes: Mapping[Any, s
         binding = marks_of(fn).bindings[0] if marks_of(fn).bindings else Binding(())
         if name in old and old[name].fn is fn:
             binding = Binding((), old[name].request_schema, old[name].response_schema if old[name].is_output_declared else None)
-        for path in (paths,) if isinstance(paths, str) else paths:
+        for path in paths if isinstance(paths, tuple) else (str(paths),):
             kept[path] = Pending(path, name, fn, binding).read()
     return kept
 
