@@ -13,7 +13,7 @@ ROOT = Path(jina.__file__).parent
 
 # From the foundation to what users call. Several names on a line are one layer; a name that is missing here fails the test.
 LAYERS = """
-jina
+jina docarray_repairs
 errors enums constants
 limits
 options
@@ -46,10 +46,7 @@ AT_CALL_TIME = {
     ("jina", "deployment"): "the same",
     ("jina", "docs"): "the same",
     ("jina", "executor"): "the same",
-    (
-        "codec.json_pydantic",
-        "docs",
-    ): "arrays in JSON become the user's tensor class; docarray's classes are repaired first",
+    ("codec.json_pydantic", "docs"): "arrays in JSON become the user's tensor class",
     ("codec.json_struct", "docs"): "the same for msgspec structs and dataclasses",
     ("executor", "deployment"): "Executor.serve is a shortcut for a Deployment",
     ("executor", "yaml"): "Executor.load_config and .save_config",

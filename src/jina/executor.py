@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import inspect
 import os
-import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, ClassVar, Self
 
 from jina import hints
 from jina.caller import caller_gone, gone_flag, gone_scope
+from jina.docarray_repairs import repair_when_imported
 from jina.endpoint import Endpoint
 from jina.enums import BetterEnum
 from jina.errors import NotSupportedError
@@ -267,7 +267,4 @@ class BaseExecutor:
 BaseExecutor._jina_endpoints = {DRY_RUN: Pending(DRY_RUN, "_dry_run", BaseExecutor._dry_run, Binding((DRY_RUN,)))}
 Executor = BaseExecutor
 
-if "docarray" in sys.modules:  # its lists cannot be nested on Python 3.12 and newer, unless mended before classes are defined
-    from jina.docs.docarray_repairs import repair
-
-    repair()
+repair_when_imported()

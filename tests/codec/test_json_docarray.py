@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jina import docarray_repairs
 from jina.codec.ids import document_id
 from jina.codec.json import JsonCodec
 from jina.codec.schema import schema_of
-from jina.docs import docarray_repairs
 from jina.errors import InvalidInputError
 
 docarray = pytest.importorskip("docarray")
@@ -141,7 +141,7 @@ PROBE = """
 import docarray
 from docarray import BaseDoc, DocList
 from docarray.typing import ID, NdArray
-from jina.docs.docarray_repairs import repair
+from jina.docarray_repairs import repair
 repair()
 class D(BaseDoc):
     t: NdArray
@@ -165,8 +165,35 @@ def test_repairs_can_be_switched_off(setting: str, said: str) -> None:
     assert done.stdout.strip() == said, done.stderr
 
 
+LATE = """
+{first}
+import docarray, importlib.resources
+from docarray import BaseDoc, DocList
+from docarray.typing import NdArray
+class Part(BaseDoc):
+    t: NdArray
+class Whole(BaseDoc):
+    parts: DocList[Part]
+whole = Whole(parts=DocList[Part]([Part(t=[1.0])]))
+assert isinstance(whole.parts, DocList) and whole.parts.to_doc_vec().t.shape == (1, 1)
+assert importlib.resources.files(docarray).joinpath("__init__.py").is_file()
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "first", ["from jina import Executor", "from jina import Client", "import docarray; from jina import Executor, Client"]
+)
+def test_docarray_is_repaired_whenever_it_is_imported(first: str) -> None:
+    """On Python 3.12 and newer a field that is a list of documents fails in the class statement, on numpy 2 a DocVec of tensors."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", LATE.format(first=first)], capture_output=True, text=True, env=environment)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_docarray_is_not_imported_for_us() -> None:
     """Importing our documents and the codec leaves docarray alone."""
-    code = "import sys, jina.docs, jina.codec.json, jina.docs.docarray_repairs as r; r.repair(); assert 'docarray' not in sys.modules"
+    code = "import sys, jina.docs, jina.codec.json, jina.docarray_repairs as r; r.repair(); assert 'docarray' not in sys.modules"
 
     subprocess.run([sys.executable, "-c", code], check=True)

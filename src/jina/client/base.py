@@ -12,6 +12,7 @@ from jina.client.documents import ReturnType, return_type
 from jina.client.inputs import batches_of, checked
 from jina.client.post import Post, read_post, refuse_credentials
 from jina.client.profile import profile_of, table
+from jina.docarray_repairs import repair_when_imported
 from jina.enums import ProtocolType
 from jina.errors import BadClientInput, NotSupportedError
 from jina.options import ClientOptions
@@ -237,3 +238,6 @@ def profiled(response: Any, started_s: float, show_table: bool) -> dict[str, flo
     if show_table:
         print(table(profile))
     return profile
+
+
+repair_when_imported()

@@ -43,7 +43,7 @@ class PydanticForm:
 
     def __init__(self, schema: Schema) -> None:
         if schema.family == "docarray":
-            from jina.docs.docarray_repairs import repair
+            from jina.docarray_repairs import repair
 
             repair()
         self._schema = schema

@@ -258,7 +258,6 @@ class LocalEngine:
             n_threads=node.n_threads,
             max_message_bytes=plan.max_message_bytes,
             grace_s=plan.grace_s,
-            has_docarray="docarray" in sys.modules,
         )
 
         def make_spec(incarnation: int) -> WorkerSpec:

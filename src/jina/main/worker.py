@@ -7,7 +7,6 @@ event loop. `def` methods run in executor threads. Whichever thread has time mov
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import os
 import signal
@@ -64,11 +63,6 @@ class _Worker:
         from jina.executor import create_executor
 
         spec = self._spec
-        if spec.has_docarray:
-            from jina.docs.docarray_repairs import repair
-
-            importlib.import_module("docarray")
-            repair()
         cls = unpack(spec.executor)
         return create_executor(cls, **spec.config)
 

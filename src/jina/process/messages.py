@@ -31,7 +31,6 @@ class WorkerSpec(msgspec.Struct, tag="worker"):
         n_threads: Threads for `def` methods; 1 means one call at a time.
         max_message_bytes: None for no limit.
         grace_s: How long to finish held calls when the supervisor is gone.
-        has_docarray: The parent has imported docarray, so the worker mends it before it loads the class.
     """
 
     name: str
@@ -45,7 +44,6 @@ class WorkerSpec(msgspec.Struct, tag="worker"):
     n_threads: int = 1
     max_message_bytes: int | None = None
     grace_s: float = 60.0
-    has_docarray: bool = False
 
 
 class Listen(msgspec.Struct):

@@ -13,9 +13,41 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, get_type_hints
 
 _done = False
+
+
+class _Watch(MetaPathFinder):
+    """Sees docarray being imported, once."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "docarray":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            loader: Any = spec.loader
+            execute = loader.exec_module
+
+            def execute_and_repair(module: ModuleType) -> None:
+                execute(module)
+                repair()
+
+            loader.exec_module = execute_and_repair
+        return spec
+
+
+def repair_when_imported() -> None:
+    """Repair docarray, now or right after somebody imports it: what a class statement does with a list cannot be mended afterwards."""
+    if "docarray" in sys.modules:
+        repair()
+    elif not any(isinstance(finder, _Watch) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Watch())
 
 
 def repair() -> None:
