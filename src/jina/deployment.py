@@ -99,10 +99,11 @@ class Deployment:
         while True:
             try:
                 return self._close()
-            except KeyboardInterrupt:
-                if not self._is_interrupted:
-                    raise
+            except BaseException as error:  # mostly a second Ctrl-C: the rest is quick, so that the deployment may start again
                 self._is_hurried = True
+                if not self._is_interrupted or not isinstance(error, KeyboardInterrupt):
+                    self._close()
+                    raise
 
     def _close(self) -> None:
         self._n_closed += 1

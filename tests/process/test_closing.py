@@ -134,7 +134,7 @@ class Holds(Waits):
 
 
 def test_a_second_interrupt_ends_the_grace_of_a_stop(tmp_path: Path) -> None:
-    """Who presses Ctrl-C again does not want to wait for the calls that are held."""
+    """Who presses Ctrl-C again does not want to wait for the calls that are held; in a notebook the service may then start again."""
     (tmp_path / "mark").touch()
     begun = tmp_path / "begun"
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -156,6 +156,7 @@ def test_a_second_interrupt_ends_the_grace_of_a_stop(tmp_path: Path) -> None:
             with pytest.raises(KeyboardInterrupt):
                 deployment.close()
             assert children() == set()
+            deployment.start()
         finally:
             signal.signal(signal.SIGINT, before)
             deployment.close()
