@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import warnings
+from typing import Any
 
 import pytest
 
 from jina import Deployment, Executor
+from jina.errors import ConfigError
 
 
 class _Nothing(Executor):
@@ -32,3 +35,20 @@ def test_uvicorn_options_without_an_app_are_told() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Deployment(uses=_Nothing, protocol="http", uvicorn_kwargs={"h11_max_incomplete_event_size": 1}, app="module:app")
+
+
+@pytest.mark.parametrize("given", [_Nothing, _Nothing(), "executor.yml", {"uses": _Nothing}])
+def test_what_to_serve_is_given_by_name(given: Any) -> None:
+    """Jina's first positional argument is a namespace: a class there would be read as one, and nothing be served."""
+    with pytest.raises(ConfigError, match=r"write uses="):
+        Deployment(given, port=0)
+    assert Deployment(argparse.Namespace(uses=_Nothing, port=[0])).options.uses is _Nothing
+
+
+def test_an_argument_that_resembles_uses_is_refused_where_that_is_missing() -> None:
+    """The service would answer every call with what it was sent."""
+    with pytest.raises(ConfigError, match="unknown argument 'use': did you mean 'uses'"):
+        Deployment(use=_Nothing)
+    with pytest.warns(UserWarning, match=r"'use' \(did you mean 'uses'\?\)"):
+        Deployment(uses=_Nothing, use=_Nothing)
+    assert Deployment().options.uses == "BaseExecutor"

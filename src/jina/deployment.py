@@ -41,6 +41,8 @@ class Deployment:
         Raises:
             ConfigError: A value or a combination of values cannot work; the text names it.
         """
+        if args is not None and (callable(args) or not hasattr(args, "__dict__")):  # vars() of a class are its methods
+            raise ConfigError(f"Deployment({_shown(args)}, ...): what to serve is given by name; write uses={_shown(args)}")
         given = {**(vars(args) if args is not None else {}), **kwargs}
         self.options: DeploymentOptions = DeploymentOptions.from_kwargs(**given)
         self._app = app
@@ -86,7 +88,8 @@ class Deployment:
             return self
         except (ConfigError, PortAlreadyUsed, TimeoutError) as error:
             self._end(engine)
-            raise error.with_traceback(None)  # noqa: B904 - the text says it all; the way through us would hide it
+            error.__traceback__ = None  # the text says it all; the way through us would hide it, and so would a note on the next line
+            raise error
         except BaseException:
             self._end(engine)
             raise
@@ -137,17 +140,23 @@ class Deployment:
     def block(self, stop_event: Any = None) -> None:
         """Wait until Ctrl-C, until `close` is called elsewhere, or until `stop_event` is set (threading or multiprocessing).
 
-        After Ctrl-C a second one ends `close` at once, without an exception.
+        In the main thread SIGTERM counts as Ctrl-C, unless the program handles it itself. After Ctrl-C a second one ends `close` at once,
+        without an exception.
 
         Raises:
-            StartError: The service ended for good by itself: its front could not be started again.
+            StartError: It has not been started, or the service ended for good by itself: its front could not be started again.
         """
+        from jina.process.sigterm import sigterm_interrupts
+
+        if self._logger is None and not self._closed.is_set():
+            raise self._not_running()
         try:
-            if stop_event is None:
-                self._closed.wait()
-            else:
-                while not self._closed.is_set() and not stop_event.wait(0.2):
-                    pass
+            with sigterm_interrupts():
+                if stop_event is None:
+                    self._closed.wait()
+                else:
+                    while not self._closed.is_set() and not stop_event.wait(0.2):
+                        pass
         except KeyboardInterrupt:
             self._interrupted()
         if self._failure is not None:
@@ -257,8 +266,11 @@ class Deployment:
             StartError: It has not been started, or was closed.
         """
         if self._engine is None or not (self._engine.is_running or self._failure):
-            raise StartError(f"deployment {self.name!r} is not running; call it within 'with deployment:', or after start()")
+            raise self._not_running()
         return self.client.post(*args, **kwargs)
+
+    def _not_running(self) -> StartError:
+        return StartError(f"deployment {self.name!r} is not running; call it within 'with deployment:', or after start()")
 
     def __getattr__(self, name: str) -> Any:
         if name in ("index", "search", "update", "delete"):
@@ -395,6 +407,11 @@ def _logging_env(options: DeploymentOptions) -> dict[str, str]:
     if options.quiet:
         return {"JINA_LOG_CONFIG": "QUIET"}
     return {} if options.log_config == "default" else {"JINA_LOG_CONFIG": options.log_config}
+
+
+def _shown(value: Any) -> str:
+    cls = value if isinstance(value, type) else type(value)
+    return cls.__name__ if callable(value) else repr(value)
 
 
 def _protocol(value: Any) -> str:

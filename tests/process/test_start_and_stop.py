@@ -83,6 +83,7 @@ def test_a_port_that_is_taken_fails_the_start_and_leaves_nothing(*, is_listening
             deployment.start()
         shown = "".join(traceback.format_exception(caught.value))
         assert len(shown.splitlines()) <= 8, shown  # this line, and where it was raised: no way through our internals
+        assert "#" not in shown.replace("        with pytest.raises", ""), shown  # nor our notes to ourselves
         with socket.socket() as again:
             again.bind(("127.0.0.1", free))
     assert (children(), folders()) == (before, had)
@@ -182,6 +183,72 @@ def test_ctrl_c_while_it_blocks_ends_it_cleanly(tmp_path: Path) -> None:
         assert (process.returncode, out, err) == (0, "", "")
         assert mark.read_text() == "closed\n"
         assert not any(is_alive(pid) for pid in pids)
+
+
+def test_sigterm_while_it_blocks_is_an_order_to_stop(tmp_path: Path) -> None:
+    """As service managers and containers send it, to the parent alone: the executor is closed, the program goes on and ends by itself."""
+    mark = tmp_path / "mark"
+    with script(tmp_path, "Echo", marker=str(mark)) as (process, pids):
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out, err) == (0, "", "")
+        assert mark.read_text() == "closed\n"
+        assert not any(is_alive(pid) for pid in pids)
+
+
+TERMS = """
+import os, signal, threading
+from jina import Deployment
+from tests.process.executors import Echo
+
+own = lambda *_: deployment.close()
+with Deployment(uses=Echo, port=0, quiet=True) as deployment:
+    threading.Timer(0.1, deployment.close).start()
+    deployment.block()
+    print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+signal.signal(signal.SIGTERM, own)
+with Deployment(uses=Echo, port=0, quiet=True) as deployment:
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    deployment.block()
+    print(signal.getsignal(signal.SIGTERM) is own)
+"""
+
+
+def test_blocking_leaves_sigterm_as_it_was(tmp_path: Path) -> None:
+    """The default comes back, and a handler of the program's stays its own throughout."""
+    path = tmp_path / "terms.py"
+    path.write_text(TERMS)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), os.environ.get("PYTHONPATH", "")))}
+    done = subprocess.run([sys.executable, str(path)], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\nTrue\n", "")
+
+
+FORKS = """
+import os, signal, threading
+from jina import Deployment
+from tests.process.executors import Echo
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    deployment.close()
+
+with Deployment(uses=Echo, port=0, quiet=True) as deployment:
+    threading.Timer(0.1, fork).start()
+    deployment.block()
+"""
+
+
+def test_sigterm_still_ends_what_the_program_forks_while_it_blocks(tmp_path: Path) -> None:
+    """Such a process would take it for a Ctrl-C of its own."""
+    path = tmp_path / "forks.py"
+    path.write_text(FORKS)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), os.environ.get("PYTHONPATH", ""))), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([sys.executable, str(path)], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{-signal.SIGTERM}\n", "")
 
 
 def test_ctrl_c_while_it_starts_ends_it_at_once(tmp_path: Path) -> None:
@@ -370,8 +437,11 @@ def test_a_worker_that_cannot_start_again_is_given_up_clearly(tmp_path: Path) ->
 
 
 def test_a_call_of_a_deployment_that_does_not_run_says_so() -> None:
-    """Before `start` and after `close`, instead of a refused connection."""
+    """Before `start` and after `close`, instead of a refused connection; nothing would ever end a `block` without a start."""
     deployment = Deployment(uses=Echo, protocol="http", port=0, quiet=True)
+    assert deployment.port
+    with pytest.raises(StartError, match="is not running; call it within"):
+        deployment.block()
     with pytest.raises(StartError, match="is not running; call it within"):
         deployment.post("/echo", Text(text="a"))
     with deployment:

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from jina.errors import ConfigError
-from jina.options.table import NOT_IGNORED, Argument, arguments_of, names_of, plain, protecting_like
+from jina.options.table import NOT_IGNORED, Argument, arguments_of, names_of, nearest, plain, protecting_like
 
 
 def make_parser(command: str, about: str, options: type, epilog: str = "") -> argparse.ArgumentParser:
@@ -105,9 +105,7 @@ def _name(flag: str) -> str:
 
 
 def _with_hint(flag: str, options: type) -> str:
-    from difflib import get_close_matches
-
     if not flag.startswith("-"):
         return f"{flag} (did you mean --uses {flag}?)"
-    near = get_close_matches(_name(flag), names_of(options), n=1)
-    return f"{flag} (did you mean --{near[0].replace('_', '-')}?)" if near else flag
+    near = nearest(_name(flag), names_of(options))
+    return f"{flag} (did you mean --{near.replace('_', '-')}?)" if near else flag

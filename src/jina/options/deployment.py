@@ -17,7 +17,7 @@ from jina.errors import ConfigError, NotSupportedError
 from jina.limits import Limits
 from jina.options import values
 from jina.options.address import is_network
-from jina.options.table import argument, changed, check_minimum, inactive, plain, read, warn_of_inactive
+from jina.options.table import argument, changed, check_minimum, inactive, names_of, nearest, plain, read, warn_of_inactive
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
@@ -306,6 +306,8 @@ class DeploymentOptions:
     def from_mapping(cls, given: Mapping[str, Any], *, host: str = LOOPBACK, environ: Mapping[str, str] | None = None) -> Self:
         """Options by name; `host` is the one to listen on where neither `given` nor `JINA_DEFAULT_HOST` says."""
         environ = os.environ if environ is None else environ
+        if given.get("uses") is None:
+            _check_uses_is_meant(given)
         found = read(cls, given, silent=_NOT_OPTIONS)
         found.setdefault("host", (environ.get("JINA_DEFAULT_HOST") or host,))
         if "timeout_ctrl" not in found and environ.get("JINA_DEFAULT_TIMEOUT_CTRL"):
@@ -359,6 +361,14 @@ _FRONT = (
 
 _IMAGES = ("docker://", "jinaai+docker://", "jinahub+docker://")
 _HUB = ("jinaai://", "jinahub://", "jinaai+serverless://")
+
+
+def _check_uses_is_meant(given: Mapping[str, Any]) -> None:
+    """Without `uses` a service gives back what it gets, which nobody wants who misspelt it."""
+    names = names_of(DeploymentOptions)
+    for name in given:
+        if name not in names and nearest(name, names) == "uses":
+            raise ConfigError(f"unknown argument {name!r}: did you mean 'uses'? without that there is nothing to serve")
 
 
 def _timeout_ctrl_of(text: str) -> int:

@@ -216,10 +216,16 @@ def warn_user(text: str, kind: type[Warning] = UserWarning) -> None:
 
 
 def _with_hint(name: str, names: Mapping[str, Any]) -> str:
+    near = nearest(name, names)
+    return f"{name!r} (did you mean {near!r}?)" if near else repr(name)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Give the name that an unknown one was probably meant for: the shortest that it begins, else the one that it resembles most."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, names, n=1)
-    return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
+    longer = [each for each in names if each.startswith(name)] if len(name) > 2 else []
+    return min(longer, key=len, default=None) or next(iter(get_close_matches(name, names, n=1)), None)
 
 
 def inactive(options: Any) -> tuple[str, ...]:
