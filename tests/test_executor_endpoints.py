@@ -400,6 +400,60 @@ def test_method_that_cannot_take_the_arguments_is_refused() -> None:
         def f(self, docs): ...  # type: ignore[no-untyped-def]
 
 
+@pytest.mark.parametrize("path", ["/a", ["/a", "/b"]])
+def test_a_path_without_its_name_is_refused(path: Any) -> None:
+    """The first argument of the decorator is the method."""
+    with pytest.raises(TypeError, match=r"write @requests\(on=['\[]"):
+        requests(path)
+
+
+def test_requests_above_a_class_is_refused() -> None:
+    """It belongs above a method; the class would serve nothing by it."""
+    for decorate in (requests, requests(on="/a")):
+        with pytest.raises(TypeError, match="'Whole' is a class; write @requests above a method of it"):
+
+            @decorate
+            class Whole(Executor):
+                pass
+
+
+@pytest.mark.parametrize("kind", [staticmethod, classmethod])
+def test_a_method_without_the_executor_is_refused_when_the_class_is_made(kind: Any) -> None:
+    """In both orders of the decorators."""
+
+    def f(docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+    def g(self, docs: DocList[A], **kwargs: Any) -> DocList[A]: ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(TypeError, match=f"'g' is a {kind.__name__}, but an endpoint is a method with 'self'; leave @{kind.__name__} out"):
+        type("E", (Executor,), {"f": kind(requests(on="/a")(g))})
+    with pytest.raises(TypeError, match=f"'f' is a {kind.__name__}"):
+        type("E", (Executor,), {"f": requests(on="/a")(kind(f))})
+
+
+def test_arguments_of_a_decorated_method_s_inside_are_its_decorator_s_matter() -> None:
+    """A decorator may give what the method asks for and endpoints do not."""
+
+    def with_model(fn: Any) -> Any:
+        @functools.wraps(fn)
+        def call(self: Any, docs: Any, **kwargs: Any) -> Any:
+            return fn(self, docs, model="m", **kwargs)
+
+        return call
+
+    class E(Executor):
+        @requests(on="/a")
+        @with_model
+        def f(self, docs: DocList[A], model: str, **kwargs: Any) -> DocList[A]:
+            return DocList[A]([A(text=model)])
+
+    assert E()("/a", docs=DocList[A]()).text == ["m"]
+
+
+def _misspelt(self, docs: DocList[A], paramters: dict[str, Any], **kwargs: Any) -> DocList[A]: ...  # type: ignore[no-untyped-def]
+def _asks(self, docs: DocList[A], *, model: str, **kwargs: Any) -> DocList[A]: ...  # type: ignore[no-untyped-def]
+def _positional(self, docs: DocList[A], /, **kwargs: Any) -> DocList[A]: ...  # type: ignore[no-untyped-def]
+def _selfless(docs: DocList[A], **kwargs: Any) -> DocList[A]: ...
+def _only_keywords(**kwargs: Any) -> DocList[A]: ...
 def _generator(self, docs: DocList[A], **kwargs: Any) -> DocList[A]:  # type: ignore[no-untyped-def]
     yield docs
 
@@ -419,6 +473,11 @@ async def _iterator(self, doc: A, **kwargs: Any) -> AsyncIterator[A]: ...  # typ
     ("fn", "message"),
     [
         (_both, r"'_both' takes both 'doc' and 'docs'"),
+        (_misspelt, r"'_misspelt' asks for 'paramters', which .* did you mean 'parameters'\? if not, give it a default"),
+        (_asks, r"'_asks' asks for 'model', which endpoints are not given; give it a default"),
+        (_positional, r"'_positional' takes 'docs' by position; endpoints are called by name, so leave out the '/'"),
+        (_selfless, r"'_selfless' has no 'self'; write it before 'docs'"),
+        (_only_keywords, r"'_only_keywords' has no 'self'"),
         (_generator, r"'_generator' is a generator, so it must take 'doc'"),
         (
             _not_a_list,

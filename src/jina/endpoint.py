@@ -152,14 +152,36 @@ def check_signature(fn: Callable[..., Any]) -> None:
     """Refuse a method that cannot take what an endpoint is called with.
 
     Raises:
-        TypeError: It has no `**kwargs` and does not name all of docs (or doc), parameters and docs_matrix.
+        TypeError: It has no `**kwargs` and does not name all of docs (or doc), parameters and docs_matrix; it has no `self`, or asks for
+            what endpoints are not given.
     """
+    _check_names(fn)
     names, takes_all = keywords_of(fn)
     if takes_all or ({"parameters", "docs_matrix"} <= names and names & {"docs", "doc"}):
         return
     raise TypeError(
         f"{describe(fn)} takes only {sorted(names)}, but endpoints are called with more; please add `**kwargs` to its signature"
     )
+
+
+def _check_names(fn: Callable[..., Any]) -> None:
+    parameters = list(inspect.signature(fn, follow_wrapped=False).parameters.values())  # what a decorator passes on is its own matter
+    given = (*KEYWORDS, "headers")
+    first = parameters[0] if parameters else None
+    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD) or first.name in given:
+        where = f"; write it before {first.name!r}" if first is not None else ""
+        raise TypeError(f"{describe(fn)} has no 'self'{where}: the executor is its first argument")
+    for each in parameters[1:]:
+        if each.default is not each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            continue
+        if each.kind is each.POSITIONAL_ONLY:
+            raise TypeError(f"{describe(fn)} takes {each.name!r} by position; endpoints are called by name, so leave out the '/'")
+        if each.name not in given:
+            from difflib import get_close_matches
+
+            near = get_close_matches(each.name, given, n=1)
+            advice = f"did you mean {near[0]!r}? if not, give it a default" if near else "give it a default"
+            raise TypeError(f"{describe(fn)} asks for {each.name!r}, which endpoints are not given; {advice}")
 
 
 def read_endpoint(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jina import hints
 from jina.endpoint import Endpoint, check_signature, read_endpoint
-from jina.executor_decorators import Binding, marks_of
+from jina.executor_decorators import Binding, check_method, marks_of
 from jina.hints import UnresolvedError
 
 DRY_RUN = "_jina_dry_run_"
@@ -85,6 +85,8 @@ def _warn(text: str) -> None:
 def _own_bindings(cls: type) -> list[Pending]:
     found = []
     for name, fn in vars(cls).items():
+        if isinstance(fn, staticmethod | classmethod) and marks_of(fn.__func__).bindings:
+            check_method(fn)
         bindings = marks_of(fn).bindings
         found += [Pending(path, name, fn, binding) for binding in bindings for path in binding.paths]
         if not bindings and isinstance(fn, FunctionType):

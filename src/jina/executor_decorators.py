@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from jina.endpoint import check_signature
+from jina.hints import describe
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,6 +38,15 @@ class Marks(NamedTuple):
     batching: dict[str, Any] | None = None
     is_write: bool = False
     monitor: tuple[str | None, str | None] | None = None
+
+
+def check_method(fn: Any) -> None:
+    """Refuse a class, and a method that does not get the executor."""
+    if isinstance(fn, type):
+        raise TypeError(f"{fn.__name__!r} is a class; write @requests above a method of it")
+    if isinstance(fn, staticmethod | classmethod):
+        kind = type(fn).__name__
+        raise TypeError(f"{describe(fn.__func__)} is a {kind}, but an endpoint is a method with 'self'; leave @{kind} out")
 
 
 def marks_of(fn: Any) -> Marks:
@@ -72,11 +82,14 @@ def requests(
         response_schema: Counts instead of the return annotation.
 
     Raises:
-        TypeError: The method cannot take what endpoints are called with; add `**kwargs`.
+        TypeError: The method cannot take what endpoints are called with; add `**kwargs`. Or this is no method.
     """
+    if isinstance(func, str | list | tuple):
+        raise TypeError(f"the path of an endpoint has a name: write @requests(on={func!r})")
     paths = (DEFAULT_ENDPOINT,) if on is None else (on,) if isinstance(on, str) else tuple(on)
 
     def bind(fn: F) -> F:
+        check_method(fn)
         check_signature(fn)
         binding = Binding(paths, request_schema, response_schema)
         return _mark(fn, bindings=(*marks_of(fn).bindings, binding))
