@@ -131,11 +131,9 @@ class Deployment:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
-        is_second = self._is_interrupted and kind is KeyboardInterrupt
-        self._is_hurried |= is_second
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._is_hurried |= self._is_interrupted and kind is KeyboardInterrupt
         self.close()
-        return is_second
 
     def block(self, stop_event: Any = None) -> None:
         """Wait until Ctrl-C, until `close` is called elsewhere, or until `stop_event` is set (threading or multiprocessing).

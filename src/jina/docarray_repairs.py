@@ -5,13 +5,16 @@
     any            reading an id from protobuf compiles a pydantic validator for each document
     any            JSON schema of a tensor with a named or free axis: the example's size is computed with the names
 
-Each fault is tried first; `JINA_NO_DOCARRAY_REPAIRS=1` leaves docarray as it is.
+Each fault is tried first; `JINA_NO_DOCARRAY_REPAIRS=1` leaves docarray as it is. They must be made before the user's classes are, and
+docarray may be imported after us. So importing an Executor or Client adds a finder to `sys.meta_path` that looks at this one name: the one
+thing that importing us changes beyond ourselves.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -23,13 +26,18 @@ _done = False
 
 
 class _Watch(MetaPathFinder):
-    """Sees docarray being imported, once."""
+    """Sees docarray being imported."""
+
+    is_asking = False
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name != "docarray":
+        if name != "docarray" or self.is_asking:
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
+        self.is_asking = True
+        try:
+            spec = find_spec(name)
+        finally:
+            self.is_asking = False
         if spec is not None and spec.loader is not None:
             loader: Any = spec.loader
             execute = loader.exec_module
@@ -64,8 +72,15 @@ def repair() -> None:
         (_has_slow_id, _mend_id),
         (_has_example_fault, _mend_example),
     ):
-        if is_broken():
+        if _is_certain(is_broken):
             mend()
+
+
+def _is_certain(is_broken: Callable[[], bool]) -> bool:
+    try:
+        return is_broken()
+    except (ImportError, AttributeError):  # a docarray of another shape, an old one for instance: none of ours to mend
+        return False
 
 
 def _backend() -> Any:

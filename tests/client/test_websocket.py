@@ -118,6 +118,30 @@ def test_a_connection_is_kept_for_the_next_post() -> None:
         assert server.connections[0].headers["sec-websocket-protocol"] == "bytes"
 
 
+def test_answers_that_wait_for_their_turn_do_not_keep_that_one_away() -> None:
+    """However large they are: only answers that nobody has taken stop the reading."""
+    held: list[bytes] = []
+
+    def echo_first(fake: Fake, n_turns: int = 20) -> None:
+        if n_turns:  # until the others have been read
+            asyncio.get_running_loop().call_soon(echo_first, fake, n_turns - 1)
+        else:
+            fake.echo(held[0])
+            fake.flush()
+
+    def last_first(fake: Fake, data: bytes) -> None:
+        held.append(data)
+        if len(held) > 1:
+            fake.echo(data)
+        if len(held) == 8:
+            echo_first(fake)
+
+    with FakeServer(last_first).client() as client:
+        docs = [Text(text=str(number) * 400_000) for number in range(8)]
+        found = client.post("/x", docs, request_size=1, results_in_order=True, timeout=60, return_type=DocList[Text])
+        assert [text[0] for text in found.text] == list("01234567")
+
+
 def test_what_is_kept_is_closed_after_a_minute_without_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the next post opens another."""
     monkeypatch.setattr(client_core, "_KEEP_S", 0.05)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
@@ -182,7 +183,13 @@ assert importlib.resources.files(docarray).joinpath("__init__.py").is_file()
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    "first", ["from jina import Executor", "from jina import Client", "import docarray; from jina import Executor, Client"]
+    "first",
+    [
+        "from jina import Executor",
+        "from jina import Client",
+        "import docarray; from jina import Executor, Client",
+        "from jina import Client; import importlib.util; importlib.util.find_spec('docarray')",
+    ],
 )
 def test_docarray_is_repaired_whenever_it_is_imported(first: str) -> None:
     """On Python 3.12 and newer a field that is a list of documents fails in the class statement, on numpy 2 a DocVec of tensors."""
@@ -190,6 +197,16 @@ def test_docarray_is_repaired_whenever_it_is_imported(first: str) -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", LATE.format(first=first)], capture_output=True, text=True, env=environment)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.process
+def test_docarray_of_another_shape_is_left_alone(tmp_path: Path) -> None:
+    """Importing an old one, or somebody else's package of that name, does not fail because of us."""
+    (tmp_path / "docarray.py").write_text("is_mine = True")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), *sys.path))}
+    code = "from jina import Client, Executor; import docarray; assert docarray.is_mine"
+
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def test_docarray_is_not_imported_for_us() -> None:

@@ -162,15 +162,19 @@ class SocketExchange(Exchange):
                 return
             request_id = next(iter(self._unanswered))
         request = self._unanswered.pop(request_id)
-        self._hold(len(data))
         outcome = (ANSWER, len(request), len(data), answer)
         if not self._post.results_in_order:
-            self._deliver(outcome)
+            self._give(outcome)
         else:
             self._ready[request_id] = outcome
             while self._order and self._order[0] in self._ready:
-                self._deliver(self._ready.pop(self._order.popleft()))
+                self._give(self._ready.pop(self._order.popleft()))
         self._finish_if_done()
+
+    def _give(self, outcome: Outcome) -> None:
+        """What waits for its turn is not held: it would keep the one away that it waits for."""
+        self._hold(outcome[2])
+        self._deliver(outcome)
 
     def closed(self, code: int, reason: str) -> None:
         """Take the end of the connection."""
