@@ -83,6 +83,7 @@ def test_the_same_thing_twice_is_refused(given: dict[str, Any]) -> None:
     ("given", "words"),
     [
         ({"host": "unix:/a", "port": 1}, "port 1 was given for host 'unix:/a'; a Unix socket has none"),
+        ({"protocol": "https"}, "got 'https'; tls=True gives TLS"),
         ({"ssl_ca_certs": "a.pem"}, "ssl_ca_certs was given for a call without TLS; add tls=True"),
         ({"ssl_certfile": "a.pem", "host": "grpc://h"}, "ssl_certfile was given for a call without TLS"),
         ({"ssl_keyfile": "a.pem", "tls": True}, "ssl_keyfile was given without ssl_certfile"),

@@ -104,7 +104,11 @@ def test_several_protocols_take_one_port_or_several() -> None:
         ({"ssl_ca_certs": "ca.pem"}, r"ssl_ca_certs was given without ssl_certfile and ssl_keyfile"),
         ({"api_key": ""}, r"api_key is empty"),
         ({"api_key": ["k", " "]}, r"api_key is empty"),
-        ({"api_key": "$API_KEY"}, r"names an environment variable that is not set"),
+        ({"api_key": "$API_KEY"}, r"api_key names the environment variable 'API_KEY', which is not set"),
+        ({"api_key": "${API_KEY}"}, r"the environment variable 'API_KEY'"),
+        ({"api_key": "$secret"}, r"api_key begins with '\$', so it names an environment variable; that is not set$"),
+        ({"protocol": "https"}, r"got 'https'; ssl_certfile and ssl_keyfile give TLS"),
+        ({"protocol": ["wss"]}, r"got 'wss'; ssl_certfile and ssl_keyfile give TLS"),
     ],
 )
 def test_wrong_values_are_refused_with_the_name_and_the_value(given: dict[str, Any], words: str) -> None:
@@ -143,6 +147,8 @@ def test_unknown_arguments_are_ignored_with_one_warning() -> None:
     assert "'replcas' (did you mean 'replicas'?)" in text
     assert "'tiimeout_ready' (did you mean 'timeout_ready'?)" in text
     assert "'zzz'" in text
+    with pytest.warns(UserWarning, match=r"'prot' \(did you mean 'protocol'\?\)"):
+        options(prot="http")
 
 
 @pytest.mark.parametrize(

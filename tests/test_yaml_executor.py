@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,17 @@ def test_a_class_that_is_no_executor_is_refused_with_what_to_write() -> None:
 
     with pytest.raises(ConfigError, match=r"Plain is not an Executor: write `class Plain\(Executor\)`"):
         Deployment(uses=Plain).start()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("Flow", "describes a Flow: Flows come with a later release"),
+        ("Deployment", "describes a Deployment, not an Executor; start it with `jina deployment --uses`"),
+        ("Deploymnt", "there is no Executor class 'Deploymnt'; did you mean 'Deployment'?"),
+    ],
+)
+def test_what_describes_something_else_is_named(kind: str, words: str) -> None:
+    """A misspelt kind is read as the name of a class."""
+    with pytest.raises(BadConfigSource, match=re.escape(words)):
+        resolve_uses({"jtype": kind, "with": {}})

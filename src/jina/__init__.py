@@ -22,7 +22,6 @@ __version__ = "4.0.0a1"
 __proto_version__ = "0.1.27"
 
 _HOME = {
-    "AsyncFlow": "jina.flow",
     "BaseDoc": "jina.docs",
     "Client": "jina.client",
     "Deployment": "jina.deployment",
@@ -40,10 +39,25 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
-        raise AttributeError(f"module 'jina' has no attribute {name!r}")
+        raise _missing(name)
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
+
+
+def _missing(name: str) -> Exception:
+    if name not in ("Flow", "AsyncFlow", "Gateway"):
+        return AttributeError(f"module 'jina' has no attribute {name!r}")
+    import sys
+    from opcode import opmap
+
+    from jina.errors import FLOWS_LATER
+
+    text = FLOWS_LATER if name != "Gateway" else "gateways come with a later release; a Deployment has its own front"
+    caller = sys._getframe(2)
+    if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:  # `from jina import ...` puts words of its own over an AttributeError
+        return ImportError(f"cannot import name {name!r} from 'jina': {text}", name="jina")
+    return AttributeError(f"module 'jina' has no attribute {name!r}: {text}")
 
 
 def __dir__() -> list[str]:

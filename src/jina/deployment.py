@@ -33,7 +33,7 @@ class Deployment:
 
         Args:
             args: A namespace of arguments (as the command line gives), instead of keywords.
-            app: A web app of your own that answers every HTTP request, in a process of its own (extra `openjina[fastapi]`): a FastAPI
+            app: A web app of your own that answers every HTTP request, in a process of its own (extra `fastapi`): a FastAPI
                 or other ASGI app, which gets the default routes behind its own; a function that makes one, from nothing or from the
                 default app; or `"module:name"` of either.
             **kwargs: See `jina.options.DeploymentOptions`; unknown names are warned about and ignored.

@@ -124,6 +124,10 @@ class RuntimeTerminated(KeyboardInterrupt, BaseJinaException):
     """An internal stop."""
 
 
+FLOWS_LATER = "Flows come with a later release; serve each Executor as a Deployment for now"
+"""What to say wherever somebody asks for a Flow."""
+
+
 class FlowTopologyError(Exception, BaseJinaException):
     """The graph of a Flow is wrong."""
 

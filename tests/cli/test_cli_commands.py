@@ -144,6 +144,8 @@ def test_unknown_flags_are_ignored_with_a_hint(capsys: pytest.CaptureFixture[str
     """As in Jina they warn only."""
     assert _flags(["--replcas", "3", "--name", "x"]) == {"name": "x"}
     assert "--replcas (did you mean --replicas?)" in capsys.readouterr().err
+    assert _flags(["--prot", "http"]) == {}
+    assert "--prot (did you mean --protocol?)" in capsys.readouterr().err
     assert _flags(["config.yml"]) == {}
     assert "config.yml (did you mean --uses config.yml?)" in capsys.readouterr().err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,6 +102,29 @@ def test_only_sound_ciphers_are_offered(tmp_path: Path, authority: trustme.CA) -
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.options & ssl.OP_NO_RENEGOTIATION
     assert context.options & ssl.OP_NO_COMPRESSION
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, authority: trustme.CA) -> None:
+    """Which of the two it is, by the name of its option, and what it holds instead; on both sides."""
+    cert, key, _ = _write(tmp_path, authority, "localhost")
+    (tmp_path / "other").mkdir()
+    other = _write(tmp_path / "other", authority, "localhost").keyfile
+    gone = str(tmp_path / "nix.pem")
+    for certfile, keyfile, text in (
+        (gone, key, f"ssl_certfile '{gone}' cannot be read: No such file"),
+        (cert, gone, f"ssl_keyfile '{gone}' cannot be read: No such file"),
+        (cert, str(tmp_path), f"ssl_keyfile '{tmp_path}' cannot be read: Is a directory"),
+        (key, cert, f"ssl_certfile '{key}' holds no certificate but a private key"),
+        (cert, cert, f"ssl_keyfile '{cert}' holds no private key but a certificate"),
+        (__file__, key, f"ssl_certfile '{__file__}' holds no certificate (PEM)"),
+        (cert, "", f"ssl_certfile '{cert}' holds no private key but a certificate; give ssl_keyfile"),
+        (cert, other, "do not go together"),
+    ):
+        files = TlsFiles(certfile, keyfile)
+        with pytest.raises(ConfigError, match="^" + re.escape("TLS cannot start: ") + ".*" + re.escape(text)):
+            server_context(files, ())
+        with pytest.raises(ConnectionError, match="^" + re.escape("the client certificate cannot be used: ") + ".*" + re.escape(text)):
+            client_context(files, ())
 
 
 def test_a_caller_with_a_certificate_is_known(tmp_path: Path, authority: trustme.CA) -> None:
@@ -239,7 +263,7 @@ def test_a_broken_pair_is_told_once_and_not_used(tmp_path: Path, authority: trus
         clock.advance(3.0)
         _, second = _shake(server, _trusting(authority))
         assert _serial(second) == _serial(first)
-    assert ["KEY_VALUES_MISMATCH" in record.message for record in caplog.records] == [True]
+    assert ["do not go together" in record.message for record in caplog.records] == [True]
 
     (tmp_path / "new.pem").write_bytes(new_key)
     os.replace(tmp_path / "new.pem", tmp_path / "key.pem")

@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+from jina.errors import FLOWS_LATER
+
 
 class Command(NamedTuple):
     """One command: a line of help, and the function that runs it as `module:function`."""
@@ -32,7 +34,7 @@ COMMANDS = {
 
 _HOSTED = "Jina's hosted service is gone; {} instead"
 NOT_YET = {
-    "flow": "Flows come with a later release; serve each Executor with `jina deployment --uses` for now",
+    "flow": f"{FLOWS_LATER}: `jina deployment --uses`",
     "gateway": "gateways come with a later release; a Deployment has its own front, see `jina deployment --help`",
     "pod": "single pods come with a later release; use `jina executor`",
     "client": "use the Client from Python: `from jina import Client`",

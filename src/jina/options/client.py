@@ -37,9 +37,7 @@ class ClientOptions:
 
     host: str = argument(LOOPBACK, values.text, "the service: host, scheme://host:port, or unix:PATH", group=_SERVICE, aliases=("host_in",))
     port: int = argument(80, values.integer, "its port; 443 by default over TLS", group=_SERVICE, aliases=("port_expose", "port_in"))
-    protocol: ProtocolType = argument(
-        ProtocolType.GRPC, values.enum_of(ProtocolType), "grpc, http or websocket", group=_SERVICE, aliases=("protocols",)
-    )
+    protocol: ProtocolType = argument(ProtocolType.GRPC, values.protocol, "grpc, http or websocket", group=_SERVICE, aliases=("protocols",))
     tls: bool = argument(False, values.flag, "call over TLS", group=_SERVICE, deprecated=("https",))
     ssl_ca_certs: str | None = argument(
         None, values.text, "roots (PEM) that the service's certificate is checked by, instead of the system's", group=_SERVICE

@@ -8,6 +8,7 @@ The class holds values; binding ports, reading YAML and starting processes is th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
@@ -359,6 +360,8 @@ _FRONT = (
     *("max_buffered_bytes", "timeout_send_s", "max_wait_for_replica_s", "hang_timeout_s"),
 )
 
+_VARIABLE = re.compile(r"\$\{?([A-Z_][A-Z0-9_]*)\}?")
+"""A variable by its looks; anything else behind a `$` may be the key itself, which no error shows."""
 _IMAGES = ("docker://", "jinaai+docker://", "jinahub+docker://")
 _HUB = ("jinaai://", "jinahub://", "jinaai+serverless://")
 
@@ -388,7 +391,10 @@ def _check_key(options: DeploymentOptions) -> None:
         if not isinstance(each, str) or not each.strip():
             raise ConfigError("api_key is empty; give a key, or leave the argument out for a service without one")
         if each.startswith("$"):
-            raise ConfigError("api_key names an environment variable that is not set")
+            variable = _VARIABLE.fullmatch(each)
+            if variable:
+                raise ConfigError(f"api_key names the environment variable {variable[1]!r}, which is not set")
+            raise ConfigError("api_key begins with '$', so it names an environment variable; that is not set")
 
 
 def _check_ports(options: DeploymentOptions) -> None:

@@ -125,7 +125,21 @@ def ports(value: Any) -> tuple[int, ...]:
 
 def protocols(value: Any) -> tuple[ProtocolType, ...]:
     """Protocols: one, several, or separated by commas; in any case."""
-    return tuple(each if isinstance(each, ProtocolType) else ProtocolType.from_string(str(each)) for each in _split(value))
+    return tuple(_protocol(each, "ssl_certfile and ssl_keyfile give TLS") for each in _split(value))
+
+
+def protocol(value: Any) -> ProtocolType:
+    """The protocol of a client, in any case."""
+    return _protocol(value, "tls=True gives TLS")
+
+
+def _protocol(value: Any, tls: str) -> ProtocolType:
+    if isinstance(value, ProtocolType):
+        return value
+    try:
+        return ProtocolType.from_string(str(value))
+    except ValueError as error:
+        raise ValueError(f"{error}; {tls}" if str(value).lower() in ("https", "grpcs", "wss", "websockets") else str(error)) from None
 
 
 def mapping(value: Any) -> dict[str, Any]:

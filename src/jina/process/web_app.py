@@ -30,7 +30,7 @@ def check_extra() -> None:
     """
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
-        raise ConfigError(f"a web app of your own needs {' and '.join(missing)}; install the extra: pip install 'openjina[fastapi]'")
+        raise ConfigError(f"a web app of your own needs {' and '.join(missing)}; install them, or openjina with its extra 'fastapi'")
 
 
 def pack_app(app: Any) -> bytes:

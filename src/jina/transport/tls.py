@@ -10,6 +10,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jina.errors import ConfigError
@@ -75,7 +76,7 @@ def server_context(files: TlsFiles, alpn: Sequence[str]) -> ssl.SSLContext:
     try:
         context.load_cert_chain(files.certfile, files.keyfile or None, password=_no_password)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"TLS with certificate {files.certfile!r} and key {files.keyfile!r} cannot start: {error}") from error
+        raise ConfigError(f"TLS cannot start: {_fault(files, error)}") from error
     if files.ca_certs:
         try:
             context.load_verify_locations(files.ca_certs)
@@ -140,6 +141,26 @@ def _states(files: TlsFiles) -> list[Any]:
     return found
 
 
+def _fault(files: TlsFiles, error: Exception) -> str:
+    """Say which of the two files is wrong, where OpenSSL only says that one is."""
+    both = "" if files.keyfile else "; give ssl_keyfile"
+    key = ("ssl_keyfile", files.keyfile) if files.keyfile else ("ssl_certfile", files.certfile)
+    for (option, path), wanted, other in (
+        (("ssl_certfile", files.certfile), "certificate", "private key"),
+        (key, "private key", "certificate"),
+    ):
+        try:
+            content = Path(path).read_bytes().lower()
+        except OSError as fault:
+            return f"{option} {path!r} cannot be read: {fault.strerror}"
+        if f"{wanted}-----".encode() not in content:
+            found = f" but a {other}{both}" if f"{other}-----".encode() in content else " (PEM)"
+            return f"{option} {path!r} holds no {wanted}{found}"
+    if isinstance(error, ssl.SSLError) and error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+        return f"certificate {files.certfile!r} and key {files.keyfile!r} do not go together"
+    return f"certificate {files.certfile!r} with key {files.keyfile!r}: {error}"
+
+
 def _no_password() -> str:
     raise ValueError("the key is encrypted; give one without a password")
 
@@ -174,7 +195,7 @@ def client_context(files: TlsFiles, alpn: Sequence[str], *, is_pinned: bool = Fa
         try:
             context.load_cert_chain(files.certfile, files.keyfile or None, password=_no_password)
         except (OSError, ValueError) as error:
-            raise ConnectionError(f"client certificate {files.certfile!r} with key {files.keyfile!r} cannot be used: {error}") from error
+            raise ConnectionError(f"the client certificate cannot be used: {_fault(files, error)}") from error
     return context
 
 

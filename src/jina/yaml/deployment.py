@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jina.errors import BadConfigSource, BadYAMLVersion, ConfigError
+from jina.errors import FLOWS_LATER, BadConfigSource, BadYAMLVersion, ConfigError
 from jina.options import DeploymentOptions
 from jina.options.table import NOT_IGNORED, protecting_like
 from jina.yaml.loading import dump_yaml
@@ -102,12 +102,20 @@ def save_text(text: str, filename: str | None) -> str:
     return os.path.abspath(filename)
 
 
+def is_like_deployment(kind: Any) -> bool:
+    """Tell whether a `jtype` is probably `Deployment`, misspelt."""
+    from difflib import get_close_matches
+
+    return bool(get_close_matches(str(kind), ["Deployment"], cutoff=0.8))
+
+
 def _check_kind(data: Mapping[str, Any], where: str) -> None:
     kind = data.get("jtype")
     if kind == "Flow":
-        raise BadConfigSource(f"{where} describes a Flow, which a later release brings; serve its executors as Deployments")
+        raise BadConfigSource(f"{where} describes a Flow: {FLOWS_LATER}")
     if kind != "Deployment":
-        raise BadConfigSource(f"{where} describes {kind!r}, not a Deployment; start an Executor with `jina executor --uses`")
+        hint = "did you mean 'Deployment'?" if is_like_deployment(kind) else "start an Executor with `jina executor --uses`"
+        raise BadConfigSource(f"{where} describes {kind!r}, not a Deployment; {hint}")
     unknown = sorted(str(key) for key in data if key not in _SECTIONS)
     for key in unknown:
         meant = protecting_like(DeploymentOptions, key)

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jina.errors import BadConfigSource, ConfigError
+from jina.errors import FLOWS_LATER, BadConfigSource, ConfigError
 from jina.executor import BaseExecutor
 from jina.options import DeploymentOptions
-from jina.yaml.deployment import save_text
+from jina.yaml.deployment import is_like_deployment, save_text
 from jina.yaml.loading import dump_yaml
 from jina.yaml.modules import class_below, class_in, import_all, names_below, py_modules_in
 from jina.yaml.source import Source, read_source
@@ -215,8 +215,10 @@ def _class_name(data: Mapping[str, Any], source: Source) -> str:
     where = source.path or "the configuration"
     if not isinstance(name, str):
         raise BadConfigSource(f"{where} has no 'jtype' that names the Executor's class")
-    if name in ("Deployment", "Flow"):
-        raise BadConfigSource(f"{where} describes a {name}, not an Executor; start it with `jina {name.lower()} --uses`")
+    if name == "Flow":
+        raise BadConfigSource(f"{where} describes a Flow: {FLOWS_LATER}")
+    if name == "Deployment":
+        raise BadConfigSource(f"{where} describes a Deployment, not an Executor; start it with `jina deployment --uses`")
     unknown = sorted(str(key) for key in data if key not in _KNOWN_KEYS)
     if unknown:
         warnings.warn(f"{where}: ignored unknown key(s) {', '.join(unknown)}", UserWarning, stacklevel=4)
@@ -251,6 +253,6 @@ def _flat(section: Mapping[Any, Any]) -> dict[str, Any]:
 def _no_class(name: str, known: set[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, known, n=1) or ["Deployment"] * is_like_deployment(name)
     hint = f"did you mean {near[0]!r}?" if near else "import it first, or name its file under 'py_modules'"
     return f"there is no Executor class {name!r}; {hint}"
