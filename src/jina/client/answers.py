@@ -30,9 +30,11 @@ class Answer:
 
     Attributes:
         is_error: An executor failed, or did not get what it takes: callbacks may take it.
+        remark: What a success says beside its documents: that there is no such endpoint, for one, so that they came back as they were.
     """
 
     is_error: bool = False
+    remark: str = ""
 
     def docs(self, wanted: ReturnType) -> list[Any]:
         """The documents.
@@ -63,7 +65,7 @@ class GrpcAnswer(Answer):
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._envelope, self.is_error = _read(read_request, data)
+        self._envelope, self.is_error, self.remark = _read(read_request, data)
         self.request_id = self._envelope.request_id
         self._response: Any = None
 
@@ -71,7 +73,7 @@ class GrpcAnswer(Answer):
         envelope = self._envelope
         if self._response is not None or envelope.docs_bytes is not None:
             return list(self.response(wanted).docs)
-        return wanted.read("decode_proto", envelope.docs) if envelope.docs else []
+        return wanted.read("decode_proto", envelope.docs, self.remark) if envelope.docs else []
 
     def response(self, wanted: ReturnType) -> Any:
         if self._response is None:
@@ -94,11 +96,11 @@ class StreamedGrpc(Answer):
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._envelope, self.is_error = _read(read_document_request, data)
+        self._envelope, self.is_error, self.remark = _read(read_document_request, data)
 
     def docs(self, wanted: ReturnType) -> list[Any]:
         data = self._envelope.docs
-        return [] if data is None else [wanted.read("decode_proto_one", data)]
+        return [] if data is None else [wanted.read("decode_proto_one", data, self.remark)]
 
     def error(self, wanted: ReturnType) -> Exception:
         from jina.types.request.data import SingleDocumentRequest
@@ -106,11 +108,14 @@ class StreamedGrpc(Answer):
         return failed_reply(SingleDocumentRequest(self._data).header, read_status(self._envelope.status))
 
 
-def _read(read: Callable[[bytes], Envelope], data: bytes) -> tuple[Envelope, bool]:
-    """Read a message; also tells whether its status is a failure."""
+def _read(read: Callable[[bytes], Envelope], data: bytes) -> tuple[Envelope, bool, str]:
+    """Read a message; also tells whether its status is a failure, or else what it remarks."""
     try:
         envelope = read(data)
-        return envelope, bool(envelope.status) and read_status(envelope.status).is_error
+        if not envelope.status:
+            return envelope, False, ""
+        status = read_status(envelope.status)
+        return envelope, status.is_error, "" if status.is_error else status.description
     except MalformedError as error:
         raise unreadable(error) from error
 

@@ -49,7 +49,10 @@ class AsyncClient(BaseClient[AsyncIterator[Any], AsyncIterator[Any]]):
             async for answer in answers:
                 settle(answer, post, wanted, self._log_error)
                 progress.add()
-                yield answer.response(wanted) if post.return_responses else wanted.result(answer.docs(wanted))
+                found = answer.response(wanted) if post.return_responses else wanted.result(answer.docs(wanted))
+                if answer.remark:
+                    self._remark(on, answer.remark)
+                yield found
         finally:
             await answers.aclose()  # type: ignore[attr-defined]
             progress.end()
@@ -62,7 +65,10 @@ class AsyncClient(BaseClient[AsyncIterator[Any], AsyncIterator[Any]]):
             async for answer in answers:
                 if answer.is_error:
                     raise answer.error(wanted)
-                for doc in answer.docs(wanted):
+                found = answer.docs(wanted)
+                if answer.remark:
+                    self._remark(on, answer.remark)
+                for doc in found:
                     yield doc
         finally:
             await answers.aclose()  # type: ignore[attr-defined]
@@ -77,6 +83,7 @@ class AsyncClient(BaseClient[AsyncIterator[Any], AsyncIterator[Any]]):
         from jina.docs import BaseDoc
 
         started_s, response = time.perf_counter(), None
+        self._remarked.add("/")
         with contextlib.suppress(BadClient):
             async with contextlib.aclosing(self.post("/", BaseDoc(), return_responses=True)) as responses:  # type: ignore[type-var]
                 response = await anext(responses)

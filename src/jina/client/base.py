@@ -16,6 +16,7 @@ from jina.docarray_repairs import repair_when_imported
 from jina.enums import ProtocolType
 from jina.errors import BadClientInput, NotSupportedError
 from jina.options import ClientOptions
+from jina.options.table import warn_user
 from jina.transport.connect import Connect
 
 Result = TypeVar("Result")
@@ -52,6 +53,7 @@ class BaseClient(Generic[Result, Items]):
         self.args = dataclasses.replace(options, protocol=self.protocol, asyncio=self.is_async)
         self._open_connection, self._background = open_connection, loop
         self._log: Any = None
+        self._remarked: set[str] = set()
         self._setup()
 
     def _setup(self) -> None:
@@ -207,6 +209,12 @@ class BaseClient(Generic[Result, Items]):
         if reason:
             self._log_error(f"not ready: {reason}")
         return not reason
+
+    def _remark(self, endpoint: str, text: str) -> None:
+        """Warn of what a success says beside its documents; once for each endpoint."""
+        if endpoint not in self._remarked:
+            self._remarked.add(endpoint)
+            warn_user(text)
 
     def _log_error(self, text: str) -> None:
         if self._log is None:

@@ -123,12 +123,13 @@ class ReturnType:
         except ConfigError as error:
             raise BadClientInput(f"return_type: {error}") from error
 
-    def read(self, method: str, data: Any) -> Any:
+    def read(self, method: str, data: Any, remark: str = "") -> Any:
         """Decode an answer's documents.
 
         Args:
             method: What of the codec reads them.
             data: Their bytes.
+            remark: What the answer says beside them, which may be why they do not fit.
 
         Raises:
             InvalidInputError: They are not of the class that was asked for.
@@ -137,8 +138,8 @@ class ReturnType:
             whole, start = placed(data)
             return getattr(self.codec, method)(whole, **({"start": start} if start else {}))
         except InvalidInputError as error:
-            text = f"the answer's documents do not fit return_type {self.item.__name__!r}: {error}"
-            raise InvalidInputError(text, details=error.details) from error
+            text = f"the answer's documents do not fit return_type {self.item.__name__!r}: {error}" + (f"; {remark}" if remark else "")
+            raise InvalidInputError(text, details=error.details) from None
 
     def make(self, docs: list[Any]) -> Any:
         """Make the list that the caller wants."""

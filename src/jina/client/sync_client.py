@@ -65,6 +65,8 @@ class SyncClient(BaseClient[Any, Iterator[Any]]):
                 settle(answer, post, wanted, self._log_error)
                 if post.has_result:
                     docs += [answer.response(wanted)] if post.return_responses else answer.docs(wanted)
+                if answer.remark:
+                    self._remark(on, answer.remark)
                 progress.add()
         finally:
             answers.close()  # type: ignore[attr-defined]
@@ -81,7 +83,10 @@ class SyncClient(BaseClient[Any, Iterator[Any]]):
             for answer in answers:
                 if answer.is_error:
                     raise answer.error(wanted)
-                yield from answer.docs(wanted)
+                found = answer.docs(wanted)
+                if answer.remark:
+                    self._remark(on, answer.remark)
+                yield from found
         finally:
             answers.close()  # type: ignore[attr-defined]
 
@@ -96,6 +101,7 @@ class SyncClient(BaseClient[Any, Iterator[Any]]):
         from jina.docs import BaseDoc
 
         started_s, response = time.perf_counter(), None
+        self._remarked.add("/")
         with contextlib.suppress(BadClient):  # over HTTP a service may have no default endpoint: the way there and back remains
             response = self.post("/", BaseDoc(), return_responses=True)[0]
         return profiled(response, started_s, show_table)
