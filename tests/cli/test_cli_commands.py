@@ -17,7 +17,7 @@ import jina
 from jina.cli import main
 from jina.cli.commands import COMMANDS, NOT_YET
 from jina.cli.flags import make_parser, parse
-from jina.docs import DocList, TextDoc
+from jina.docs import DocList
 from jina.options import DeploymentOptions, arguments_of
 
 
@@ -214,6 +214,19 @@ def test_a_port_that_is_taken_is_one_line(monkeypatch: pytest.MonkeyPatch, capsy
     assert lines[0].startswith(f"jina deployment: port {port} on host '127.0.0.1' cannot be used: ")
 
 
+def test_ctrl_c_while_a_service_starts_is_one_line(
+    served: type[FakeDeployment], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the exit code of an interrupted program."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(served, "__enter__", interrupt)
+    assert main(["deployment", "--uses", "BaseExecutor"]) == 130
+    assert capsys.readouterr().err == "jina deployment: interrupted before it was ready\n"
+
+
 def test_new_makes_a_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The files of Jina's template, and what to do next; an existing directory is left alone."""
     target = tmp_path / "project"
@@ -249,7 +262,10 @@ def test_new_project_can_be_loaded(tmp_path: Path) -> None:
     cls, config = resolve_uses(options)
     assert cls.__name__ == "MyExecutor"
     assert config["uses_metas"]["name"] == "MyExecutor"
-    assert cls().foo(docs=DocList[TextDoc]([TextDoc(text="world")])).text == ["hello, world!"]
+    document: Any = cls().requests["/hello"].input
+    assert cls().hello(docs=DocList([document(text="world")])).text == ["hello, world!"]
+    with pytest.raises(ValueError, match="text"):
+        document(txt="world")
     sys.modules.pop("executor", None)
 
 

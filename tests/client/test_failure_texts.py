@@ -30,10 +30,10 @@ def _failed(stacks: list[str]) -> FailedReply:
 def test_a_failed_reply_reads_as_the_exception_and_its_traceback() -> None:
     """No protobuf text: the exception, the executor and endpoint, and the traceback with its lines as lines."""
     assert str(_failed(_STACKS)) == (
-        "ValueError: bad thing in S, endpoint '/f'\n\nThe server's traceback:\nTraceback (most recent call last):\n"
+        "ValueError: bad thing (in S, endpoint '/f')\n\nThe server's traceback:\nTraceback (most recent call last):\n"
         '  File "s.py", line 6, in f\n    raise ValueError("bad thing")\nValueError: bad thing'
     )
-    assert str(_failed([])) == "ValueError: bad thing in S, endpoint '/f'"
+    assert str(_failed([])) == "ValueError: bad thing (in S, endpoint '/f')"
 
 
 def test_a_failed_reply_keeps_the_header_and_travels() -> None:

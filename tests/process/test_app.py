@@ -382,7 +382,7 @@ def test_a_worker_that_dies_while_the_app_serves(with_routes: Deployment) -> Non
         os.kill(before["executor/rep-0"], signal.SIGKILL)
         assert http.post("/async", json={"data": [{"text": "x"}]}).json()["data"][0]["text"] == "x?"
         reply = http.post("/exit", json={"data": [{"text": "x"}]})
-        assert (reply.status_code, "ended two replicas" in reply.json()["detail"]) == (503, True)
+        assert (reply.status_code, "ended two workers" in reply.json()["detail"]) == (503, True)
     assert with_routes.pids["executor/app"] == before["executor/app"]
 
 

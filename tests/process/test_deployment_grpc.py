@@ -144,7 +144,7 @@ def test_a_call_that_kills_its_worker_fails_and_the_next_one_works() -> None:
         others = [caller.start("/echo", [Text(text=str(n))]) for n in range(20)]
         assert all(other.result() for other in others)
         assert killer.code() is grpc.StatusCode.UNAVAILABLE
-        assert "ended two replicas" in killer.details()
+        assert "ended two workers" in killer.details()
         assert deployment.pids["executor/rep-0"] != before
 
 

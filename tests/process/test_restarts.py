@@ -77,13 +77,15 @@ def test_a_program_whose_working_directory_is_gone_can_serve(tmp_path: Path) -> 
 
 def test_what_is_awaited_is_news_and_a_death_is_a_warning(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """In the log of the deployment."""
-    monkeypatch.setattr("jina.process.supervisor._FIRST_NOTE_S", 0.05)
+    monkeypatch.setattr("jina.process.supervisor._FIRST_NOTE_S", 0.02)
+    monkeypatch.setattr("jina.process.supervisor._NOTE_S", 0.05)
     with Deployment(uses=Echo, protocol="http", port=0) as deployment:
         before = deployment.pids["executor/rep-0"]
         os.kill(before, signal.SIGKILL)
         wait_until(lambda: deployment.pids.get("executor/rep-0", before) != before)
     lines = capsys.readouterr().out.splitlines()
-    assert {"INFO" in line for line in lines if "still waiting for executor/rep-0" in line} == {True}
+    assert ["INFO" in line for line in lines if "loading: executor/rep-0 is not ready yet" in line] == [True]
+    assert {"INFO" in line for line in lines if "still waiting for executor/rep-0 after" in line} == {True}
     assert {"WARNING" in line for line in lines if "SIGKILL" in line} == {True}
 
 

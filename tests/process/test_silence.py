@@ -27,7 +27,7 @@ def test_a_call_that_never_lets_the_lock_go_fails_and_the_next_works(capfd: pyte
         before = deployment.pids["executor/rep-0"]
         reply = ask(deployment, "/hold", "600")
         assert reply.status == 503
-        assert b"ended two replicas" in reply.body
+        assert b"ended two workers" in reply.body
         assert ask(deployment, "/echo", "a").status == 200
         assert deployment.pids["executor/rep-0"] != before
     told = capfd.readouterr()

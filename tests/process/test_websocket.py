@@ -69,7 +69,7 @@ def test_json_from_a_foreign_client(running: Deployment) -> None:
 def test_a_call_that_kills_workers_ends_its_connection_and_no_other(running: Deployment) -> None:
     """With 1011, a ConnectionError; the next call is answered by the next worker."""
     with socket_of(running) as socket:
-        with pytest.raises(ConnectionError, match="ended two replicas"):
+        with pytest.raises(ConnectionError, match="ended two workers"):
             running.post("/exit", Text())
         socket.send(json.dumps({"data": [{"text": "hi"}], "execEndpoint": "/echo"}))
         assert json.loads(socket.recv())["data"][0]["text"] == "hi!"

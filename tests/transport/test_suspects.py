@@ -145,7 +145,7 @@ async def test_a_stream_that_kills_workers_takes_no_other_stream_with_it(tmp_pat
         failed = (await killer).status
         assert failed is not None
         assert (failed.code, worker.n_deaths) == (Code.UNAVAILABLE, 2)
-        assert "ended two replicas" in failed.description
+        assert "ended two workers" in failed.description
 
 
 async def test_a_suspect_that_never_ends_stops_nobody(tmp_path: Path) -> None:

@@ -11,15 +11,17 @@ from jina.cli.commands import NOT_YET
 
 _EXECUTOR = """\
 from jina import Executor, requests
-from jina.docs import DocList, TextDoc
+from jina.docs import BaseDoc, DocList
+
+
+class Text(BaseDoc):
+    text: str
 
 
 class MyExecutor(Executor):
-    @requests
-    def foo(self, docs: DocList[TextDoc], **kwargs) -> DocList[TextDoc]:
-        for doc in docs:
-            doc.text = f"hello, {doc.text}!"
-        return docs
+    @requests(on="/hello")
+    def hello(self, docs: DocList[Text], **kwargs) -> DocList[Text]:
+        return DocList[Text](Text(text=f"hello, {doc.text}!") for doc in docs)
 """
 
 _CONFIG = """\
@@ -42,11 +44,16 @@ with:
 
 _CLIENT = """\
 from jina import Client
-from jina.docs import DocList, TextDoc
+from jina.docs import BaseDoc, DocList
+
+
+class Text(BaseDoc):
+    text: str
+
 
 if __name__ == "__main__":
     client = Client(host="grpc://127.0.0.1:8081")
-    docs = client.post("/", DocList[TextDoc]([TextDoc(text="world"), TextDoc(text="there")]), return_type=DocList[TextDoc])
+    docs = client.post("/hello", DocList[Text]([Text(text="world"), Text(text="there")]), return_type=DocList[Text])
     print(docs.text)
 """
 

@@ -84,4 +84,7 @@ def _reported(command: str, run: Callable[[], None]) -> int:
         except (JinaError, BaseJinaException, TimeoutError) as error:
             print(f"jina {command}: {error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:  # one that comes later is an order to stop
+            print(f"jina {command}: interrupted before it was ready", file=sys.stderr)
+            return 130
     return 0

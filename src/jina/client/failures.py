@@ -136,8 +136,8 @@ class FailedReply(RpcError, BadServer):
 
 
 def _place(executor: str, endpoint: str) -> str:
-    """Where an executor failed: ` in Encoder, endpoint '/embed'`."""
-    return (f" in {executor}" if executor else "") + (f", endpoint '{endpoint}'" if executor and endpoint else "")
+    """Where an executor failed: ` (in Encoder, endpoint '/embed')`."""
+    return f" (in {executor}" + (f", endpoint '{endpoint}'" if endpoint else "") + ")" if executor else ""
 
 
 def failure(kind: type[RpcError], *args: Any, status: int | None = None, details: str = "", metadata: Pairs = ()) -> RpcError:

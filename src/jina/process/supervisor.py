@@ -35,8 +35,8 @@ OnFailure = Callable[[BaseException], None]
 
 _KILL_MARGIN_S = 1.0
 """A child that was asked to stop within its grace gets this much more to get out, then it is killed."""
-_FIRST_NOTE_S = 10.0
-"""After this long without a ready worker we say what is awaited."""
+_FIRST_NOTE_S, _NOTE_S = 2.0, 10.0
+"""After this long, and then at every such time, we say what is awaited."""
 
 
 class Supervisor:
@@ -79,8 +79,8 @@ class Supervisor:
         self._was_ready = False
         self._known: list[EndpointInfo] = []
         self._stop_grace_s: float | None = None
-        self._note_at = clock() + _FIRST_NOTE_S
-        self._begin_at = clock()
+        self._begin_at, self._n_notes = clock(), 0
+        self._note_at = self._begin_at + _FIRST_NOTE_S
         self._thread = threading.Thread(target=self._run, name="jina-supervisor", daemon=True)
 
     # --- for the owner -----------------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class Supervisor:
             in_time = self._started.wait(timeout_s)
             if in_time and self._was_ready:
                 return
-            waiting, words = self._awaited(), self._awaited_words()
+            waiting, words = self._awaited(" was", " were"), self._awaited_words()
             self.stop(0.0)
         except BaseException:
             self.stop(0.0)
@@ -108,7 +108,7 @@ class Supervisor:
         if in_time:
             raise StartError("it was closed while it started")
         advice = "raise timeout_ready (milliseconds) if it needs longer"
-        raise TimeoutError(f"{waiting} was not ready within {timeout_s} s; {advice}{printed(words)}")
+        raise TimeoutError(f"{waiting} not ready within {timeout_s} s; {advice}{printed(words)}")
 
     def stop(self, grace_s: float) -> None:
         """Stop everything: the front finishes what it holds, then workers close their executor.
@@ -146,9 +146,10 @@ class Supervisor:
                 os.close(self._wake_write)
             self._wake_write = -1
 
-    def _awaited(self) -> str:
-        names = [slot.name for slot in (*self._slots[1:], self._front) if slot.ready is None]
-        return ", ".join(names) or "the service"
+    def _awaited(self, verb: str = "", verb_of_many: str = "") -> str:
+        """Name who is awaited: the front only when the others are there, for it waits for them too."""
+        names = [slot.name for slot in self._slots[1:] if slot.ready is None] or [self._front.name]
+        return ", ".join(names) + (verb if len(names) == 1 else verb_of_many)
 
     def _awaited_words(self) -> str:
         children = [slot.child for slot in self._slots if slot.ready is None]
@@ -194,8 +195,10 @@ class Supervisor:
         if self._stop_grace_s is not None:
             return self._continue_stopping(now, self._stop_grace_s)
         if not self._was_ready and now >= self._note_at:
-            self._note_at = now + _FIRST_NOTE_S
-            self._say("info", f"still waiting for {self._awaited()} after {now - self._begin_at:.0f} s")
+            self._n_notes += 1
+            self._note_at = self._begin_at + self._n_notes * _NOTE_S
+            later = f"still waiting for {self._awaited()} after {now - self._begin_at:.0f} s"
+            self._say("info", later if self._n_notes > 1 else f"loading: {self._awaited(' is', ' are')} not ready yet")
         return True
 
     def _patience(self) -> float | None:

@@ -49,9 +49,9 @@ class Suspects:
             except ChannelLost as again:
                 if again.has_begun:
                     what = (
-                        f"the call to {call.endpoint!r} ended two replicas"
+                        f"the call to {call.endpoint!r} ended two workers"
                         if was_alone
-                        else f"two replicas died while they ran {call.endpoint!r}"
+                        else f"two workers died while they ran {call.endpoint!r}"
                     )
                     return Reply(Status(Code.UNAVAILABLE, f"{what}, so it is not tried again; {again}"))
                 await members.leave(channel)
