@@ -12,6 +12,7 @@ import grpc as grpcio
 import pytest
 
 from jina.client import Client
+from jina.client.answers import http_failure
 from jina.client.failures import UnreachableError, failure_of
 from jina.errors import BadClient, BadClientInput, BadServer, BadServerFlow, ConfigError, NotSupportedError
 from jina.testing import Service, serve
@@ -113,10 +114,12 @@ def test_failed_executor_over_grpc_is_bad_server(grpc_service: Service) -> None:
     assert error.code() is grpcio.StatusCode.UNKNOWN
 
 
-def test_failed_executor_over_http_is_a_value_error(http_service: Service) -> None:
-    """With the response's body, as Jina's client raises it."""
+def test_failed_executor_over_http_is_a_value_error_too(http_service: Service) -> None:
+    """With the response's body, as Jina's client raises it; and `except BadServer` takes it as over gRPC."""
     with pytest.raises(ValueError, match="no such thing") as caught:
         http_service.post("/fail", Text())
+    assert isinstance(caught.value, BadServer)
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), BadServer)
 
     error: Any = caught.value
     assert error.args[0] == {"detail": "KeyError('no such thing')"}
@@ -129,11 +132,20 @@ def test_unknown_endpoint_over_http_is_a_bad_client(http_service: Service) -> No
         http_service.post("/nosuch", Text())
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_late_answer_is_an_error(protocol: str) -> None:
-    """Over gRPC a ConnectionError, over HTTP a TimeoutError (or 504, told by the server)."""
-    with serve(Sample, protocol=protocol) as service, pytest.raises((ConnectionError, TimeoutError)) as caught:
-        service.post("/never", Text(), timeout=0.05)
+def test_an_http_status_that_no_executor_sends_is_no_bad_server() -> None:
+    """A proxy's 500 is text or HTML, and bad input is the caller's affair."""
+    for status, body in ((500, b"<html>"), (500, b"{}"), (422, b'{"detail":[]}'), (502, b'{"detail":"x"}')):
+        assert not isinstance(http_failure(status, body, "/x"), BadServer)
+
+
+@pytest.mark.parametrize(("protocol", "stream"), [("grpc", True), ("grpc", False), ("http", True), ("websocket", True)])
+def test_late_answer_is_an_error_that_names_endpoint_and_time(protocol: str, stream: bool) -> None:
+    """Over gRPC a ConnectionError, over HTTP and WebSocket a TimeoutError (or 504, told by the server)."""
+    with (
+        serve(Sample, protocol=protocol) as service,
+        pytest.raises((ConnectionError, TimeoutError), match=r"'/never'.*0\.05 s|within 0\.05 s, endpoint '/never'|deadline") as caught,
+    ):
+        service.post("/never", Text(), timeout=0.05, stream=stream)
 
     error: Any = caught.value
     assert error.code() is grpcio.StatusCode.DEADLINE_EXCEEDED

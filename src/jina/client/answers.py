@@ -9,6 +9,7 @@ import msgspec
 
 from jina.client.documents import ReturnType
 from jina.client.failures import (
+    FailedHttpError,
     FailedReply,
     HttpError,
     NoEndpointError,
@@ -213,7 +214,8 @@ def http_failure(status: int, content: bytes, path: str) -> RpcError:
         described = "description" in _status_in(body)
         error = failure(UnreachableError if described else RefusedError, detail if described else body, status=number, details=detail)
     else:
-        error = failure(HttpError, body, status=number, details=detail)
+        has_failed = status == 500 and isinstance(body, dict) and "detail" in body
+        error = failure(FailedHttpError if has_failed else HttpError, body, status=number, details=detail)
     error.http_status = status
     return error
 

@@ -124,8 +124,9 @@ class BaseClient(Generic[Result, Items]):
             Async: an iterator of the documents (or the Response) of each request, as its answer comes.
 
         Raises:
-            BadServer: An executor failed; `args[0]` is the reply's header. Over HTTP a ValueError with the response's body.
-            ConnectionError: The service cannot be reached, or was too late.
+            BadServer: An executor failed; `args[0]` is the reply's header. Over HTTP it is also a ValueError, with the response's body.
+            ConnectionError: The service cannot be reached, or over gRPC was too late.
+            TimeoutError: Over HTTP or WebSocket it was too late.
             BadClient: The inputs or a callback are at fault, or over HTTP there is no such endpoint.
             BadServerFlow: The service failed in another way.
         """
@@ -169,7 +170,8 @@ class BaseClient(Generic[Result, Items]):
 
         Raises:
             BadServer: The executor failed; documents that came before have been given.
-            ConnectionError: The service cannot be reached, or was too late.
+            ConnectionError: The service cannot be reached, or over gRPC was too late.
+            TimeoutError: Over HTTP or WebSocket it was too late.
         """
         given = {"parameters": parameters, "return_type": return_type, "timeout": timeout, **kwargs}
         return self._stream_doc(on, inputs, given)

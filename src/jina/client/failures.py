@@ -7,6 +7,7 @@ RpcError (also grpc.RpcError, where `grpc` is imported)
 ├── RefusedInputError    also BadClientInput
 ├── ServiceError         also BadServerFlow; all other gRPC statuses
 ├── HttpError            also ValueError; other HTTP statuses that are no success
+│   └── FailedHttpError      also BadServer; HTTP 500 with a detail: an executor failed
 ├── NoEndpointError      also BadClient; HTTP 404
 ├── LateError            also TimeoutError; a request over HTTP or WebSocket whose time was up
 └── FailedReply          also BadServer; an executor failed, `args[0]` is the reply's header
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from jina.client.post import Post
 from jina.codec.messages import StatusParts
 from jina.errors import BadClient, BadClientInput, BadServer, BadServerFlow
 from jina.transport.grpc_calls import CallEnd
@@ -104,6 +106,10 @@ class HttpError(RpcError, ValueError):
         return f"HTTP status {self.http_status}: {self._details}" if self.http_status else self._details
 
 
+class FailedHttpError(HttpError, BadServer):
+    """An executor failed; `args[0]` is the response's body, as no header comes with it."""
+
+
 class NoEndpointError(RpcError, BadClient):
     """The service has no such endpoint."""
 
@@ -149,11 +155,13 @@ def failure(kind: type[RpcError], *args: Any, status: int | None = None, details
     return error
 
 
-def failure_of(end: CallEnd, n_attempts: int = 1) -> RpcError:
-    """Make the error for a gRPC call that ended with a status other than OK."""
+def failure_of(end: CallEnd, n_attempts: int = 1, post: Post | None = None) -> RpcError:
+    """Make the error for a gRPC call that ended with a status other than OK; of a post that was too late it says which."""
     metadata: Pairs = end.metadata if n_attempts < 2 else (*end.metadata, ("jina-client-attempts", str(n_attempts)))
     name = GrpcStatus(end.status).name if end.status in _KNOWN else str(end.status)
     text = f"gRPC error: {name} {end.message}"
+    if end.status == GrpcStatus.DEADLINE_EXCEEDED and post is not None and post.timeout_s is not None:
+        text += f"; endpoint {post.on!r}, timeout {post.timeout_s:g} s"
     if metadata:
         text += "\n" + "\n".join(f"{key}: {value!r}" for key, value in metadata)
     status = end.status if end.status in _KNOWN else GrpcStatus.UNKNOWN
@@ -168,8 +176,9 @@ def unreachable(text: str) -> RpcError:
     return failure(UnreachableError, text, details=text)
 
 
-def late(text: str) -> RpcError:
-    """Make the error for a call whose time is up."""
+def late(missed: str, post: Post) -> RpcError:
+    """Make the error for a post whose time is up."""
+    text = f"{missed} within {post.timeout_s:g} s, endpoint {post.on!r}"
     return failure(LateError, text, details=text)
 
 

@@ -78,7 +78,7 @@ class GrpcCore:
         """Ask the service whether it reads our dialect."""
         data, end = await self._once(self._head(_STATUS, post.metadata, "identity"), b"", post.timeout_s, "identity")
         if data is None and end.status != GrpcStatus.UNIMPLEMENTED:
-            raise failure_of(end)
+            raise failure_of(end, post=post)
         self._is_ours = DIALECT in end.metadata
         return self._is_ours
 
@@ -109,7 +109,7 @@ class GrpcCore:
                 return data
             pause_s = post.retries.pause_s(n_attempts, end.status)
             if pause_s is None:
-                raise failure_of(end, n_attempts)
+                raise failure_of(end, n_attempts, post)
             await asyncio.sleep(pause_s)
 
     async def _once(self, block: bytes, message: Message, timeout_s: float | None, encoding: str) -> tuple[bytes | None, CallEnd]:

@@ -111,7 +111,7 @@ class CallExchange(Exchange):
             end = CallEnd(GrpcStatus.UNKNOWN, f"the server ended the stream with {left} request(s) unanswered", end.metadata)
         pause_s = self._post.retries.pause_s(self._n_attempts, end.status)
         if pause_s is None:
-            self._finish((FAILED, failure_of(end, self._n_attempts)))
+            self._finish((FAILED, failure_of(end, self._n_attempts, self._post)))
         else:
             self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
 
@@ -126,7 +126,7 @@ class _DocumentCall(StreamCall):
 
     def __init__(self, block: bytes, post: Post, deliver: Deliver) -> None:
         super().__init__(block, timeout_s=post.timeout_s, encoding=post.encoding)
-        self._deliver = deliver
+        self._post, self._deliver = post, deliver
 
     def on_message(self, data: bytes) -> None:
         try:
@@ -136,7 +136,7 @@ class _DocumentCall(StreamCall):
             self._deliver((FAILED, error))
 
     def on_end(self, end: CallEnd) -> None:
-        self._deliver((FAILED, failure_of(end)) if end.status else (END,))
+        self._deliver((FAILED, failure_of(end, post=self._post)) if end.status else (END,))
 
 
 class DocumentStream(Exchange):

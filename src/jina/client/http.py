@@ -149,7 +149,7 @@ class HttpCore:
             async with asyncio.timeout(post.timeout_s):
                 return await self._send(post, own, body)
         except TimeoutError:
-            raise late(f"no answer from {self._authority} within {post.timeout_s:g} s") from None
+            raise late(f"no answer from {self._authority}", post) from None
 
     async def _send(self, post: Post, own: str, body: bytes) -> HttpResponse:
         """Send a request to the endpoint's own path, or to what Jina's rule has in its place."""

@@ -77,7 +77,7 @@ class DocumentStream(Exchange):
                 await self._read(request_id, body)
             self._deliver((END,))
         except TimeoutError:
-            self._deliver((FAILED, late(f"the stream did not end within {self._post.timeout_s:g} s")))
+            self._deliver((FAILED, late("the stream did not end", self._post)))
         except TransportError as error:
             self._deliver((FAILED, unreachable(str(error))))
         except Exception as error:

@@ -220,7 +220,7 @@ class SocketExchange(Exchange):
             self._connection.pause()
 
     def _too_late(self) -> None:
-        self.fail(late(f"no answer from {self._core.authority} within {self._post.timeout_s:g} s"))
+        self.fail(late(f"no answer from {self._core.authority}", self._post))
 
     def _finish_if_done(self) -> None:
         if self._has_ended and not self._unanswered:
