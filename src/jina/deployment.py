@@ -36,7 +36,8 @@ class Deployment:
             app: A web app of your own that answers every HTTP request, in a process of its own (extra `fastapi`): a FastAPI
                 or other ASGI app, which gets the default routes behind its own; a function that makes one, from nothing or from the
                 default app; or `"module:name"` of either.
-            **kwargs: See `jina.options.DeploymentOptions`; unknown names are warned about and ignored.
+            **kwargs: See `jina.options.DeploymentOptions`; unknown names are ignored with a warning, unless they resemble one that
+                protects.
 
         Raises:
             ConfigError: A value or a combination of values cannot work; the text names it.

@@ -88,7 +88,7 @@ class WebApp:
         source: An ASGI app, a function that makes one (from nothing, or from the default app), or `module:name` of either; None for
             the default app.
         hook: Gets the app at last and gives the one to serve.
-        options: Plain values beside those of the front: TLS files, `uvicorn_kwargs`.
+        options: Plain values beside those of the front: `uvicorn_kwargs`.
     """
 
     source: Any = None

@@ -1,4 +1,4 @@
-"""What `post` takes, sends and gives, over both protocols."""
+"""What `post` takes, sends and gives, over each protocol."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def test_crud_methods_call_their_endpoints(grpc_service: Service) -> None:
 
 
 def test_headers_and_metadata_reach_the_executor(service: Service) -> None:
-    """Both names, as a dict or as pairs, on both protocols."""
+    """Both names, as a dict or as pairs, on each protocol."""
     for given in ({"headers": {"X-Colour": "red"}}, {"metadata": (("x-colour", "red"),)}):
         assert service.post("/headers", Text(), return_type=Text, **given).text == "red"
 

@@ -40,8 +40,6 @@ THEIRS = "import numpy as np\nfrom docarray import BaseDoc, DocList\nfrom docarr
 def test_a_script_on_docarrays_classes_serves_them(tmp_path: Path, head: str) -> None:
     """Nested lists and tensors of classes of `__main__`, over both protocols, in whichever order the two packages are imported."""
     pytest.importorskip("docarray")
-    if sys.version_info >= (3, 12) and head.startswith("from jina"):
-        pytest.skip("docarray cannot nest lists on Python 3.12 and newer unless jina is imported after it, which mends it")
     script = tmp_path / "script.py"
     script.write_text(head + BODY)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)

@@ -24,7 +24,7 @@ LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
 # accepted with a warning: nothing reads them in this release
 _INACTIVE = (
-    *("reload", "install_requirements", "output_array_type", "uses_dynamic_batching", "provider_endpoint"),
+    *("reload", "install_requirements", "output_array_type", "provider_endpoint"),
     *("polling", "no_reduce", "uses_before", "uses_after", "when", "floating", "grpc_metadata", "tls", "peer_ports", "raft_configuration"),
     *("grpc_server_options", "grpc_channel_options", "compression", "retries"),
     *("monitoring", "port_monitoring", "tracing", "traces_exporter_host", "traces_exporter_port"),
@@ -295,7 +295,9 @@ class DeploymentOptions:
 
     @classmethod
     def from_kwargs(cls, **kwargs: Any) -> Self:
-        """Options from Jina's keyword arguments, however they are written; unknown ones are ignored with a warning.
+        """Options from Jina's keyword arguments, however they are written.
+
+        Unknown ones are ignored with a warning, unless they resemble one that protects.
 
         Raises:
             ConfigError: A value that cannot be read or does not fit the others.
