@@ -22,10 +22,11 @@ INFOS = [EndpointInfo("/echo", "batch", TEXT, TEXT, "Text", "Text"), EndpointInf
 class Handler:
     def __init__(self) -> None:
         self.n_made, self.n_items = 0, 3
-        self.left, self.waits = asyncio.Event(), False
+        self.begun, self.left, self.waits = asyncio.Event(), asyncio.Event(), False
 
     async def __call__(self, call: Call) -> Reply:
         if self.waits:
+            self.begun.set()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -151,7 +152,7 @@ def test_caller_that_resets_its_stream_cancels_the_call() -> None:
     async def scenario(front: Front, client: Client, handler: Handler) -> None:
         handler.waits = True
         stream = client.send("POST", "/echo", b'{"data": []}')
-        await loop_turns(20)
+        await handler.begun.wait()
         client.h2.reset_stream(stream)
         client.flush()
         await handler.left.wait()
