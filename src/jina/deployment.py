@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from jina.call import EndpointInfo
-from jina.errors import ConfigError, PortAlreadyUsed, StartError
+from jina.errors import BadConfigSource, ConfigError, PortAlreadyUsed, StartError
 from jina.options import DeploymentOptions
 from jina.options.address import reachable
 from jina.options.table import warn_user
@@ -75,7 +75,11 @@ class Deployment:
         if self._failure is not None:
             self.close()
         n_closed = self._n_closed
-        engine = self._make_engine()
+        try:
+            engine = self._make_engine()
+        except (ConfigError, BadConfigSource) as error:
+            # the text says it all; the way through us would hide it
+            raise error.with_traceback(None) from error.__cause__
         if not engine.claim():
             raise StartError(f"deployment {self.name!r} is being started or stopped already; wait for that, or close it")
         try:
@@ -89,8 +93,8 @@ class Deployment:
             return self
         except (ConfigError, PortAlreadyUsed, TimeoutError) as error:
             self._end(engine)
-            error.__traceback__ = None  # the text says it all; the way through us would hide it, and so would a note on the next line
-            raise error
+            # as above
+            raise error.with_traceback(None) from error.__cause__
         except BaseException:
             self._end(engine)
             raise

@@ -22,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from jina import Deployment, Executor, dynamic_batching, requests
 from jina.codec import codec_for
 from jina.docs import DocList
-from jina.errors import PortAlreadyUsed, StartError
+from jina.errors import BadConfigSource, ConfigError, PortAlreadyUsed, StartError
 from tests.process.callers import GrpcCaller, http_call
 from tests.process.executors import Echo, Text
 from tests.process.grpc_ways import message, send
@@ -64,6 +64,15 @@ def test_what_is_hardly_meant_is_said_when_the_service_starts() -> None:
         "accepted, but without effect in this release: dynamic batching of 'embed'",
     ]
     assert {each.filename for each in found} == {__file__}
+
+
+@pytest.mark.parametrize("wrong", [{"uses": "nix.yml"}, {"uses": int}, {"uses": Echo, "ssl_certfile": "nix.pem", "ssl_keyfile": "nix.pem"}])
+def test_what_is_wrong_before_anything_starts_is_shown_without_the_way_through_us(wrong: dict[str, Any]) -> None:
+    """The user's line and the text."""
+    deployment = Deployment(port=0, quiet=True, **wrong)
+    with pytest.raises((ConfigError, BadConfigSource)) as caught:
+        deployment.start()
+    assert [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)][1:] == ["start"]
 
 
 @pytest.mark.parametrize("is_listening", [True, False])
