@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -166,6 +167,40 @@ def test_a_grpc_port_is_recognised_behind_http(capsys: pytest.CaptureFixture[str
         thread.join()
 
     assert "this is a gRPC port" in capsys.readouterr().err
+
+
+SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+TRAILERS = b"\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answers", "text"),
+    [
+        ("", [SETTINGS + TRAILERS, b"HTTP/1.1 200 OK\r\n\r\n"], "and speaks HTTP; write http:// in front of the address"),
+        ("", [SETTINGS + TRAILERS, SETTINGS], "the service refused the health check"),
+        ("", [SETTINGS + TRAILERS, b""], "the service refused the health check"),
+        ("ws://", [SETTINGS], "this is a gRPC port; leave out the ws:// in front of the address"),
+        ("ws://", [b"HTTP/1.1 404 Not Found\r\n\r\n", b""], "speaks no WebSocket.*for an HTTP port write http://"),
+    ],
+)
+def test_a_port_of_another_protocol_is_told_with_what_to_write(
+    scheme: str, answers: list[bytes], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over HTTP/2 an HTTP service refuses the health check, as a gRPC service without one does: whether it speaks HTTP is then asked."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def answer() -> None:
+            for data in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(data)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert main(["ping", "executor", f"{scheme}127.0.0.1:{listener.getsockname()[1]}"]) == 1
+        thread.join()
+    assert re.search(text, capsys.readouterr().err)
 
 
 @contextmanager

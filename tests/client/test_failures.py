@@ -178,6 +178,18 @@ def test_unavailable_over_http_is_a_connection_error() -> None:
     assert isinstance(caught.value, ConnectionError)
 
 
+@pytest.mark.parametrize("status", [200, 404, 501])
+@pytest.mark.parametrize("call", [lambda client: client.post("/x", Text()), lambda client: list(client.stream_doc("/x", Text()))])
+def test_an_http_port_is_recognised_by_a_websocket_client(status: int, call: Callable[[Any], object]) -> None:
+    """It answers the handshake as it answers any GET; the text tells what to change."""
+    server = FakeHttpServer(lambda *_: (status, {}))
+    with (
+        Client(protocol="websocket", open_connection=server.connect) as client,
+        pytest.raises(ValueError, match=rf"this port speaks HTTP and no WebSocket: .* {status}; use protocol='http'"),
+    ):
+        call(client)
+
+
 def test_answer_that_is_no_reply_is_an_error() -> None:
     """Something else that listens on the port does not pass for an empty result."""
     with http_client(200, b"<html>") as client, pytest.raises(ValueError, match="<html>"):

@@ -30,6 +30,10 @@ class NotReadyError(Exception):
     """The service answered, but not that it is ready."""
 
 
+class _RefusedError(NotReadyError):
+    """It speaks HTTP/2 and did not answer the health check: perhaps it is no gRPC that it speaks over it."""
+
+
 class _StrangeError(NotReadyError):
     """What came, or that nothing did, fits a port that speaks something else: perhaps TLS."""
 
@@ -73,6 +77,10 @@ def check(target: str, address: Address, timeout_s: float, certificate: tuple[st
             _with_tls(plain, address, certificate) if address.tls else plain as connection,
         ):
             _CHECKS[_protocol(address)](connection, target, authority, deadline)
+    except _RefusedError:
+        if not _speaks_http(address, certificate, deadline):
+            raise
+        raise NotReadyError(f"this port refuses gRPC's health check, and speaks HTTP; {_write(address, 'http')}") from None
     except (_StrangeError, OSError) as error:
         words = _about_tls(address, error, deadline - time.monotonic())
         if not words:
@@ -90,6 +98,10 @@ def _about_tls(address: Address, error: Exception, left_s: float) -> str:
         return ""
     secure = {"GRPC": "grpcs", "HTTP": "https", "WEBSOCKET": "wss"}[_protocol(address)]
     return f"this port speaks TLS; write {secure}:// in front of the address"
+
+
+def _write(address: Address, scheme: str) -> str:
+    return f"write {scheme}{'s' if address.tls else ''}:// in front of the address"
 
 
 def _protocol(address: Address) -> str:
@@ -182,6 +194,19 @@ def _speaks_tls(address: Address, timeout_s: float) -> bool:
         return False
 
 
+def _speaks_http(address: Address, certificate: tuple[str | None, str | None], deadline: float) -> bool:
+    asked = address._replace(protocol="HTTP")
+    try:
+        with (
+            _connection(asked, max(deadline - time.monotonic(), 0.1)) as plain,
+            _with_tls(plain, asked, certificate) if asked.tls else plain as connection,
+        ):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return _read(connection, 4096, deadline).startswith(b"HTTP/1.1 ")
+    except (OSError, NotReadyError):  # it does not answer this either
+        return False
+
+
 def _read(connection: socket.socket, n_bytes: int, deadline: float) -> bytes:
     """Up to n bytes; empty when the peer has closed."""
     left = deadline - time.monotonic()
@@ -200,14 +225,18 @@ def _check_http(connection: socket.socket, target: str, authority: str, deadline
         if not chunk:
             break
         answer += chunk
-    if answer[:1] == b"\x00" and answer[3:4] == b"\x04":  # SETTINGS, the first frame of every HTTP/2 server
-        raise NotReadyError("this is a gRPC port; leave out the http:// in front of the address")
+    _refuse_grpc(answer, "http")
     line = answer.partition(b"\r\n")[0].decode("latin-1")
     if not line.startswith("HTTP/1.1 200"):
         kind = NotReadyError if line.startswith("HTTP/") and " 400" not in line[:13] else _StrangeError
         raise kind(f"GET {path} was answered with {line[:80]!r}")
     if target == "flow" and b'"code":1' in answer.replace(b" ", b""):
         raise NotReadyError("the dry run failed")
+
+
+def _refuse_grpc(answer: bytes, scheme: str) -> None:
+    if answer[:1] == b"\x00" and answer[3:4] == b"\x04":  # SETTINGS, the first frame of every HTTP/2 server
+        raise NotReadyError(f"this is a gRPC port; leave out the {scheme}:// in front of the address")
 
 
 def _check_websocket(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
@@ -220,7 +249,7 @@ def _check_websocket(connection: socket.socket, target: str, authority: str, dea
         head, found, frame = answer.partition(b"\r\n\r\n")
         if found and not head.startswith(b"HTTP/1.1 101"):
             line = head.partition(b"\r")[0].decode("latin-1")
-            raise _StrangeError(f"this port speaks no WebSocket: it answered with {line[:80]!r}")
+            raise _StrangeError(f"this port speaks no WebSocket: it answered with {line[:80]!r}; for an HTTP port write http:// in front")
         if len(frame) >= 2 and len(frame) >= 2 + (frame[1] if frame[1] < 126 else 4):  # of a longer one the beginning tells enough
             if _first_field(frame[2 if frame[1] < 126 else 4 :]):
                 raise NotReadyError("the dry run failed")
@@ -229,6 +258,7 @@ def _check_websocket(connection: socket.socket, target: str, authority: str, dea
         if not chunk:
             raise _StrangeError("the connection was closed without an answer")
         answer += chunk
+        _refuse_grpc(answer, "ws")
     raise NotReadyError("the answer is too long")
 
 
@@ -276,7 +306,7 @@ def _answer(connection: socket.socket, deadline: float) -> bytes:
                 if len(data) >= 5 and len(data) >= 5 + int.from_bytes(data[1:5], "big"):
                     return data[5:]
             elif kind in (_RST_STREAM, _GOAWAY) or (kind == _HEADERS and flags & _END_STREAM):
-                raise NotReadyError("the service refused the health check")
+                raise _RefusedError("the service refused the health check")
             elif kind == _PING and not flags & 1:
                 connection.sendall(_frame(_PING, 1, 0, payload))
         chunk = _read(connection, 65536, deadline)

@@ -192,6 +192,14 @@ def no_stream(path: str) -> RpcError:
     return _http(f"endpoint {path!r} does not stream; call it with post")
 
 
+def no_websocket(status: int) -> RpcError:
+    """Make the error for a port that answers a handshake as if it were any request."""
+    hint = "use protocol='http', or add websocket to the service's protocol option"
+    error = _http(f"this port speaks HTTP and no WebSocket: it answered the handshake with HTTP status {status}; {hint}")
+    error.http_status = status
+    return error
+
+
 def _http(text: str) -> RpcError:
     return failure(HttpError, text, details=text)
 

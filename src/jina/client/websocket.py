@@ -11,7 +11,7 @@ import time
 from jina.call import DIALECT
 from jina.client.answers import http_failure
 from jina.client.exchange import Deliver, Exchange
-from jina.client.failures import RpcError, unreachable
+from jina.client.failures import RpcError, no_websocket, unreachable
 from jina.client.fields import request_fields
 from jina.client.ids import SharedIds
 from jina.client.post import Post
@@ -27,6 +27,7 @@ _DRY_RUN = "/dry_run"
 _KEEP_S = 60.0
 _MAX_IDLE = 32
 """Connections that are left open between posts: each is for one set of headers, which may be others every time."""
+_NO_WEBSOCKET = frozenset((200, 404, 405, 501))
 _CLOSED = "the client was closed"
 
 
@@ -131,6 +132,8 @@ class WebSocketCore:
         try:
             return await open_websocket(self._way, self._target, path, headers, max_message_bytes=self._max_message_bytes, deflate=deflate)
         except RefusedHandshakeError as refused:
+            if refused.status in _NO_WEBSOCKET:
+                raise no_websocket(refused.status) from None
             raise http_failure(refused.status, refused.body or str(refused).encode(), path) from refused
         except InvalidInputError as error:
             raise BadClientInput(str(error)) from error

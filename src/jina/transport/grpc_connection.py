@@ -143,8 +143,8 @@ class GrpcConnection(Gatherer, asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
         if not self.ready.done():
-            reason = "the server closed the connection at once; does it speak gRPC? (tls=True, where it speaks TLS)"
-            self.ready.set_exception(ConnectionResetError(explain(error) or reason))
+            reason = "does it speak gRPC? (protocol='http' for an HTTP port; tls=True, where it speaks TLS)"
+            self.ready.set_exception(ConnectionResetError(explain(error) or f"the server closed the connection at once; {reason}"))
             self.ready.exception()
         self._leave()
         self._handle(self.wire.eof())

@@ -152,9 +152,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._stop_timer()
         if self._wire is None and self._response.has_begun:
             self._read_response(self._response.eof)
-        self._fail(
-            TransportError("the server closed the connection without an answer; does it speak WebSocket? (wss, where it speaks TLS)")
-        )
+        reason = "does it speak WebSocket? (protocol='grpc' or 'http' for a port of these; wss, where it speaks TLS)"
+        self._fail(TransportError(f"the server closed the connection without an answer; {reason}"))
         self._end(LOST, _LOST_TEXT)
 
     def _end(self, code: int, reason: str) -> None:
