@@ -350,7 +350,7 @@ def response(status: str, body: str = "", lines: str = "") -> Callable[[Fake], b
     [
         (response("401 Unauthorized", '{"detail":"no key"}'), ValueError, "HTTP status 401: no key"),
         (response("503 Busy", '{"detail":"stopping"}'), ConnectionError, "stopping"),
-        (response("404 Not Found", '{"detail":"Not Found"}'), Exception, "no such endpoint /"),
+        (response("404 Not Found", '{"detail":"Not Found"}'), ValueError, "this port speaks HTTP and no WebSocket"),
         (lambda fake: b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", ConnectionError, "does not answer our key"),
         (lambda fake: b"HTTP/1.1 101 x\r\nnonsense\r\n\r\n", ConnectionError, "is not HTTP"),
         (lambda fake: b"HTTP/1.1 101 x\r\na: " + b"x" * 140_000, ConnectionError, "headers are larger"),

@@ -107,8 +107,8 @@ class HttpConnection(asyncio.Protocol):
         if not self._reader.has_begun:
             is_stale = asyncio.get_running_loop().time() - self._asked_s < _STALE_S
             kind = StaleConnectionError if is_stale else TransportError
-            reason = "the server closed the connection without an answer; does it speak HTTP? (protocol='grpc' for a gRPC port; https, where it speaks TLS)"
-            self._break(kind(explain(error) or reason))
+            reason = "does it speak HTTP? (protocol='grpc' for a gRPC port; https, where it speaks TLS)"
+            self._break(kind(explain(error) or f"the server closed the connection without an answer; {reason}"))
             return
         try:
             self._take(self._reader.eof())
