@@ -34,7 +34,7 @@ COMMANDS = {
 
 _HOSTED = "Jina's hosted service is gone; {} instead"
 NOT_YET = {
-    "flow": f"{FLOWS_LATER}: `jina deployment --uses`",
+    "flow": f"{FLOWS_LATER} (`jina deployment --uses`)",
     "gateway": "gateways come with a later release; a Deployment has its own front, see `jina deployment --help`",
     "pod": "single pods come with a later release; use `jina executor`",
     "client": "use the Client from Python: `from jina import Client`",
