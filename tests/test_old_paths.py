@@ -42,16 +42,14 @@ def test_every_old_path_has_what_it_names(package: str) -> None:
 
 @pytest.mark.parametrize("name", ["Flow", "AsyncFlow", "Gateway"])
 def test_names_that_come_later_say_so(name: str) -> None:
-    """Whether they are imported or looked up; who asks whether they are there is told no."""
+    """To whoever looks them up; who asks whether they are there is told no. An import is told in Python's own words, which hide ours."""
     jina = importlib.import_module("jina")
 
     assert not hasattr(jina, name)
     with pytest.raises(AttributeError, match="come with a later release"):
         getattr(jina, name)
-    with pytest.raises(ImportError, match=r"come with a later release; .*Deployment"):
+    with pytest.raises(ImportError, match=f"cannot import name '{name}'"):
         exec(f"from jina import {name}")
-    with pytest.raises(ImportError, match="cannot import name 'Nonsense'"):
-        exec("from jina import Nonsense")
 
 
 def test_every_exception_of_jina_derives_from_its_base() -> None:

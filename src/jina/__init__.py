@@ -45,19 +45,11 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def _missing(name: str) -> Exception:
-    if name not in ("Flow", "AsyncFlow", "Gateway"):
-        return AttributeError(f"module 'jina' has no attribute {name!r}")
-    import sys
-    from opcode import opmap
-
+def _missing(name: str) -> AttributeError:
     from jina.errors import FLOWS_LATER
 
-    text = FLOWS_LATER if name != "Gateway" else "gateways come with a later release; a Deployment has its own front"
-    caller = sys._getframe(2)
-    if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:  # `from jina import ...` puts words of its own over an AttributeError
-        return ImportError(f"cannot import name {name!r} from 'jina': {text}", name="jina")
-    return AttributeError(f"module 'jina' has no attribute {name!r}: {text}")
+    why = f": {FLOWS_LATER}" if name in ("Flow", "AsyncFlow", "Gateway") else ""
+    return AttributeError(f"module 'jina' has no attribute {name!r}{why}")
 
 
 def __dir__() -> list[str]:
