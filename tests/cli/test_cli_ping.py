@@ -138,6 +138,12 @@ def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     assert "refused" in capsys.readouterr().err
 
 
+def test_roots_for_a_service_without_tls_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rather than ignored: who gives them wants the service checked."""
+    assert main(["ping", "executor", "127.0.0.1:1", "--ssl-ca-certs", "root.pem"]) == 1
+    assert "--ssl-ca-certs was given for a service without TLS" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["executor", "ftp://h"], ["executor", "h:port"]])
 def test_wrong_addresses(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """They say what is wrong."""

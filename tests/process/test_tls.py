@@ -162,6 +162,21 @@ def test_a_probe_shows_its_certificate(guarded: Deployment, roots: Path, index: 
     assert main(words) == 1
 
 
+@pytest.mark.parametrize(("index", "scheme"), [(0, "https"), (1, "grpcs")])
+def test_a_probe_checks_the_certificate_by_the_roots_that_it_is_given(
+    running: Deployment, roots: Path, tmp_path: Path, index: int, scheme: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without `--ssl-ca-certs` it takes any, as it asks an address that a certificate seldom names."""
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    words = ["ping", "executor", f"{scheme}://localhost:{running.ports[index]}"]
+    assert main(words) == 0
+    assert main([*words, "--ssl-ca-certs", str(roots / "root.pem")]) == 0
+    assert main([*words, "--ssl-ca-certs", str(tmp_path / "other.pem")]) == 1
+    assert "CERTIFICATE_VERIFY_FAILED" in capsys.readouterr().err
+    assert main([*words, "--ssl-ca-certs", str(tmp_path / "none.pem")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
 def test_a_guarded_deployment_calls_itself(guarded: Deployment) -> None:
     """With its own certificate, which its authority has signed."""
     assert echo(guarded) == ["a!"]

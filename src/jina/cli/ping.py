@@ -24,6 +24,8 @@ _DATA, _HEADERS, _RST_STREAM, _PING, _GOAWAY = 0, 1, 3, 6, 7
 _END_STREAM, _END_HEADERS = 1, 4
 _MAX_ANSWER = 1 << 20
 _PAUSE_S = 1.0
+Files = tuple[str, str, str]
+_NO_FILES = ("", "", "")
 
 
 class NotReadyError(Exception):
@@ -43,6 +45,10 @@ def ping(words: list[str]) -> int:
     given = _parse(words)
     try:
         address = parse_address(given.host)
+        if given.ssl_ca_certs and not address.tls:
+            raise ConfigError(
+                "--ssl-ca-certs was given for a service without TLS; write grpcs://, https:// or wss:// in front of the address"
+            )
     except ConfigError as error:
         print(f"jina ping: {error}", file=sys.stderr)
         return 1
@@ -56,14 +62,14 @@ def ping(words: list[str]) -> int:
     return 0 if enough else 1
 
 
-def check(target: str, address: Address, timeout_s: float, certificate: tuple[str | None, str | None] = (None, None)) -> None:
+def check(target: str, address: Address, timeout_s: float, files: Files = _NO_FILES) -> None:
     """Ask once.
 
     Args:
         target: Of a Flow a dry run is asked for.
         address: The service.
         timeout_s: For all of it.
-        certificate: PEM files of a client certificate and its key, for a service that asks for one.
+        files: PEM files: a client certificate and its key, for a service that asks for one, and roots to check the service's by.
 
     Raises:
         OSError: It cannot be reached, or did not answer in time.
@@ -74,11 +80,11 @@ def check(target: str, address: Address, timeout_s: float, certificate: tuple[st
     try:
         with (
             _connection(address, timeout_s) as plain,
-            _with_tls(plain, address, certificate) if address.tls else plain as connection,
+            _with_tls(plain, address, files) if address.tls else plain as connection,
         ):
             _CHECKS[_protocol(address)](connection, target, authority, deadline)
     except _RefusedError:
-        if not _speaks_http(address, certificate, deadline):
+        if not _speaks_http(address, files, deadline):
             raise
         raise NotReadyError(f"this port refuses gRPC's health check, and speaks HTTP; {_write(address, 'http')}") from None
     except (_StrangeError, OSError) as error:
@@ -144,8 +150,14 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("host", metavar="HOST", help="e.g. 127.0.0.1:54321 (gRPC), http://127.0.0.1:8080, grpcs://..., unix:/run/a.sock")
     parser.add_argument("--timeout", type=int, default=3000, metavar="MS", help="milliseconds for each attempt [3000]")
     parser.add_argument("--attempts", type=int, default=1, metavar="N", help="how often to ask, one second apart [1]")
-    parser.add_argument("--ssl-certfile", metavar="FILE", help="client certificate (PEM), where the service asks for one")
-    parser.add_argument("--ssl-keyfile", metavar="FILE", help="its key (PEM), where the certificate's file does not hold it")
+    parser.add_argument(
+        "--ssl-ca-certs",
+        default="",
+        metavar="FILE",
+        help="roots (PEM) to check the service's certificate by; else it is not checked, as probes ask an address that it does not name",
+    )
+    parser.add_argument("--ssl-certfile", default="", metavar="FILE", help="client certificate (PEM), where the service asks for one")
+    parser.add_argument("--ssl-keyfile", default="", metavar="FILE", help="its key (PEM), where the certificate's file does not hold it")
     parser.add_argument("--min-successful-attempts", type=int, default=1, metavar="N", help="how many must succeed [1]")
     given, unknown = parser.parse_known_args([word for word in words if not _is_odd(word)])
     if unknown:
@@ -161,7 +173,7 @@ def _is_odd(word: str) -> bool:
 def _attempt(given: argparse.Namespace, address: Address, attempt: int) -> bool:
     began = time.perf_counter()
     try:
-        check(given.target, address, given.timeout / 1000, (given.ssl_certfile, given.ssl_keyfile))
+        check(given.target, address, given.timeout / 1000, (given.ssl_certfile, given.ssl_keyfile, given.ssl_ca_certs))
     except (OSError, NotReadyError) as error:
         reason = str(error) or type(error).__name__
         print(f"attempt {attempt + 1}: {_place(address)} is not ready: {reason}", file=sys.stderr)
@@ -170,16 +182,22 @@ def _attempt(given: argparse.Namespace, address: Address, attempt: int) -> bool:
     return True
 
 
-def _with_tls(plain: socket.socket, address: Address, certificate: tuple[str | None, str | None] = (None, None)) -> socket.socket:
-    """TLS without a look at the certificate: probes ask 127.0.0.1, which no certificate names, and nothing secret is sent."""
+def _with_tls(plain: socket.socket, address: Address, files: Files = _NO_FILES) -> socket.socket:
+    """TLS; without roots, without a look at the certificate: probes ask 127.0.0.1, which it seldom names, and nothing secret is sent."""
     import ssl
 
-    context = ssl._create_unverified_context()
-    context.set_alpn_protocols(["h2" if _protocol(address) == "GRPC" else "http/1.1"])
-    if certificate[0]:
-        context.load_cert_chain(certificate[0], certificate[1])
+    alpn = ["h2" if _protocol(address) == "GRPC" else "http/1.1"]
+    if files[2]:
+        from jina.transport.tls import TlsFiles, client_context
+
+        context = client_context(TlsFiles(*files), alpn)
+    else:
+        context = ssl._create_unverified_context()
+        context.set_alpn_protocols(alpn)
+        if files[0]:
+            context.load_cert_chain(files[0], files[1] or None)
     try:
-        return context.wrap_socket(plain)
+        return context.wrap_socket(plain, server_hostname=reachable(address.host) if unix_path(address.host) is None else "localhost")
     except (ssl.SSLEOFError, ConnectionResetError, TimeoutError) as error:
         raise NotReadyError(
             f"it gave no answer to TLS; does this port speak it? If not, leave out the s of the scheme ({error})"
@@ -194,12 +212,12 @@ def _speaks_tls(address: Address, timeout_s: float) -> bool:
         return False
 
 
-def _speaks_http(address: Address, certificate: tuple[str | None, str | None], deadline: float) -> bool:
+def _speaks_http(address: Address, files: Files, deadline: float) -> bool:
     asked = address._replace(protocol="HTTP")
     try:
         with (
             _connection(asked, max(deadline - time.monotonic(), 0.1)) as plain,
-            _with_tls(plain, asked, certificate) if asked.tls else plain as connection,
+            _with_tls(plain, asked, files) if asked.tls else plain as connection,
         ):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             return _read(connection, 4096, deadline).startswith(b"HTTP/1.1 ")
