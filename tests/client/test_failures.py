@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +93,32 @@ def test_errors_can_be_pickled() -> None:
     assert isinstance(error, UnreachableError)
     assert error.details() == "gone"
     assert error.code() is grpcio.StatusCode.UNAVAILABLE
+
+
+def refused(make: Callable[[], asyncio.Protocol]) -> Any:
+    """Nobody listens."""
+    raise ConnectionRefusedError("Connection refused")
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "websocket"])
+def test_a_client_without_a_port_says_so_where_nobody_listens(protocol: str) -> None:
+    """Nobody need guess where 80 comes from."""
+    with (
+        Client(protocol=protocol, open_connection=refused) as client,
+        pytest.raises(ConnectionError, match=r"127\.0\.0\.1:80 \(the port where none is given\): Connection refused"),
+    ):
+        client.post("/x", Text())
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "websocket"])
+@pytest.mark.parametrize("options", [{}, {"host": "no-such-host.invalid"}, {"tls": True, "ssl_ca_certs": "/no/such/file"}])
+def test_a_service_that_is_not_there_takes_one_traceback(protocol: str, options: dict[str, Any]) -> None:
+    """Its text says all; what happened on the way would only hide it."""
+    with Client(port=1, protocol=protocol, **options) as client, pytest.raises(ConnectionError) as caught:
+        client.post("/x", Text())
+
+    shown = "".join(traceback.format_exception(caught.value))
+    assert shown.count("Traceback (most recent call last)") == 1
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
@@ -224,8 +252,9 @@ def test_graphql_is_gone() -> None:
 
 def test_unknown_argument_of_post_is_named(service: Service) -> None:
     """A misspelt argument is not lost in silence."""
-    with pytest.warns(UserWarning, match="'requestsize'"):
-        service.post("/up", Text(), requestsize=3)
+    with pytest.warns(UserWarning, match=r"'requestsize' \(did you mean 'request_size'\?\), 'x': no such argument") as caught:
+        service.client.post("/up", Text(), requestsize=3, x=1)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize("compression", ["Gzip", "Deflate", "NoCompression"])

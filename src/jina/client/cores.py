@@ -43,6 +43,8 @@ def make_core(options: ClientOptions, open_connection: Connect | None = None) ->
     """
     address = authority_of(options)
     target = address if unix_path(options.host) is None else options.host
+    if options.port == (443 if options.tls else 80):
+        target += " (the port where none is given)"
     way = open_connection or _way(options)
     if options.protocol == ProtocolType.HTTP:
         from jina.client.http import HttpCore

@@ -98,7 +98,7 @@ class GrpcCore:
         try:
             return _block(path, self._authority, self._scheme, (*metadata, DIALECT), encoding)
         except JinaError as error:
-            raise BadClientInput(str(error)) from error
+            raise BadClientInput(str(error)) from None
 
     async def _retried(self, block: bytes, message: Message, post: Post) -> bytes:
         n_attempts = 0

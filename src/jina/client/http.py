@@ -105,7 +105,7 @@ class HttpCore:
                 except TransportError as error:
                     pause_s = post.retries.pause_s(n_attempts, GrpcStatus.UNAVAILABLE)
                     if pause_s is None:
-                        raise unreachable(str(error)) from error
+                        raise unreachable(str(error)) from None
                 else:
                     pause_s = post.retries.pause_s(n_attempts, GrpcStatus.OK, response.status)
                     if pause_s is None:
@@ -140,7 +140,7 @@ class HttpCore:
         try:
             return await self.pool.request(method, path, headers, body)
         except InvalidInputError as error:
-            raise BadClientInput(str(error)) from error
+            raise BadClientInput(str(error)) from None
 
     async def _in_time(self, post: Post, own: str, body: bytes) -> HttpResponse:
         if post.timeout_s is None:

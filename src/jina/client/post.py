@@ -16,6 +16,7 @@ from operator import index
 from typing import Any
 
 from jina.errors import BadClientInput, ConfigError
+from jina.options.table import warn_user, with_hint
 from jina.wire.status import GrpcStatus
 
 RESULTS = "__results__"
@@ -126,7 +127,8 @@ def read_post(on: str, given: dict[str, Any], *, prefetch: int, api_key: str | N
     for name in unknown:
         del given[name]
     if unknown:
-        warnings.warn(f"post ignores {', '.join(map(repr, unknown))}: no such argument", stacklevel=5)
+        known = _NAMES | _RETRIES | _FIELDS
+        warn_user(f"post ignores {', '.join(with_hint(name, known) for name in unknown)}: no such argument")
     return Post(
         on=on,
         parameters=parameters,
@@ -142,6 +144,7 @@ def read_post(on: str, given: dict[str, Any], *, prefetch: int, api_key: str | N
 
 _CALLBACKS = frozenset(("on_done", "on_error", "on_always"))
 _RETRIES = frozenset(entry.name for entry in dataclasses.fields(Retries))
+_FIELDS = frozenset(("inputs", "metadata", "headers", "auth", "cookies", "timeout", "compression"))
 _NAMES = frozenset(entry.name for entry in dataclasses.fields(Post)) - {"retries", "encoding", "timeout_s", "is_prefetch_given"}
 
 

@@ -134,11 +134,11 @@ class WebSocketCore:
         except RefusedHandshakeError as refused:
             if refused.status in _NO_WEBSOCKET:
                 raise no_websocket(refused.status) from None
-            raise http_failure(refused.status, refused.body or str(refused).encode(), path) from refused
+            raise http_failure(refused.status, refused.body or str(refused).encode(), path) from None
         except InvalidInputError as error:
-            raise BadClientInput(str(error)) from error
+            raise BadClientInput(str(error)) from None
         except TransportError as error:
-            raise unreachable(str(error)) from error
+            raise unreachable(str(error)) from None
 
 
 class _Told:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -203,7 +203,7 @@ def check_minimum(options: Any) -> None:
 
 def _warn_unknown(unknown: list[str], names: Mapping[str, Any]) -> None:
     if unknown:
-        text = ", ".join(_with_hint(name, names) for name in unknown)
+        text = ", ".join(with_hint(name, names) for name in unknown)
         warn_user(f"ignored unknown argument{'s' * (len(unknown) > 1)}: {text}")
 
 
@@ -215,7 +215,8 @@ def warn_user(text: str, kind: type[Warning] = UserWarning) -> None:
     warnings.warn(text, kind, stacklevel=level)
 
 
-def _with_hint(name: str, names: Mapping[str, Any]) -> str:
+def with_hint(name: str, names: Collection[str]) -> str:
+    """Quote an unknown name, with the known one that is nearest."""
     near = nearest(name, names)
     return f"{name!r} (did you mean {near!r}?)" if near else repr(name)
 
