@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -268,9 +269,21 @@ class Deployment:
         Raises:
             StartError: It has not been started, or was closed.
         """
+        return self._running_client().post(*args, **kwargs)
+
+    def stream_doc(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Call a streaming endpoint of the running deployment; see the client's `stream_doc`.
+
+        Raises:
+            StartError: It has not been started, or was closed.
+        """
+        found: Iterator[Any] = self._running_client().stream_doc(*args, **kwargs)
+        return found
+
+    def _running_client(self) -> Any:
         if self._engine is None or not (self._engine.is_running or self._failure):
             raise self._not_running()
-        return self.client.post(*args, **kwargs)
+        return self.client
 
     def _not_running(self) -> StartError:
         return StartError(f"deployment {self.name!r} is not running; call it within 'with deployment:', or after start()")

@@ -24,7 +24,7 @@ from jina.codec import codec_for
 from jina.docs import DocList
 from jina.errors import BadConfigSource, ConfigError, PortAlreadyUsed, StartError
 from tests.process.callers import GrpcCaller, http_call
-from tests.process.executors import Echo, Text
+from tests.process.executors import Count, Echo, Text
 from tests.process.grpc_ways import message, send
 from tests.process.machine import children, folders
 from tests.process.waiting import is_alive, wait_until
@@ -453,7 +453,10 @@ def test_a_call_of_a_deployment_that_does_not_run_says_so() -> None:
         deployment.block()
     with pytest.raises(StartError, match="is not running; call it within"):
         deployment.post("/echo", Text(text="a"))
+    with pytest.raises(StartError, match="is not running; call it within"):
+        deployment.stream_doc("/count", Text(text="a"))
     with deployment:
         assert deployment.post("/echo", Text(text="a"), return_type=DocList[Text]).text == ["a!"]
+        assert [count.n for count in deployment.stream_doc("/count", Text(), parameters={"n": 2}, return_type=Count)] == [0, 1]
     with pytest.raises(StartError, match="is not running"):
         deployment.post("/echo", Text(text="a"))
