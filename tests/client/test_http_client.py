@@ -323,9 +323,10 @@ def test_close_ends_a_request_under_way_and_the_next_is_a_new_start() -> None:
         assert client.post("/x", Text(), return_type=DocList[Text]) == []
 
 
-def test_a_service_that_cannot_say_its_paths_now_is_asked_again() -> None:
-    """A proxy's 502 says nothing about the paths behind it."""
-    answers: list[Any] = [(502, {}), (200, {"paths": {"/default": {"post": {}}}})]
+@pytest.mark.parametrize("status", [502, 401, 429])
+def test_a_service_that_cannot_say_its_paths_now_is_asked_again(status: int) -> None:
+    """A proxy's 502, or a refusal, says nothing about the paths behind it."""
+    answers: list[Any] = [(status, {}), (200, {"paths": {"/default": {"post": {}}}})]
 
     def respond(method: str, path: str, body: Any) -> Any:
         if path == "/openapi.json":

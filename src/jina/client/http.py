@@ -1,7 +1,7 @@
 """A client over HTTP/1.1: which path a request goes to, its body, and what the response means. One core belongs to one loop.
 
-An endpoint `/x` is a POST to `/x`. Only where that does not exist the service's `/openapi.json` is read, once, and Jina's rule decides:
-`/default` if the service has it, else `/post`.
+An endpoint `/x` is a POST to `/x`. Only where that does not exist the service's `/openapi.json` is read, until it has told, and Jina's
+rule decides: `/default` if the service has it, else `/post`.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class HttpCore:
         if self._has_learnt:
             return
         response = await self._ask("GET", "/openapi.json", headers)
-        self._has_learnt = response.status < 500
+        self._has_learnt = response.status in (200, 404)  # any other says nothing of its paths
         try:
             paths = [("/" + path.strip("/"), methods) for path, methods in msgspec.json.decode(response.body)["paths"].items()]
             self._taking_post = frozenset(path for path, methods in paths if "post" in methods)
