@@ -80,7 +80,9 @@ def test_the_command_line_may_give_one_port() -> None:
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as service:
             try:
                 assert service.stdout is not None
-                assert f"http://127.0.0.1:{port} and grpc://127.0.0.1:{port}" in service.stdout.readline()
+                assert f"http://127.0.0.1:{port} and grpc://127.0.0.1:{port}" in next(
+                    line for line in service.stdout if "listening" in line
+                )
                 _call_all(port)
             finally:
                 service.terminate()
