@@ -43,6 +43,8 @@ class StructForm:
 
     def _convert(self, data: bytes, decoder: Any, is_list: bool) -> Any:
         try:
+            if not data.isascii():
+                str(data, "utf-8")  # msgspec does not look into what it skips
             if not self._has_bytes:
                 return decoder.decode(data)
             tree = msgspec.json.decode(data)
