@@ -150,6 +150,7 @@ async def test_parameters_with_a_name_before_them_reach_that_executor_alone() ->
     [
         ("/rnak", "executor 'my-ranker' has no endpoint '/rnak'; did you mean '/rank'? it has '/rank'"),
         ("/zzzzzz", "executor 'my-ranker' has no endpoint '/zzzzzz'; it has '/rank'"),
+        pytest.param("/" + "z" * 10_000_000, f"executor 'my-ranker' has no endpoint '/{'z' * 255}'; it has '/rank'", id="a message long"),
     ],
 )
 async def test_an_unknown_endpoint_is_told_with_what_there_is(endpoint: str, told: str) -> None:

@@ -7,7 +7,6 @@ whose `header.status.code` is 1; the connection goes on.
 
 from __future__ import annotations
 
-import difflib
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import encode
 from jina.fronts.http_stream import close_items
 from jina.fronts.websocket_session import Answer, WebSocketSession
+from jina.runtime.targets import no_endpoint
 from jina.wire import websocket
 from jina.wire.envelope import Envelope, EnvelopeError, read_message
 
@@ -65,10 +65,7 @@ class JsonSpeaker:
         request_id = found.request_id or self._note.request_id or front.ids.request_id()
         info = self._info(found.endpoint)
         if info is None:
-            known = [path for path in front.by_path if not path.strip("/").startswith("_jina")]
-            near = difflib.get_close_matches(found.endpoint, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}? it has" if near else "; it has"
-            text = f"there is no endpoint {found.endpoint!r}{hint} {', '.join(map(repr, known))}"
+            text = no_endpoint("there is", found.endpoint, front.by_path)
             await self._refuse(request_id, Status(Code.UNKNOWN_ENDPOINT, text))
             return
         call = self._call(found, info, request_id)

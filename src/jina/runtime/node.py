@@ -6,7 +6,6 @@ executor its own view of the parameters, notes the route, and merges what a meth
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ import msgspec
 from jina.call import Call, EndpointInfo, Handler, Item, Payload, Reply, Route, Status
 from jina.errors import Code, InvalidInputError
 from jina.parameters import RESULTS, merge_parameters
-from jina.runtime.targets import is_target
+from jina.runtime.targets import is_target, no_endpoint
 from jina.wire.envelope import EnvelopeError, read_documents
 
 DEFAULT_ENDPOINT = "/default"
@@ -59,7 +58,7 @@ class Node:
                 return _unchanged(call, "")
         info = self.endpoints.get(call.endpoint) or self.endpoints.get(DEFAULT_ENDPOINT)
         if info is None and self.endpoints:
-            return _unchanged(call, self._nearest(call.endpoint))
+            return _unchanged(call, no_endpoint(f"executor {self._names[0]!r} has", call.endpoint, self.endpoints))
         given = call.parameters
         headers = _NO_HEADERS if info is not None and not info.takes_headers else call.headers
         if given or headers is not call.headers:
@@ -73,12 +72,6 @@ class Node:
         if given:
             reply.parameters = _merge_results(given, reply.parameters)
         return reply
-
-    def _nearest(self, endpoint: str) -> str:
-        known = [path for path in self.endpoints if not path.startswith("_jina")]
-        near = difflib.get_close_matches(endpoint, known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}? it has" if near else "; it has"
-        return f"executor {self._names[0]!r} has no endpoint {endpoint!r}{hint} {', '.join(map(repr, known))}"
 
 
 def _merge_results(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which executors a caller's `target_executor` means.
+"""Which executors a caller's `target_executor` means, and what an endpoint that is not there was probably meant to be.
 
 Jina runs it as a regular expression. Callers write it, and a regular expression can keep a process busy for hours, so here it is a small
 part of that language which is matched in linear time: letters, digits, `_`, `-`, `/`, then `.` for one character, `.*` for any, `|`
@@ -8,12 +8,14 @@ name; if it is none, the caller is told so, for documents that come back as they
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 
 from jina.errors import InvalidInputError
 
 MAX_CHARACTERS = 128
+_MAX_SHOWN = 256
 _IS_SIMPLE = re.compile(r"(?:[A-Za-z0-9_/|^$-]|\.\*?)*").fullmatch
 
 
@@ -57,3 +59,14 @@ def _matches(pattern: str, name: str) -> bool:
 def _stands_at(piece: str, name: str, start: int) -> bool:
     """Whether a piece, whose dots are any character, stands at this place of a name."""
     return start + len(piece) <= len(name) and all(want in (".", name[start + at]) for at, want in enumerate(piece))
+
+
+def no_endpoint(where: str, endpoint: str, paths: Iterable[str]) -> str:
+    """Say that something (`there is`, `executor 'x' has`) has no such endpoint, which it has, and which is the nearest.
+
+    An endpoint may be as long as a message: only its beginning is compared and told.
+    """
+    known = [path for path in paths if not path.strip("/").startswith("_jina")]
+    near = difflib.get_close_matches(endpoint[:_MAX_SHOWN], known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}? it has" if near else "; it has"
+    return f"{where} no endpoint {endpoint[:_MAX_SHOWN]!r}{hint} {', '.join(map(repr, known))}"
