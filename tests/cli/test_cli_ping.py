@@ -21,6 +21,24 @@ from jina.cli import main
 
 
 @contextmanager
+def answering(*answers: bytes) -> Iterator[str]:
+    """A port whose connections, one after the other, are answered with these bytes."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def answer() -> None:
+            for data in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(data)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+@contextmanager
 def grpc_server(status: int | None) -> Iterator[str]:
     """grpcio's server with its health service, or without (None)."""
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
@@ -159,18 +177,8 @@ def test_wrong_words() -> None:
 
 def test_a_grpc_port_is_recognised_behind_http(capsys: pytest.CaptureFixture[str]) -> None:
     """The wrong scheme is named, not the bytes that came."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-
-        def greet() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x03\xe8")
-
-        thread = threading.Thread(target=greet)
-        thread.start()
-        assert main(["ping", "executor", f"http://127.0.0.1:{listener.getsockname()[1]}"]) == 1
-        thread.join()
+    with answering(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x03\xe8") as host:
+        assert main(["ping", "executor", f"http://{host}"]) == 1
 
     assert "this is a gRPC port" in capsys.readouterr().err
 
@@ -193,19 +201,8 @@ def test_a_port_of_another_protocol_is_told_with_what_to_write(
     scheme: str, answers: list[bytes], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Over HTTP/2 an HTTP service refuses the health check, as a gRPC service without one does: whether it speaks HTTP is then asked."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-
-        def answer() -> None:
-            for data in answers:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(4096)
-                    connection.sendall(data)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        assert main(["ping", "executor", f"{scheme}127.0.0.1:{listener.getsockname()[1]}"]) == 1
-        thread.join()
+    with answering(*answers) as host:
+        assert main(["ping", "executor", f"{scheme}{host}"]) == 1
     assert re.search(text, capsys.readouterr().err)
 
 
@@ -250,19 +247,8 @@ def test_a_tls_port_that_is_asked_without_tls_is_named(
 @pytest.mark.parametrize("scheme", ["grpcs", "https", "wss"])
 def test_a_port_without_tls_that_is_asked_with_it_is_named(scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The other way round: OpenSSL's words alone tell a user nothing."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-
-        def answer() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        host = f"127.0.0.1:{listener.getsockname()[1]}"
+    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as host:
         assert main(["ping", "executor", f"{scheme}://{host}"]) == 1
-        thread.join()
     found = capsys.readouterr().err
     assert f"{host} is not ready: it does not speak TLS" in found
     assert f"{scheme}://" in found
