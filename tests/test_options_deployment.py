@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jina.errors import ConfigError, NotSupportedError
+from jina.limits import Limits
 from jina.options import DeploymentOptions, PodRoleType, ProtocolType, arguments_of
 
 
@@ -165,6 +166,13 @@ def test_an_unknown_argument_that_resembles_one_that_protects_is_refused(unknown
         options(**{unknown: "secret"})
     with pytest.warns(UserWarning, match="unknown argument"):
         options(replcas=2, max_workers=3)
+
+
+def test_every_limit_protects() -> None:
+    """Whoever misspells a limit hears of it, the newest limit's name included."""
+    table = arguments_of(DeploymentOptions)
+
+    assert [each.name for each in dataclasses.fields(Limits) if not table[each.name].protects] == []
 
 
 def test_the_warning_points_at_the_callers_line() -> None:

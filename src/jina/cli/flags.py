@@ -7,8 +7,7 @@ import os
 import sys
 from typing import Any
 
-from jina.errors import ConfigError
-from jina.options.table import NOT_IGNORED, Argument, arguments_of, names_of, nearest, plain, protecting_like
+from jina.options.table import Argument, arguments_of, names_of, nearest, plain, refuse_misspelt
 
 
 def make_parser(command: str, about: str, options: type, epilog: str = "") -> argparse.ArgumentParser:
@@ -65,9 +64,7 @@ def parse(parser: argparse.ArgumentParser, options: type, words: list[str]) -> d
     found, unknown = parser.parse_known_args(words)
     flags = [word for word in unknown if word.startswith("-")] or unknown
     for flag in flags:
-        meant = protecting_like(options, _name(flag))
-        if meant is not None:
-            raise ConfigError(f"unknown argument {flag.partition('=')[0]}: did you mean --{meant.replace('_', '-')}? {NOT_IGNORED}")
+        refuse_misspelt(options, _name(flag), f"unknown argument {flag.partition('=')[0]}", lambda meant: arguments_of(options)[meant].flag)
     if flags:
         print(f"{parser.prog}: ignored unknown argument(s) {', '.join(_with_hint(flag, options) for flag in flags)}", file=sys.stderr)
     return vars(found)

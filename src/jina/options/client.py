@@ -33,27 +33,36 @@ class ClientOptions:
     )
     LATER: ClassVar[tuple[str, ...]] = ()
     ALWAYS_SO: ClassVar[tuple[str, ...]] = ("reuse_session", "suppress_root_logging")
-    PROTECTING: ClassVar[tuple[str, ...]] = ("api_key", "tls", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "max_message_bytes")
 
     host: str = argument(LOOPBACK, values.text, "the service: host, scheme://host:port, or unix:PATH", group=_SERVICE, aliases=("host_in",))
     port: int = argument(80, values.integer, "its port; 443 by default over TLS", group=_SERVICE, aliases=("port_expose", "port_in"))
     protocol: ProtocolType = argument(ProtocolType.GRPC, values.protocol, "grpc, http or websocket", group=_SERVICE, aliases=("protocols",))
-    tls: bool = argument(False, values.flag, "call over TLS", group=_SERVICE, deprecated=("https",))
+    tls: bool = argument(False, values.flag, "call over TLS", group=_SERVICE, deprecated=("https",), protects=True)
     ssl_ca_certs: str | None = argument(
-        None, values.text, "roots (PEM) that the service's certificate is checked by, instead of the system's", group=_SERVICE
+        None,
+        values.text,
+        "roots (PEM) that the service's certificate is checked by, instead of the system's",
+        group=_SERVICE,
+        protects=True,
     )
-    ssl_certfile: str | None = argument(None, values.text, "client certificate (PEM), for services that ask for one", group=_SERVICE)
-    ssl_keyfile: str | None = argument(None, values.text, "its key (PEM), where the certificate's file does not hold it", group=_SERVICE)
+    ssl_certfile: str | None = argument(
+        None, values.text, "client certificate (PEM), for services that ask for one", group=_SERVICE, protects=True
+    )
+    ssl_keyfile: str | None = argument(
+        None, values.text, "its key (PEM), where the certificate's file does not hold it", group=_SERVICE, protects=True
+    )
     asyncio: bool = argument(False, values.flag, "give coroutines and async iterators", group=_CALLS)
     proxy: bool = argument(False, values.flag, "go through http_proxy and https_proxy", group=_CALLS)
     prefetch: int = argument(1000, values.integer, "most requests on the way at once; 0 is no limit", group=_CALLS, minimum=0)
     reuse_session: bool = argument(False, values.flag, "accepted; connections are always kept", group=_CALLS)
-    api_key: str | None = argument(None, values.text, "key of the service, sent as Authorization: Bearer KEY", group=_SERVICE, secret=True)
+    api_key: str | None = argument(
+        None, values.text, "key of the service, sent as Authorization: Bearer KEY", group=_SERVICE, secret=True, protects=True
+    )
     grpc_channel_options: dict[str, Any] | None = argument(
         None, values.mapping, "grpcio's channel options; those with a meaning here keep it", group=_CALLS
     )
     max_message_bytes: int | None = argument(
-        1 << 30, values.size, "largest message that is read", group=_CALLS, none_is_value=True, minimum=1
+        1 << 30, values.size, "largest message that is read", group=_CALLS, none_is_value=True, minimum=1, protects=True
     )
     log_config: str = argument("default", values.text, "default, plain, json, docker, quiet, or a YAML file", group=_OBSERVE)
     suppress_root_logging: bool = argument(False, values.flag, "accepted; the root logger is never touched", group=_OBSERVE, hidden=True)

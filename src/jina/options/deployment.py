@@ -46,6 +46,10 @@ def _compression(value: Any) -> str | None:
     return None if text is None or text.lower() in ("none", "nocompression") else text
 
 
+def _limit(default: Any, parse: Any, help: str, *, group: str = _LIMITS, minimum: int = 1, none_is_value: bool = False) -> Any:
+    return argument(default, parse, help, group=group, minimum=minimum, none_is_value=none_is_value, protects=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeploymentOptions:
     """How one Executor is served.
@@ -59,11 +63,6 @@ class DeploymentOptions:
     """Refused with any other value than the default, until a later release."""
     ALWAYS_SO: ClassVar[tuple[str, ...]] = ("native", "suppress_root_logging")
     """Asking for them changes nothing, since it is never otherwise."""
-    PROTECTING: ClassVar[tuple[str, ...]] = (
-        *("api_key", "unix_access", "ssl_certfile", "ssl_keyfile", "ssl_ca_certs"),
-        *("timeout_send", "max_wait_for_replica_s", "hang_timeout_s", "max_buffered_bytes", *(each.name for each in fields(Limits))),
-    )
-    """An unknown name that resembles one of these is an error."""
 
     # --- the service
     name: str = argument("executor", values.text, "name in logs, metrics and parameters", group=_SERVICE)
@@ -87,7 +86,11 @@ class DeploymentOptions:
     )
     reuse_port: bool = argument(False, values.flag, "let other services listen on the same port (SO_REUSEPORT)", group=_SERVICE)
     unix_access: str = argument(
-        "owner", values.text, "who may connect to a Unix socket that is listened on: owner, group or everyone", group=_SERVICE
+        "owner",
+        values.text,
+        "who may connect to a Unix socket that is listened on: owner, group or everyone",
+        group=_SERVICE,
+        protects=True,
     )
     api_key: Any = argument(
         None,
@@ -96,6 +99,7 @@ class DeploymentOptions:
         "On the command line others on the machine can read it: better write `api_key: ${{ ENV.NAME }}` in YAML",
         group=_SERVICE,
         secret=True,
+        protects=True,
     )
     env: dict[str, Any] | None = argument(None, values.mapping, "environment variables of the worker process", group=_SERVICE)
     reload: bool = argument(False, values.flag, "restart when the Executor's files change", group=_SERVICE)
@@ -165,10 +169,10 @@ class DeploymentOptions:
     title: str | None = argument(None, values.text, "title of the API page", group=_HTTP)
     description: str | None = argument(None, values.text, "text of the API page", group=_HTTP)
     cors: bool = argument(False, values.flag, "let browsers call from any origin", group=_HTTP)
-    ssl_certfile: str | None = argument(None, values.text, "TLS certificate (PEM); needs --ssl-keyfile", group=_HTTP)
-    ssl_keyfile: str | None = argument(None, values.text, "TLS key (PEM); needs --ssl-certfile", group=_HTTP)
+    ssl_certfile: str | None = argument(None, values.text, "TLS certificate (PEM); needs --ssl-keyfile", group=_HTTP, protects=True)
+    ssl_keyfile: str | None = argument(None, values.text, "TLS key (PEM); needs --ssl-certfile", group=_HTTP, protects=True)
     ssl_ca_certs: str | None = argument(
-        None, values.text, "authorities (PEM) of client certificates; with it every caller needs one", group=_HTTP
+        None, values.text, "authorities (PEM) of client certificates; with it every caller needs one", group=_HTTP, protects=True
     )
     uvicorn_kwargs: dict[str, Any] | None = argument(
         None, values.mapping, "uvicorn's options; those with a meaning here keep it", group=_HTTP
@@ -192,51 +196,38 @@ class DeploymentOptions:
         60, values.integer, "seconds that calls get to finish when it stops (also JINA_DEFAULT_TIMEOUT_CTRL)", group=_TIME, minimum=0
     )
     timeout_send: int | None = argument(
-        None, values.integer, "milliseconds a call may take; -1 is no limit", group=_TIME, minimum=0, allows_minus_one=True
+        None, values.integer, "milliseconds a call may take; -1 is no limit", group=_TIME, minimum=0, allows_minus_one=True, protects=True
     )
-    max_wait_for_replica_s: float | None = argument(
+    max_wait_for_replica_s: float | None = _limit(
         60.0, values.seconds, "seconds a call waits while no worker is up", group=_TIME, none_is_value=True, minimum=0
     )
-    hang_timeout_s: float | None = argument(
+    hang_timeout_s: float | None = _limit(
         60.0, values.seconds, "seconds of silence after which a worker is started anew", group=_TIME, none_is_value=True, minimum=0
     )
-    header_timeout_s: float | None = argument(
+    header_timeout_s: float | None = _limit(
         Limits.header_timeout_s, values.seconds, "seconds a caller has to send its headers", group=_TIME, none_is_value=True, minimum=0
     )
-    idle_timeout_s: float | None = argument(
+    idle_timeout_s: float | None = _limit(
         Limits.idle_timeout_s, values.seconds, "seconds a connection may do nothing", group=_TIME, none_is_value=True, minimum=0
     )
-    write_timeout_s: float | None = argument(
+    write_timeout_s: float | None = _limit(
         Limits.write_timeout_s, values.seconds, "seconds a caller may take nothing of its reply", group=_TIME, none_is_value=True, minimum=0
     )
 
     # --- limits
-    max_body_bytes: int | None = argument(
-        Limits.max_body_bytes, values.size, "largest HTTP body, e.g. '100 MiB'", group=_LIMITS, none_is_value=True, minimum=1
+    max_body_bytes: int | None = _limit(Limits.max_body_bytes, values.size, "largest HTTP body, e.g. '100 MiB'", none_is_value=True)
+    max_message_bytes: int | None = _limit(
+        Limits.max_message_bytes, values.size, "largest gRPC or WebSocket message, e.g. '1 GiB'", none_is_value=True
     )
-    max_message_bytes: int | None = argument(
-        Limits.max_message_bytes,
-        values.size,
-        "largest gRPC or WebSocket message, e.g. '1 GiB'",
-        group=_LIMITS,
-        none_is_value=True,
-        minimum=1,
-    )
-    max_buffered_bytes: int | None = argument(
-        None, values.size, "most bytes held at once in a process; by default a quarter of its memory", group=_LIMITS, minimum=1
-    )
-    max_header_bytes: int = argument(Limits.max_header_bytes, values.size, "largest block of headers", group=_LIMITS, minimum=1)
-    max_header_fields: int = argument(Limits.max_header_fields, values.integer, "most header fields of a call", group=_LIMITS, minimum=1)
-    max_target_bytes: int = argument(Limits.max_target_bytes, values.size, "longest path and query of a request", group=_LIMITS, minimum=1)
-    max_streams: int = argument(Limits.max_streams, values.integer, "most calls at once on one HTTP/2 connection", group=_LIMITS, minimum=1)
-    max_pipelined: int = argument(
-        Limits.max_pipelined, values.integer, "most requests held of one HTTP/1.1 connection", group=_LIMITS, minimum=1
-    )
-    prefetch: int = argument(
-        Limits.prefetch, values.integer, "requests of one stream worked on at once; 0 is no limit", group=_LIMITS, minimum=0
-    )
-    min_body_bytes_per_s: int | None = argument(
-        Limits.min_body_bytes_per_s, values.size, "slowest HTTP body, after its first 5 s", group=_LIMITS, none_is_value=True, minimum=1
+    max_buffered_bytes: int | None = _limit(None, values.size, "most bytes held at once in a process; by default a quarter of its memory")
+    max_header_bytes: int = _limit(Limits.max_header_bytes, values.size, "largest block of headers")
+    max_header_fields: int = _limit(Limits.max_header_fields, values.integer, "most header fields of a call")
+    max_target_bytes: int = _limit(Limits.max_target_bytes, values.size, "longest path and query of a request")
+    max_streams: int = _limit(Limits.max_streams, values.integer, "most calls at once on one HTTP/2 connection")
+    max_pipelined: int = _limit(Limits.max_pipelined, values.integer, "most requests held of one HTTP/1.1 connection")
+    prefetch: int = _limit(Limits.prefetch, values.integer, "requests of one stream worked on at once; 0 is no limit", minimum=0)
+    min_body_bytes_per_s: int | None = _limit(
+        Limits.min_body_bytes_per_s, values.size, "slowest HTTP body, after its first 5 s", none_is_value=True
     )
 
     # --- logs, metrics, traces

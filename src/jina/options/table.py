@@ -37,6 +37,7 @@ class Argument:
         group: What the argument is about; a heading in help.
         none_is_value: None stands for "no limit"; elsewhere None means "as if not given".
         minimum: The smallest number allowed, -1 aside where Jina uses it for "no limit".
+        protects: An unknown name that resembles it is an error.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Argument:
     none_is_value: bool
     minimum: float | None
     allows_minus_one: bool
+    protects: bool
 
     @property
     def flag(self) -> str:
@@ -80,6 +82,7 @@ def argument(
     minimum: float | None = None,
     allows_minus_one: bool = False,
     secret: bool = False,
+    protects: bool = False,
 ) -> Any:
     """A dataclass field that is an argument of that default and meaning."""
     about = {
@@ -92,6 +95,7 @@ def argument(
         "none_is_value": none_is_value,
         "minimum": minimum,
         "allows_minus_one": allows_minus_one,
+        "protects": protects,
     }
     return field(default=default, repr=not secret, metadata=about)
 
@@ -147,27 +151,30 @@ def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = ())
         found[name] = parsed(table[name], raw)
     unknown = [name for name in unknown if name not in set(silent)]
     for name in unknown:
-        meant = protecting_like(options, name)
-        if meant is not None:
-            raise ConfigError(f"unknown argument {name!r}: did you mean {meant!r}? {NOT_IGNORED}")
+        refuse_misspelt(options, name, f"unknown argument {name!r}")
     _warn_unknown(unknown, names)
     return found
 
 
-NOT_IGNORED = "what may be meant to protect is refused rather than ignored"
+def refuse_misspelt(options: type, unknown: str, what: str, write: Callable[[str], str] = repr) -> None:
+    """Refuse an unknown name that was probably meant for an argument that protects: ignored, it would leave open what seems to be shut.
 
+    Args:
+        options: The option class.
+        unknown: As Python would write it.
+        what: What is unknown, in the user's words.
+        write: How the user would have written the argument's name.
 
-def protecting_like(options: Any, unknown: str) -> str | None:
-    """Give the argument that an unknown name was probably meant for, if that one protects.
-
-    Ignoring the name would leave open what its user believes to be shut.
+    Raises:
+        ConfigError: It was.
     """
     from difflib import SequenceMatcher
 
     names = names_of(options)
     ratio, near = max((SequenceMatcher(None, unknown.lower(), name).ratio(), name) for name in names)
     meant = names[near][0]
-    return meant if ratio >= _LIKE and meant in options.PROTECTING else None
+    if ratio >= _LIKE and arguments_of(options)[meant].protects:
+        raise ConfigError(f"{what}: did you mean {write(meant)}? what may be meant to protect is refused rather than ignored")
 
 
 def parsed(argument_: Argument, raw: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from jina.errors import FLOWS_LATER, BadConfigSource, BadYAMLVersion, ConfigError
 from jina.options import DeploymentOptions
-from jina.options.table import NOT_IGNORED, protecting_like
+from jina.options.table import refuse_misspelt
 from jina.yaml.loading import dump_yaml
 from jina.yaml.modules import import_all, py_modules_in
 from jina.yaml.source import find_file, is_yaml_path, read_source
@@ -118,9 +118,7 @@ def _check_kind(data: Mapping[str, Any], where: str) -> None:
         raise BadConfigSource(f"{where} describes {kind!r}, not a Deployment; {hint}")
     unknown = sorted(str(key) for key in data if key not in _SECTIONS)
     for key in unknown:
-        meant = protecting_like(DeploymentOptions, key)
-        if meant is not None:
-            raise ConfigError(f"{where}: unknown key {key!r}; arguments belong under 'with', where this one is {meant!r}; {NOT_IGNORED}")
+        refuse_misspelt(DeploymentOptions, key, f"{where}: unknown key {key!r}", lambda meant: f"{meant!r} under 'with'")
     if unknown:
         warnings.warn(f"{where}: ignored unknown key(s) {', '.join(unknown)}; arguments belong under 'with'", UserWarning, stacklevel=4)
 
