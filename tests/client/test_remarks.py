@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import pytest
 
-from jina import Client
-from jina.codec.messages import read_document_request, status_bytes, write_document_reply
 from jina.docs import BaseDoc, DocList
 from jina.errors import InvalidInputError
 from jina.testing import serve
-from jina.wire.grpc import UNARY
 from tests.client.executors import Sample, Text
-from tests.client.fakes import FakeGrpc, FakeGrpcServer
 
 pytestmark = pytest.mark.anyio
 AS_THEY_CAME = pytest.mark.parametrize("protocol", ["grpc", "websocket"])
@@ -60,17 +55,11 @@ def test_documents_that_do_not_fit_say_that_there_is_no_such_endpoint(protocol: 
         service.client.post("/upp", Text(text="a"), return_type=DocList[Number])
 
 
-def test_a_stream_that_remarks_something_brings_a_warning() -> None:
-    """The same of what `stream_doc` gives."""
-
-    def react(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
-        if event[0] == UNARY:
-            sent = read_document_request(event[3])
-            status = status_bytes(False, "no such endpoint")
-            connection.wire.reply(event[1], write_document_reply(sent.request_id, "/x", status, document=sent.docs))
-
-    with Client(open_connection=FakeGrpcServer(react).connect) as client, pytest.warns(UserWarning, match="no such endpoint") as caught:
-        assert [doc.text for doc in client.stream_doc("/x", Text(text="a"), return_type=Text)] == ["a"]
+@AS_THEY_CAME
+def test_a_stream_from_a_misspelt_endpoint_brings_a_warning(protocol: str) -> None:
+    """The same of what `stream_doc` gives: each item says it, the caller hears of it once."""
+    with serve(Sample, protocol=protocol) as service, pytest.warns(UserWarning, match="has no endpoint '/countt'") as caught:
+        assert [doc.text for doc in service.client.stream_doc("/countt", Text(text="a"), return_type=Text)] == ["a"]
 
     assert [warning.filename for warning in caught] == [__file__]
 

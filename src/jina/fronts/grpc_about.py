@@ -58,7 +58,7 @@ async def dry_run(connection: Carrier, stream: int, head: RequestHead, data: byt
     if await is_refused(connection, stream, head):
         return
     reply = await connection.front.handler(Call(DRY_RUN, Payload(b"", "strict"), ids.request_id(), wants="strict"))
-    connection.wire.reply(stream, b"" if reply.status is None else status_parts(reply.status))
+    connection.wire.reply(stream, status_parts(reply.status))
 
 
 async def status(connection: Carrier, stream: int, head: RequestHead, data: bytes) -> None:

@@ -89,7 +89,7 @@ def _end_unstreamed(connection: Carrier, stream: int, call: Call, envelope: Enve
 
 def item_message(call: Call, envelope: Envelope, reply: Reply, status: Status | None, payload: Payload | None, started_s: float) -> bytes:
     """One SingleDocumentRequestProto of a stream."""
-    parts = b"" if status is None else status_parts(status)
+    parts = status_parts(status, reply.description)
     document = payload.data if payload is not None else None
     routes = reply_routes(started_s, reply.routes, parts)
     return write_document_reply(call.request_id, envelope.endpoint, parts, envelope.parameters, routes, document)

@@ -103,8 +103,10 @@ async def is_refused(connection: Carrier, stream: int, head: RequestHead) -> boo
     return refused is not None
 
 
-def status_parts(status: Status) -> bytes:
-    """A failure as Jina's StatusProto."""
+def status_parts(status: Status | None, remark: str = "") -> bytes:
+    """A failure, or else what a success remarks, as Jina's StatusProto; empty where there is nothing to say."""
+    if status is None:
+        return status_bytes(False, remark) if remark else b""
     return status_bytes(True, status.description, status.name, status.args, status.stacks, status.executor)
 
 
@@ -162,10 +164,7 @@ def read_call(
 
 def reply_message(call: Call, envelope: Envelope, reply: Reply, started_s: float) -> Message:
     """The DataRequestProto that answers a request."""
-    failed = reply.status
-    status = b"" if failed is None and not reply.description else status_bytes(False, reply.description)
-    if failed is not None:
-        status = status_parts(failed)
+    status = b"" if reply.status is None and not reply.description else status_parts(reply.status, reply.description)
     parameters = envelope.parameters if reply.parameters is call.parameters or not reply.parameters else dict_to_struct(reply.parameters)
     docs = reply.payload.data if reply.payload is not None else None
     return write_reply(call.request_id, envelope.endpoint, status, parameters, reply_routes(started_s, reply.routes, status), docs)

@@ -133,7 +133,7 @@ class DryRunSpeaker:
         reply = await session.front.handler(Call(DRY_RUN, Payload(b"", "strict"), session.front.ids.request_id(), wants="strict"))
         status = reply.status
         if not self._is_text:
-            await session.send(b"" if status is None else grpc_requests.status_parts(status), is_text=False)
+            await session.send(grpc_requests.status_parts(status), is_text=False)
             return
         found = {"code": 0, "description": "", "exception": None}
         if status is not None:
