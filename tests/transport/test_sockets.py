@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import resource
 import socket
 from pathlib import Path
@@ -105,6 +107,68 @@ def test_who_knocks_while_no_descriptor_is_free_waits_until_one_is(tmp_path: Pat
     sockets.close()
 
     assert 0 < n_busy < 100
+
+
+class FailingAccepts:
+    """Lets `accept` of every socket fail with `code`, so many times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: int, n_left: int) -> None:
+        self.n_left, self.n_failed = n_left, 0
+        accept = socket.socket.accept
+
+        def fail_first(sock: socket.socket) -> Any:
+            if self.n_left:
+                self.n_left -= 1
+                self.n_failed += 1
+                raise OSError(code, "as the test wants it")
+            return accept(sock)
+
+        monkeypatch.setattr(socket.socket, "accept", fail_first)
+
+
+@pytest.mark.parametrize("code", [errno.ECONNABORTED, errno.EPROTO])
+def test_after_one_who_left_before_it_was_let_in_comes_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Nobody is turned away, for nothing is lacking, and nothing is logged."""
+    writer = Writer()
+    sockets = Sockets(str(tmp_path / "s"), lambda: writer, on_open=lambda fd: None, on_close=lambda fd: None)
+    FailingAccepts(monkeypatch, code, 3)
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(tmp_path / "s"))
+        for _ in range(4):
+            sockets.handle(sockets.wait(0))
+        assert writer.is_connected
+    while "lost" not in writer.told:
+        sockets.handle(sockets.wait(5))
+    sockets.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "logged"),
+    [(errno.ENOMEM, []), (errno.ENOBUFS, []), (errno.EINVAL, ["nobody is let in: [Errno 22] as the test wants it"])],
+)
+def test_what_does_not_end_at_once_keeps_no_thread_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int, logged: list[str]
+) -> None:
+    """It is looked at again a little later; what nobody expects is told once, however long it lasts."""
+    writer = Writer()
+    sockets = Sockets(str(tmp_path / "s"), lambda: writer, on_open=lambda fd: None, on_close=lambda fd: None)
+    accepts = FailingAccepts(monkeypatch, code, 1_000_000)
+    with socket.socket(socket.AF_UNIX) as caller, caplog.at_level(logging.DEBUG):
+        caller.connect(str(tmp_path / "s"))
+        for _ in range(1000):
+            sockets.handle(sockets.wait(0))
+        n_at_once = accepts.n_failed
+        while accepts.n_failed < 3:
+            sockets.handle(sockets.wait(5))
+        accepts.n_left = 0
+        while not writer.is_connected:
+            sockets.handle(sockets.wait(5))
+    while "lost" not in writer.told:
+        sockets.handle(sockets.wait(5))
+    sockets.close()
+
+    assert 0 < n_at_once < 100
+    assert caplog.messages == logged
 
 
 def test_sockets_that_rest_can_be_closed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ An event loop belongs to one thread; these belong to whichever thread has time. 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import selectors
@@ -25,6 +26,9 @@ _HIGH_WATER, _LOW_WATER = 64 << 10, 16 << 10
 _MAX_PIECES = 64
 _BACKLOG = 128
 _REST_S = 0.1
+_HAS_LEFT = (errno.ECONNABORTED, errno.EPROTO)
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+_NO_MEMORY = (errno.ENOBUFS, errno.ENOMEM)
 
 Events = list[tuple[selectors.SelectorKey, int]]
 
@@ -87,7 +91,7 @@ class Sockets:
             on_open(fd)
         on_open(self.fileno())
         self._spare = _spare()
-        self._is_resting = False
+        self._is_resting = self._is_told = False
 
     def fileno(self) -> int:
         """A descriptor that is readable while something is to be done."""
@@ -135,22 +139,31 @@ class Sockets:
             sock, _ = self._listener.accept()
         except BlockingIOError:  # it has left already
             return
-        except OSError:
-            self._turn_away()
+        except OSError as error:
+            self._let_nobody_in(error)
             return
+        self._is_told = False
         sock.setblocking(False)
         self._on_open(sock.fileno())
         Link(sock, self._make_protocol(), self._selector, self._buffer, self._on_close)
 
-    def _turn_away(self) -> None:
-        """No descriptor is free: close one that was kept for this, so that who knocks hears of it and may come again."""
+    def _let_nobody_in(self, error: OSError) -> None:
+        """Go on with the next if only this one is lost; what may last is looked at again a little later."""
+        if error.errno in _HAS_LEFT or (error.errno in _NO_DESCRIPTOR and self._turn_away()):
+            return
+        if error.errno not in _NO_DESCRIPTOR + _NO_MEMORY and not self._is_told:
+            self._is_told = True
+            _log.warning("nobody is let in: %s", error)
+        self._rest()
+
+    def _turn_away(self) -> bool:
+        """Close a descriptor that was kept for this, so that who knocks hears of it and may come again; tell whether one is kept anew."""
         if self._spare is not None:
             os.close(self._spare)
             with contextlib.suppress(OSError):  # another thread may take it first
                 self._listener.accept()[0].close()
             self._spare = _spare()
-        if self._spare is None:
-            self._rest()
+        return self._spare is not None
 
     def _rest(self) -> None:
         """Look away for a moment from who knocks: nobody can be let in or turned away, and the knocking would go on at every look."""
