@@ -12,9 +12,10 @@ from typing import Any
 
 from jina.call import Call, EndpointInfo, Reply, Status
 from jina.errors import Code
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
 from jina.fronts.http1_connection import Http1Connection
 from jina.fronts.http2_connection import Http2Connection
+from jina.limits import FrontOptions
 from jina.wire.buffered import Buffered
 from jina.wire.grpc import ClientConnection, request_block
 from jina.wire.http2_limits import Http2Limits

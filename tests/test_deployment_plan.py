@@ -22,8 +22,8 @@ def test_the_plan_takes_its_values_from_the_options() -> None:
     plan = deployment._plan()
 
     assert [listener.port for listener in plan.listeners] == [8123, 0]
-    assert plan.front["title"] == "t"
-    assert plan.front == deployment.options.front_values()
+    assert plan.front.title == "t"
+    assert plan.front == deployment.options.front_options()
     assert plan.timeout_ready_s is None
     assert plan.nodes[0].config["runtime_args"]["quiet_error"] is True
 

@@ -55,7 +55,7 @@ def check(data: bytes) -> None:
         return
     told = options.to_dict()
     assert repr(DeploymentOptions.from_mapping(told, environ={})) == repr(options), told
-    options.front_values()
+    options.front_options()
 
 
 def _value(text: bytes) -> Any:

@@ -344,16 +344,16 @@ class Deployment:
             env={**_logging_env(options), **(options.env or {})},
             n_threads=_MAX_THREADS if options.allow_concurrent else 1,
             n_replicas=options.replicas,
+            patience=options.patience(),
         )
         return Plan(
             name=options.name,
             nodes=(node,),
             listeners=listeners_of(options),
-            front=options.front_values(),
+            front=options.front_options(),
             guard=options.api_key,
             timeout_ready_s=options.timeout_ready_s,
             grace_s=options.timeout_ctrl,
-            max_message_bytes=options.max_message_bytes,
         )
 
     @property
@@ -367,8 +367,7 @@ class Deployment:
         hook = custom_hook()
         if not self._has_http or (self._app is None and hook is None):
             return None
-        options = self.options
-        return WebApp(source=self._app, hook=hook, options={"uvicorn_kwargs": options.uvicorn_kwargs})
+        return WebApp(source=self._app, hook=hook, uvicorn_kwargs=self.options.uvicorn_kwargs or {})
 
     def _runtime_args(self) -> dict[str, Any]:
         options = self.options

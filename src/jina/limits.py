@@ -1,4 +1,4 @@
-"""What callers may ask of a service: one set of limits, with the same meaning on every protocol."""
+"""What callers may ask of a service, with the same meaning on every protocol, and what its front process is told beside."""
 
 from __future__ import annotations
 
@@ -47,3 +47,42 @@ class Limits:
                 continue
             hint = "; use None for no limit" if "None" in str(field.type) else ""
             raise ConfigError(f"{field.name} must be above 0, got {value}{hint}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontOptions(Limits):
+    """What can be set of all ports of a service: what callers may ask, what the API page says, TLS.
+
+    Attributes:
+        title, description, version: Of the API page.
+        cors: Let browsers call from any origin.
+        has_header: Replies over HTTP carry `header`, as those of a Flow do.
+        ssl_certfile, ssl_keyfile: PEM files by their whole paths; None without TLS.
+        ssl_ca_certs: The same, of who may have signed the callers' certificates; None takes callers without one.
+        max_buffered_bytes: What all connections of all ports may hold; None for a quarter of the process's memory.
+    """
+
+    title: str | None = None
+    description: str | None = None
+    version: str = "0.1.0"
+    cors: bool = False
+    has_header: bool = False
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    ssl_ca_certs: str | None = None
+    max_buffered_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long one node's calls, and its workers, are waited for, in seconds; None is no limit.
+
+    Attributes:
+        timeout_send_s: A call, from its coming to its end; its own deadline may come sooner.
+        max_wait_for_replica_s: A call while no worker is up.
+        hang_timeout_s: A worker that answers nothing, until it is started anew.
+    """
+
+    timeout_send_s: float | None = None
+    max_wait_for_replica_s: float | None = 60.0
+    hang_timeout_s: float | None = 60.0

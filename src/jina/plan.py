@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jina.limits import FrontOptions, Patience
 from jina.options import DeploymentOptions
 from jina.options.address import ABSTRACT, in_url, is_network, reachable, unix_path
 
@@ -24,6 +25,7 @@ class Node:
         n_threads: Threads for `def` methods; 1 means one call at a time.
         needs: Names of the nodes whose documents it takes; `gateway` is the caller.
         n_replicas: Equal copies.
+        patience: How long its calls wait, and its workers are waited for.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Node:
     n_threads: int = 1
     needs: tuple[str, ...] = ("gateway",)
     n_replicas: int = 1
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +91,12 @@ class WebApp:
         source: An ASGI app, a function that makes one (from nothing, or from the default app), or `module:name` of either; None for
             the default app.
         hook: Gets the app at last and gives the one to serve.
-        options: Plain values beside those of the front: `uvicorn_kwargs`.
+        uvicorn_kwargs: More options of its server.
     """
 
     source: Any = None
     hook: Any = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    uvicorn_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,18 +107,16 @@ class Plan:
         name: For logs.
         nodes: In graph order.
         listeners: What the front listens on.
-        front: Plain values for the fronts: title, description, cors, limits.
+        front: Of all its ports.
         guard: An API key, a callable over the headers, or None.
         timeout_ready_s: None waits for ever.
         grace_s: How long stopping waits for held calls.
-        max_message_bytes: None for no limit.
     """
 
     name: str
     nodes: tuple[Node, ...]
     listeners: tuple[Listener, ...]
-    front: Mapping[str, Any] = field(default_factory=dict)
+    timeout_ready_s: float | None
+    grace_s: float
+    front: FrontOptions = field(default_factory=FrontOptions)
     guard: Any = field(default=None, repr=False)
-    timeout_ready_s: float | None = 600.0
-    grace_s: float = 60.0
-    max_message_bytes: int | None = 1 << 30

@@ -6,8 +6,9 @@ import asyncio
 from typing import Any
 
 from jina.call import Call, Payload, Reply
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
 from jina.fronts.http2_connection import Http2Connection
+from jina.limits import FrontOptions
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.grpc import ClientConnection
 from jina.wire.http2_limits import Http2Limits

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from jina.call import Call, EndpointInfo, Handler, Item, Payload, Reply
 from jina.fronts.asgi import DefaultRoutes, guarded
-from jina.fronts.front import FrontOptions
+from jina.limits import FrontOptions
 from jina.process.web_app import build
 from jina.runtime.guards import make_guard
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
 from jina.fronts.http1_connection import Http1Connection
+from jina.limits import FrontOptions
 from jina.transport.memory import MemoryTransport, join
 from jina.wire.buffered import Buffered
 from tests.waiting import loop_turns, until

@@ -11,7 +11,8 @@ import pytest
 from jina.call import Call, Reply, Status
 from jina.codec.messages import header_bytes, write_request
 from jina.errors import Code
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 from jina.transport.memory import join
 from jina.wire import grpc
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY

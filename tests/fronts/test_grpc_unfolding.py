@@ -14,7 +14,8 @@ import pytest
 from jina.call import Call, EndpointInfo, Reply
 from jina.codec.messages import header_bytes, write_request
 from jina.fronts import turns
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 from jina.transport.memory import join
 from jina.wire import grpc, hpack
 from jina.wire.buffered import Buffered

@@ -12,9 +12,10 @@ from unittest.mock import Mock
 import pytest
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
 from jina.fronts.http1_connection import Http1Connection
 from jina.fronts.http_stream import EventStream
+from jina.limits import FrontOptions
 from jina.runtime.guards import make_guard
 from jina.transport.memory import join
 from jina.wire.http_requests import Head, Request

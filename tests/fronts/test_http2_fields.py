@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from jina.call import Call, EndpointInfo, Reply
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 from jina.transport.memory import join
 from tests.fronts.http2_peer import Client
 

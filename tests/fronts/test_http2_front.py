@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from jina.call import Call, EndpointInfo, Item, Reply
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 from jina.transport.memory import join
 from tests.fronts.http2_peer import Client
 from tests.waiting import loop_turns

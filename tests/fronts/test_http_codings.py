@@ -15,7 +15,8 @@ import pytest
 
 from jina.call import Call, EndpointInfo, Reply
 from jina.fronts.asgi import DefaultRoutes
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 from jina.runtime.guards import make_guard
 from jina.transport.memory import join
 from jina.wire.buffered import Buffered

@@ -11,7 +11,8 @@ import pytest
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.errors import Code
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 from tests.waiting import loop_turns
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}

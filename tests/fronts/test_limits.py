@@ -11,8 +11,8 @@ import pytest
 
 from jina.call import Call, EndpointInfo, Payload, Reply
 from jina.errors import ConfigError
-from jina.fronts.front import Front, FrontOptions
-from jina.limits import Limits
+from jina.fronts.front import Front
+from jina.limits import FrontOptions, Limits
 from jina.options import DeploymentOptions
 from jina.transport.memory import MemoryTransport, join
 from jina.wire import websocket

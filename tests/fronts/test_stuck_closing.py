@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jina.call import Call, EndpointInfo, Reply
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 
 pytestmark = pytest.mark.anyio
 

@@ -17,9 +17,10 @@ from jina.call import Item, Payload, Reply, Status
 from jina.codec import messages
 from jina.errors import Code
 from jina.fronts import turns, websocket_session
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
 from jina.fronts.http_calls import Note
 from jina.fronts.websocket_session import Answer, WebSocketSession
+from jina.limits import FrontOptions
 from jina.runtime.guards import make_guard
 from jina.wire.buffered import Buffered
 from jina.wire.http_requests import Head

@@ -23,7 +23,8 @@ from jina.codec import service_messages as services
 from jina.codec.descriptors import file_descriptors
 from jina.codec.varint import varint
 from jina.errors import Code
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 from jina.runtime.guards import make_guard
 from jina.transport.memory import join
 from jina.wire.buffered import Buffered

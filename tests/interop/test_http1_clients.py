@@ -19,7 +19,8 @@ from aiohttp import web
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply
 from jina.client.sse import EventReader
-from jina.fronts.front import Front, FrontOptions
+from jina.fronts.front import Front
+from jina.limits import FrontOptions
 from jina.transport import connect
 from jina.transport.http_client import HttpPool
 from jina.wire import http_client as wire

@@ -182,7 +182,8 @@ class LocalEngine:
             listens=listens,
             node=node.graph_name,
             aliases=[node.name],
-            options=dict(plan.front),
+            patience=node.patience,
+            options=plan.front,
             sys_path=self._sys_path,
             cwd=self._cwd,
             guard=guard,
@@ -219,7 +220,8 @@ class LocalEngine:
             name=f"{plan.name}/app",
             listen=Listen(["http"], fds),
             front_path=self._app_path,
-            options={**plan.front, **web_app.options},
+            options=plan.front,
+            uvicorn_kwargs=dict(web_app.uvicorn_kwargs),
             sys_path=self._sys_path,
             cwd=self._cwd,
             app=app,
@@ -256,7 +258,7 @@ class LocalEngine:
             executor=executor,
             config=dict(node.config),
             n_threads=node.n_threads,
-            max_message_bytes=plan.max_message_bytes,
+            max_message_bytes=plan.front.max_message_bytes,
             grace_s=plan.grace_s,
         )
 

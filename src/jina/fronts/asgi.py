@@ -24,8 +24,8 @@ from jina.fronts import http_calls, http_pages, http_replies
 from jina.fronts.asgi_guard import GuardMiddleware
 from jina.fronts.asgi_openapi import describe
 from jina.fronts.asgi_replies import EventResponse, json_response, unless_gone
-from jina.fronts.front import FrontOptions
 from jina.fronts.http_site import DEFAULT_TITLE, default_routes
+from jina.limits import FrontOptions
 from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
 from jina.wire.content_coding import CodingError

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Protocol
 
@@ -13,7 +12,7 @@ from jina.call import EndpointInfo, Handler
 from jina.fronts import http_replies
 from jina.fronts.http_site import Site
 from jina.fronts.turns import Turns
-from jina.limits import Limits
+from jina.limits import FrontOptions
 from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
 from jina.wire.http2_limits import Http2Limits
@@ -22,23 +21,6 @@ from jina.wire.http_whole import Openings
 from jina.wire.ids import RequestIds
 
 _TICK_S = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrontOptions(Limits):
-    """What can be set of a front: its limits (see `jina.limits`), and what its API page says.
-
-    Attributes:
-        title, description, version: Of the API page.
-        cors: Let browsers call from any origin.
-        has_header: Replies over HTTP carry `header`, as those of a Flow do.
-    """
-
-    title: str | None = None
-    description: str | None = None
-    version: str = "0.1.0"
-    cors: bool = False
-    has_header: bool = False
 
 
 class Connection(Protocol):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from jina.call import EndpointInfo, Handler
+from jina.limits import FrontOptions
 from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
 
 if TYPE_CHECKING:
     from jina.fronts.front import Front
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +26,7 @@ class Service:
         guard: Decides who may call.
         is_ready: The front's own state.
         is_up: The replicas' state.
-        options: Plain values for all fronts; each takes those that it knows.
+        options: Of all ports.
         buffered: Counts what all connections of all ports hold.
     """
 
@@ -37,19 +36,13 @@ class Service:
     guard: Guard | None = None
     is_ready: Callable[[], bool] = lambda: True
     is_up: Callable[[], bool] = lambda: True
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: FrontOptions = field(default_factory=FrontOptions)
     buffered: Buffered | None = None
-
-
-def known_options(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Make an options class from those of the values that it has."""
-    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # T is any dataclass
-    return kind(**{name: value for name, value in values.items() if name in known})
 
 
 def make_front(service: Service, protocols: Sequence[str]) -> Front:
     """Make the front of a port that speaks these protocols: some of `http`, `grpc`, `websocket`."""
-    from jina.fronts.front import Front, FrontOptions
+    from jina.fronts.front import Front
 
     return Front(
         service.handler,
@@ -59,6 +52,6 @@ def make_front(service: Service, protocols: Sequence[str]) -> Front:
         guard=service.guard,
         is_ready=service.is_ready,
         is_up=service.is_up,
-        options=known_options(FrontOptions, service.options),
+        options=service.options,
         buffered=service.buffered,
     )

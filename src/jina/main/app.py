@@ -114,8 +114,8 @@ class _App:
         from jina.main.app_server import Lifespan, Server, make_config, make_security
 
         app = Lifespan(self._make(front, source, hook))
-        config = make_config(app, self._spec.options)
-        security = make_security(self._spec.options)
+        config = make_config(app, self._spec.options, self._spec.uvicorn_kwargs)
+        security = make_security(self._spec.options, self._spec.uvicorn_kwargs)
         self._server = Server(config, on_started=lambda: self._parent.tell(Ready()), security=security)
         try:
             await self._server.serve([socket.socket(fileno=fd) for fd in self._spec.listen.fds])
@@ -126,13 +126,10 @@ class _App:
 
     def _make(self, front: FrontChannel, source: Any, hook: Any) -> Any:
         from jina.fronts.asgi import DefaultRoutes, guarded
-        from jina.fronts.front import FrontOptions
-        from jina.fronts.table import known_options
         from jina.process.web_app import build
         from jina.runtime.guards import make_guard
 
-        options = known_options(FrontOptions, self._spec.options)
-        routes = DefaultRoutes(front, self._endpoints.result(), is_ready=lambda: front.is_up, options=options)
+        routes = DefaultRoutes(front, self._endpoints.result(), is_ready=lambda: front.is_up, options=self._spec.options)
         app = build(source, routes.make_app, routes.add_to, hook)
         guard = make_guard(unpack(self._spec.guard)) if self._spec.guard else None
         return app if guard is None else guarded(app, guard)

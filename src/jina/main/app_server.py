@@ -11,6 +11,9 @@ from typing import Any
 
 import uvicorn
 
+from jina.limits import FrontOptions
+from jina.transport.tls import RenewedContext, listener_files
+
 _BACKLOG = 4096
 _FOREVER_S = 10**9
 _OURS = ("app", "host", "port", "uds", "fd", "workers", "reload", "factory", "interface", "loop")
@@ -67,27 +70,24 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_config(app: Any, options: Mapping[str, Any]) -> uvicorn.Config:
-    """Give uvicorn's options: ours, then the user's `uvicorn_kwargs` where they do not say where to listen."""
-    idle_s = options.get("idle_timeout_s")
+def make_config(app: Any, options: FrontOptions, given: Mapping[str, Any]) -> uvicorn.Config:
+    """Give uvicorn's options: ours, then those `given` by the user (`uvicorn_kwargs`) where they do not say where to listen."""
     settings: dict[str, Any] = {
         "http": "httptools",
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "timeout_keep_alive": _FOREVER_S if idle_s is None else idle_s,
-        "ssl_certfile": options.get("ssl_certfile"),
-        "ssl_keyfile": options.get("ssl_keyfile"),
+        "timeout_keep_alive": _FOREVER_S if options.idle_timeout_s is None else options.idle_timeout_s,
+        "ssl_certfile": options.ssl_certfile,
+        "ssl_keyfile": options.ssl_keyfile,
     }
-    given = options.get("uvicorn_kwargs") or {}
     settings.update((name, value) for name, value in given.items() if name not in _OURS)
     return uvicorn.Config(app, interface="asgi3", backlog=_BACKLOG, **settings)
 
 
-def make_security(options: Mapping[str, Any]) -> ssl.SSLContext | None:
-    """Give the TLS context of the service's own options; None without TLS, and where `uvicorn_kwargs` has TLS options."""
-    if not options.get("ssl_certfile") or any(name.startswith("ssl_") for name in options.get("uvicorn_kwargs") or {}):
+def make_security(options: FrontOptions, given: Mapping[str, Any]) -> ssl.SSLContext | None:
+    """Give the TLS context of the service's own options; None without TLS, and where the user gave uvicorn TLS options."""
+    files = listener_files(options)
+    if files is None or any(name.startswith("ssl_") for name in given):
         return None
-    from jina.transport.tls import RenewedContext, TlsFiles
-
-    return RenewedContext(TlsFiles(options["ssl_certfile"], options["ssl_keyfile"], options.get("ssl_ca_certs") or ""), ("http/1.1",))
+    return RenewedContext(files, ("http/1.1",))

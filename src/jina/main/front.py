@@ -51,10 +51,10 @@ def main(argv: list[str] | None = None) -> None:
 class _Front:
     def __init__(self, parent: Parent, spec: FrontSpec) -> None:
         self._parent, self._spec = parent, spec
-        options = spec.options
-        self._replicas = Replicas(spec.aliases[0] if spec.aliases else spec.node, max_wait_s=options.get("max_wait_for_replica_s", 60.0))
-        self._buffered = Buffered(options.get("max_buffered_bytes") or _share_of_memory())
-        self._node = Node(spec.node, self._replicas, aliases=spec.aliases, timeout_s=options.get("timeout_send_s"))
+        patience = spec.patience
+        self._replicas = Replicas(spec.aliases[0], max_wait_s=patience.max_wait_for_replica_s)
+        self._buffered = Buffered(spec.options.max_buffered_bytes or _share_of_memory())
+        self._node = Node(spec.node, self._replicas, aliases=spec.aliases, timeout_s=patience.timeout_send_s)
         self._groups: dict[str, int] = {}
         self._loading: dict[str, int] = {}
         self._is_serving = False
@@ -68,7 +68,7 @@ class _Front:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, loop.create_future()
-        Watch(self._replicas.members, hang_timeout_s=self._spec.options.get("hang_timeout_s", 60.0), on_hung=self._tell_hung)
+        Watch(self._replicas.members, hang_timeout_s=self._spec.patience.hang_timeout_s, on_hung=self._tell_hung)
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
         if self._spec.app_path:
             await self._listen_for_apps(self._spec.app_path)

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jina.fronts.table import Service, make_front
@@ -35,10 +35,11 @@ class PublicPorts:
 
     async def open(self, service: Service) -> None:
         """Make the fronts, and listen."""
+        is_secure = service.options.ssl_certfile is not None
         for listen in self._listens:
             front = make_front(service, listen.protocols)
             self.fronts.append(front)
-            make = _behind_tls(front, listen.protocols, service.options) if service.options.get("ssl_certfile") else front.make_protocol
+            make = _behind_tls(front, listen.protocols) if is_secure else front.make_protocol
             self._servers += [await _serve(fd, make) for fd in listen.fds]
 
     def close(self, *, is_end: bool, is_last: bool) -> None:
@@ -66,10 +67,11 @@ async def _serve(fd: int, make_protocol: Callable[[], asyncio.BaseProtocol]) -> 
     return await loop.create_server(make_protocol, sock=sock, backlog=_BACKLOG)
 
 
-def _behind_tls(front: Front, protocols: Sequence[str], options: Mapping[str, Any]) -> Callable[[], asyncio.BaseProtocol]:
-    from jina.transport.tls import RenewedContext, TlsFiles
+def _behind_tls(front: Front, protocols: Sequence[str]) -> Callable[[], asyncio.BaseProtocol]:
+    from jina.transport.tls import RenewedContext, listener_files
     from jina.transport.tls_link import TlsLink
 
-    files = TlsFiles(options["ssl_certfile"], options["ssl_keyfile"], options.get("ssl_ca_certs") or "")
+    files = listener_files(front.options)
+    assert files is not None
     context = RenewedContext(files, ("h2",) if list(protocols) == ["grpc"] else ("h2", "http/1.1"))
     return lambda: TlsLink(context, front.make_protocol, front.options.header_timeout_s)

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Self
 
 from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, ProtocolType, ProviderType
 from jina.errors import ConfigError, NotSupportedError
-from jina.limits import Limits
+from jina.limits import FrontOptions, Limits, Patience
 from jina.options import values
 from jina.options.address import is_network
-from jina.options.table import argument, changed, check_minimum, inactive, names_of, nearest, plain, read, warn_of_inactive
+from jina.options.table import argument, changed, check_minimum, inactive, names_of, nearest, read, warn_of_inactive
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
@@ -199,10 +199,20 @@ class DeploymentOptions:
         None, values.integer, "milliseconds a call may take; -1 is no limit", group=_TIME, minimum=0, allows_minus_one=True, protects=True
     )
     max_wait_for_replica_s: float | None = _limit(
-        60.0, values.seconds, "seconds a call waits while no worker is up", group=_TIME, none_is_value=True, minimum=0
+        Patience.max_wait_for_replica_s,
+        values.seconds,
+        "seconds a call waits while no worker is up",
+        group=_TIME,
+        none_is_value=True,
+        minimum=0,
     )
     hang_timeout_s: float | None = _limit(
-        60.0, values.seconds, "seconds of silence after which a worker is started anew", group=_TIME, none_is_value=True, minimum=0
+        Patience.hang_timeout_s,
+        values.seconds,
+        "seconds of silence after which a worker is started anew",
+        group=_TIME,
+        none_is_value=True,
+        minimum=0,
     )
     header_timeout_s: float | None = _limit(
         Limits.header_timeout_s, values.seconds, "seconds a caller has to send its headers", group=_TIME, none_is_value=True, minimum=0
@@ -314,12 +324,15 @@ class DeploymentOptions:
         """What differs from the defaults, by name, as YAML and JSON can hold it (classes and callables stay as they are)."""
         return changed(self)
 
-    def front_values(self) -> dict[str, Any]:
-        """What the front process must know, as plain values: its texts, rules and limits; files by their whole paths."""
-        found = {name: plain(getattr(self, name)) for name in _FRONT}
-        for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs"):
-            found[name] = None if found[name] is None else os.path.abspath(found[name])
-        return found
+    def front_options(self) -> FrontOptions:
+        """What its ports are told: every argument that is a field of theirs, files by their whole paths."""
+        found = {each.name: getattr(self, each.name) for each in fields(FrontOptions) if hasattr(self, each.name)}
+        files = {name: os.path.abspath(found[name]) for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs") if found[name]}
+        return FrontOptions(**{**found, **files})
+
+    def patience(self) -> Patience:
+        """How long its calls wait, and its worker is waited for."""
+        return Patience(**{each.name: getattr(self, each.name) for each in fields(Patience)})
 
     def inactive(self) -> tuple[str, ...]:
         """Names of arguments that were given, are accepted, and do nothing in this release."""
@@ -346,12 +359,6 @@ class DeploymentOptions:
         """Seconds a call may take; None is no limit."""
         return None if self.timeout_send in (None, -1) else self.timeout_send / 1000
 
-
-_FRONT = (
-    *("title", "description", "cors", "ssl_certfile", "ssl_keyfile", "ssl_ca_certs"),
-    *(each.name for each in fields(Limits)),
-    *("max_buffered_bytes", "timeout_send_s", "max_wait_for_replica_s", "hang_timeout_s"),
-)
 
 _VARIABLE = re.compile(r"\$\{?([A-Z_][A-Z0-9_]*)\}?")
 """A variable by its looks; anything else behind a `$` may be the key itself, which no error shows."""

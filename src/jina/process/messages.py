@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from jina.call import EndpointInfo
+from jina.limits import FrontOptions, Patience
 
 _LENGTH = struct.Struct("<I")
 
@@ -41,9 +42,9 @@ class WorkerSpec(msgspec.Struct, tag="worker"):
     cwd: str
     executor: bytes
     config: dict[str, Any]
-    n_threads: int = 1
-    max_message_bytes: int | None = None
-    grace_s: float = 60.0
+    n_threads: int
+    max_message_bytes: int | None
+    grace_s: float
 
 
 class Listen(msgspec.Struct):
@@ -67,7 +68,8 @@ class FrontSpec(msgspec.Struct, tag="front"):
         listens: The public sockets, bound by the supervisor.
         node: Name of the one node of a deployment.
         aliases: Names that `target_executor` and parameter prefixes may also use for it.
-        options: Plain values for the fronts (title, cors, limits, ...).
+        patience: How long calls to the node wait, and its workers are waited for.
+        options: Of all ports.
         guard: Travelling key or callable over the headers; empty for none.
         app_path: Unix socket on which app processes call; empty if there is none.
         folder: What holds our files; a front that outlives its supervisor removes it.
@@ -77,13 +79,14 @@ class FrontSpec(msgspec.Struct, tag="front"):
     listens: list[Listen]
     node: str
     aliases: list[str]
-    options: dict[str, Any]
+    patience: Patience
+    options: FrontOptions
     sys_path: list[str]
     cwd: str
+    folder: str
+    grace_s: float
     guard: bytes = b""
     app_path: str = ""
-    folder: str = ""
-    grace_s: float = 60.0
 
 
 class AppSpec(msgspec.Struct, tag="app"):
@@ -92,7 +95,8 @@ class AppSpec(msgspec.Struct, tag="app"):
     Attributes:
         listen: The public HTTP sockets.
         front_path: Unix socket on which the front takes its calls.
-        options: As in FrontSpec, and TLS files and `uvicorn_kwargs`.
+        options: As in FrontSpec.
+        uvicorn_kwargs: More options of the server, as the user gave them.
         app, hook: What the user gave, travelling; empty for none.
         guard: As in FrontSpec.
     """
@@ -100,13 +104,14 @@ class AppSpec(msgspec.Struct, tag="app"):
     name: str
     listen: Listen
     front_path: str
-    options: dict[str, Any]
+    options: FrontOptions
+    uvicorn_kwargs: dict[str, Any]
     sys_path: list[str]
     cwd: str
+    grace_s: float
     app: bytes = b""
     hook: bytes = b""
     guard: bytes = b""
-    grace_s: float = 60.0
 
 
 class ReplicaUp(msgspec.Struct, tag="replica_up"):

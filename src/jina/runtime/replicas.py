@@ -17,6 +17,7 @@ import asyncio
 from jina.call import Call, Reply, Status
 from jina.codec.pieces import Message
 from jina.errors import Code, MalformedError
+from jina.limits import Patience
 from jina.runtime.hop_calls import send
 from jina.runtime.members import Members, load
 from jina.runtime.suspects import Suspects
@@ -41,7 +42,7 @@ class Replicas:
         name: str,
         *,
         max_waiting: int = 10_000,
-        max_wait_s: float | None = 60.0,
+        max_wait_s: float | None = Patience.max_wait_for_replica_s,
         hold_s: float = 2.0,
         max_in_flight: int = 16_384,
         max_bytes_in_flight: int = 512 << 20,

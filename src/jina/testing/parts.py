@@ -37,7 +37,7 @@ class Parts:
         deployment = Deployment(**options)
         self._plan = deployment._plan()
         node = self._plan.nodes[0]
-        self._node = Node(node.graph_name, self._run, aliases=(node.name,), timeout_s=self._plan.front.get("timeout_send_s"))
+        self._node = Node(node.graph_name, self._run, aliases=(node.name,), timeout_s=node.patience.timeout_send_s)
         self._n_threads = node.n_threads
         assert isinstance(node.executor, type)
         self.protocol: str = self._plan.listeners[0].protocols[0]
@@ -59,7 +59,7 @@ class Parts:
             endpoints=self._endpoints,
             guard=make_guard(self._plan.guard),
             options=self._plan.front,
-            buffered=Buffered(self._plan.front.get("max_buffered_bytes")),
+            buffered=Buffered(self._plan.front.max_buffered_bytes),
         )
         self._fronts = {protocol: make_front(service, [protocol]) for protocol in ("grpc", "http", "websocket")}
         self.connectors: dict[str, Connect] = {name: memory.connector(front.make_protocol) for name, front in self._fronts.items()}

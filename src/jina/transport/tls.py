@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jina.errors import ConfigError
+from jina.limits import FrontOptions
 
 _log = logging.getLogger("jina.tls")
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -56,6 +57,13 @@ class TlsFiles(NamedTuple):
 
 
 # --- what listens ----------------------------------------------------------------------------------------------------------------------
+
+
+def listener_files(options: FrontOptions) -> TlsFiles | None:
+    """Give the files of a service; None without TLS."""
+    if not options.ssl_certfile:
+        return None
+    return TlsFiles(options.ssl_certfile, options.ssl_keyfile or "", options.ssl_ca_certs or "")
 
 
 def server_context(files: TlsFiles, alpn: Sequence[str]) -> ssl.SSLContext:
