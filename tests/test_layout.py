@@ -23,7 +23,7 @@ call
 core
 wire
 observe
-plan
+plan flowchart
 hints parameters caller endpoint executor executor_bindings executor_decorators executor_doubts executor_lock executor_setup
 proto types
 transport
