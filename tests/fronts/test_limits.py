@@ -172,7 +172,9 @@ async def test_body_http1() -> None:
     """413 for one byte more, told from its length or counted chunk by chunk."""
     port = Port(max_body_bytes=100)
     assert await port.http1().ask(post(documents(100))) == 200
-    assert await port.http1().ask(post(documents(101))) == 413
+    peer = port.http1()
+    assert await peer.ask(post(documents(101))) == 413
+    assert b"the body exceeds max_body_bytes=100" in peer.received
     chunked = b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
     assert await port.http1().ask(chunked + b"64\r\n%b\r\n0\r\n\r\n" % documents(100)) == 200
     assert await port.http1().ask(chunked + b"64\r\n%b\r\n1\r\n \r\n0\r\n\r\n" % documents(100)) == 413
@@ -183,8 +185,10 @@ async def test_body_http2() -> None:
     """The same on a stream; the connection serves on."""
     client = await Port(max_body_bytes=100).http2()
     assert (await client.ask("POST", "/echo", documents(100)))[0][":status"] == "200"
-    assert (await client.ask("POST", "/echo", documents(101)))[0][":status"] == "413"
-    assert (await client.ask("POST", "/echo", documents(101), content_length="101"))[0][":status"] == "413"
+    for more in ({}, {"content_length": "101"}):
+        head, text = await client.ask("POST", "/echo", documents(101), **more)
+        assert head[":status"] == "413"
+        assert b"the body exceeds max_body_bytes=100" in text
     assert (await client.ask("GET", "/"))[0][":status"] == "200"
 
 
@@ -216,7 +220,7 @@ async def test_message_websocket() -> None:
     socket.send(documents(100))
     assert (await socket.next())[0] == websocket.MESSAGE
     socket.send(documents(101))
-    assert (await socket.next())[:2] == (websocket.CLOSED, 1009)
+    assert (await socket.next())[:3] == (websocket.CLOSED, 1009, "the message exceeds max_message_bytes=100")
 
 
 @limit("max_header_fields", on="http/1.1")
@@ -446,6 +450,7 @@ async def test_slow_body_http1() -> None:
     port.tick(10.2)
     await settle()
     assert peer.received[9:12] == b"408"
+    assert b"the body came slower than min_body_bytes_per_s=10" in peer.received
 
 
 @limit("min_body_bytes_per_s", on="http/2")
@@ -461,6 +466,7 @@ async def test_slow_body_http2() -> None:
     port.tick(10.2)
     await client.until(lambda: stream in client.over)
     assert client.heads[stream][":status"] == "408"
+    assert b"the body came slower than min_body_bytes_per_s=10" in client.bodies[stream]
 
 
 @limit("write_timeout_s", on="http/1.1")

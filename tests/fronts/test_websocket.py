@@ -788,7 +788,7 @@ def test_a_message_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch)
         for second in range(100, 200):
             session.data_received(big[1000 + second : 1001 + second])
             session.tick(now + second)
-        assert channel.written.endswith((1008).to_bytes(2, "big") + b"the message came slower than 1024 bytes/s")
+        assert channel.written.endswith((1008).to_bytes(2, "big") + b"the message came slower than min_body_bytes_per_s=1024")
         assert channel.calls == ["close"]
 
     run(scenario)

@@ -221,7 +221,7 @@ def test_folded_responses_are_unfolded_however_they_are_cut(coding: str, is_chun
         (b"abc", b"gzip", "not gzip"),
         (gzip.compress(b"abc")[:-1], b"gzip", "ends before"),
         (b"abc", b"br", "not asked for"),
-        (gzip.compress(bytes(1001)), b"gzip", "larger than 1000 bytes"),
+        (gzip.compress(bytes(1001)), b"gzip", "unfolds to more than max_message_bytes=1000"),
     ],
     ids=["no gzip", "half", "unknown", "too large"],
 )

@@ -66,7 +66,7 @@ class EventReader:
     def _hold(self, n_bytes: int) -> None:
         self._n_held += n_bytes
         if self._max_event_bytes is not None and self._n_held > self._max_event_bytes:
-            raise BadResponseError(f"the server's event is larger than {self._max_event_bytes} bytes; max_message_bytes moves the limit")
+            raise BadResponseError(f"the server's event exceeds max_message_bytes={self._max_event_bytes}")
 
     def _line(self, line: bytes) -> tuple[str, bytes] | None:
         if not line:

@@ -30,7 +30,7 @@ from jina.runtime.guards import Guard
 from jina.wire.buffered import Buffered
 from jina.wire.content_coding import CodingError
 from jina.wire.envelope import EnvelopeError
-from jina.wire.http_requests import Head
+from jina.wire.http_requests import Head, Problem, body_too_large
 from jina.wire.ids import RequestIds
 
 _GONE = 499
@@ -118,9 +118,9 @@ class DefaultRoutes:
             body = await self._body(request)
         except ClientDisconnect:
             return Response(status_code=_GONE)
-        if body is None:
-            text = f"the body exceeds {self._options.max_body_bytes} bytes; max_body_bytes moves this limit"
-            return json_response(413, http_replies.detail_body(text), request_id, b"connection: close\r\n")
+        if not isinstance(body, bytes):
+            status, text = body
+            return json_response(status, http_replies.detail_body(text), request_id, b"connection: close\r\n")
         query = request.scope["query_string"].decode("latin-1")
         try:
             if note.codings:
@@ -141,17 +141,17 @@ class DefaultRoutes:
             return Response(status_code=_GONE)
         return _response(reply, request_id, ("body",) if found.is_bare else ("body", "data"))
 
-    async def _body(self, request: Request) -> bytes | None:
-        """Read the body; None if it is larger than allowed."""
+    async def _body(self, request: Request) -> bytes | Problem:
+        """Read the body, unless it is larger than allowed."""
         most = self._options.max_body_bytes
         length = request.headers.get("content-length", "")
         if most is not None and length.isdecimal() and int(length) > most:
-            return None
+            return body_too_large(most)
         parts, n_bytes = [], 0
         async for part in request.stream():
             n_bytes += len(part)
             if most is not None and n_bytes > most:
-                return None
+                return body_too_large(most)
             parts.append(part)
         return b"".join(parts)
 

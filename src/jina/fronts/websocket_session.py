@@ -130,7 +130,7 @@ class WebSocketSession(Gatherer):
         elif self._is_paused or self._channel.blocked() is not None:
             self._heard_s, self._asked_s, self._rate = now, None, None  # what it says is not heard: the write timeout counts instead
         elif self._is_too_slow(now):
-            self.fail(websocket.POLICY, f"the message came slower than {self.front.options.min_body_bytes_per_s} bytes/s")
+            self.fail(websocket.POLICY, f"the message came slower than min_body_bytes_per_s={self.front.options.min_body_bytes_per_s}")
         elif self._asked_s is not None:
             if now - self._asked_s > PING_S:
                 self._channel.abort()

@@ -203,7 +203,7 @@ class Unfolding:
         codings: Sequence[str],
         *,
         max_bytes: int | None,
-        too_large: str = "",
+        limit: str = "max_body_bytes",
         free_bytes: int = FREE_BYTES,
         known: dict[str, Callable[[], _Core]] = KNOWN,
     ) -> None:
@@ -212,11 +212,11 @@ class Unfolding:
         Args:
             codings: From `codings_of`.
             max_bytes: More must not come of the body.
-            too_large: What is said then.
+            limit: The option that says so.
             free_bytes: So much may come of it whatever the ratio.
             known: What can be undone.
         """
-        self._max_bytes, self._too_large, self._free_bytes = max_bytes, too_large, free_bytes
+        self._max_bytes, self._limit, self._free_bytes = max_bytes, limit, free_bytes
         self._stages = [_Stage(name, known[name], self._grew) for name in reversed(codings)]
         self._n_in = 0
 
@@ -243,7 +243,7 @@ class Unfolding:
 
     def _grew(self, n_bytes: int) -> None:
         if self._max_bytes is not None and n_bytes > self._max_bytes:
-            raise CodingError(413, self._too_large or f"the body unfolds to more than {self._max_bytes} bytes")
+            raise CodingError(413, f"the body unfolds to more than {self._limit}={self._max_bytes}")
         if n_bytes > self._free_bytes and n_bytes > MAX_RATIO * self._n_in:
             raise CodingError(413, f"the body unfolds to more than {MAX_RATIO} times its size")
 
@@ -256,7 +256,7 @@ def unfold(body: bytes, codings: Sequence[str], max_bytes: int | None, buffered:
     """
     made: list[bytes] = []
     n_bytes = n_counted = 0
-    unfolding = Unfolding(codings, max_bytes=max_bytes, too_large=f"the body unfolds to more than max_body_bytes={max_bytes}")
+    unfolding = Unfolding(codings, max_bytes=max_bytes)
     try:
         for piece in unfolding.feed(body):
             made.append(piece)

@@ -202,13 +202,14 @@ class ResponseReader:
             codings = codings_of(field)
         except CodingError:
             raise BadResponseError(f"the server's answer is in a coding that was not asked for: {field[:80]!r}") from None
-        text = _too_large(self.max_body_bytes)
-        return Unfolding(codings, max_bytes=self.max_body_bytes, too_large=text, free_bytes=_FREE_BYTES) if codings else None
+        if not codings:
+            return None
+        return Unfolding(codings, max_bytes=self.max_body_bytes, limit="max_message_bytes", free_bytes=_FREE_BYTES)
 
     def on_body(self, data: bytes) -> None:
         self._n_body += len(data)
         if self.max_body_bytes is not None and self._n_body > self.max_body_bytes:
-            raise BadResponseError(f"the server's answer: {_too_large(self.max_body_bytes)}")
+            raise BadResponseError(f"the server's answer exceeds max_message_bytes={self.max_body_bytes}")
         self._pieces.append(data)
 
     def on_message_complete(self) -> None:
@@ -218,7 +219,3 @@ class ResponseReader:
             if self._unfolding is not None:
                 self._end_coding(self._unfolding)
             self._events.append((END, self._parser.should_keep_alive()))
-
-
-def _too_large(limit: int | None) -> str:
-    return f"it is larger than {limit} bytes; max_message_bytes moves the limit"

@@ -25,12 +25,12 @@ def target_too_long(limit: int) -> Problem:
 
 def body_too_large(limit: int) -> Problem:
     """Say so of a body of more bytes than `max_body_bytes`, or one that says that it will be."""
-    return 413, f"the body exceeds {limit} bytes; max_body_bytes moves this limit"
+    return 413, f"the body exceeds max_body_bytes={limit}"
 
 
 def body_too_slow(limit: int) -> Problem:
     """Say so of a body that `BodyRate` finds too slow for `min_body_bytes_per_s`."""
-    return 408, f"the body came slower than {limit} bytes/s"
+    return 408, f"the body came slower than min_body_bytes_per_s={limit}"
 
 
 def appended(body: bytes | bytearray, data: bytes) -> bytearray:

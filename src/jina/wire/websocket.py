@@ -124,7 +124,7 @@ class Connection:
         except ProtocolError as error:
             return self._break(PROTOCOL_ERROR, str(error))
         except PayloadTooBig:
-            return self._break(TOO_BIG, f"the message is larger than {self._max_bytes} bytes; max_message_bytes moves this limit")
+            return self._break(TOO_BIG, f"the message exceeds max_message_bytes={self._max_bytes}")
         except RatioError as error:
             return self._break(TOO_BIG, str(error))
         except UnicodeDecodeError:
