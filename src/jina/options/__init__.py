@@ -3,7 +3,8 @@
 from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, PollingType, ProtocolType, ProviderType
 from jina.options.address import Address, parse_address
 from jina.options.client import ClientOptions
-from jina.options.deployment import EVERYWHERE, LOOPBACK, DeploymentOptions
+from jina.options.deployment import DeploymentOptions
+from jina.options.service import EVERYWHERE, LOOPBACK, ServiceOptions
 from jina.options.table import Argument, arguments_of, names_of
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "PollingType",
     "ProtocolType",
     "ProviderType",
+    "ServiceOptions",
     "arguments_of",
     "names_of",
     "parse_address",

@@ -13,7 +13,7 @@ from jina.enums import ProtocolType
 from jina.errors import ConfigError
 from jina.options import values
 from jina.options.address import parse_address, unix_path
-from jina.options.deployment import LOOPBACK
+from jina.options.service import LOOPBACK
 from jina.options.table import argument, changed, check_minimum, read, warn_of_inactive
 
 _SERVICE, _CALLS, _OBSERVE = "service", "calls", "logs, metrics, traces"
