@@ -82,6 +82,8 @@ class Call(msgspec.Struct):
         is_stream: The caller wants documents one by one, as they are produced.
         wants: The encoding of the reply's documents.
         call_id: 16 random bytes drawn by the first front; makes ids of documents that come without one.
+        branches: Where branches of a flow meet: the documents of each, by the node they come from, in the order in which they are joined.
+            `payload` is empty then.
     """
 
     endpoint: str
@@ -95,6 +97,7 @@ class Call(msgspec.Struct):
     is_stream: bool = False
     wants: str = "json"
     call_id: bytes = b""
+    branches: tuple[tuple[str, Payload], ...] = ()
 
 
 class Item(msgspec.Struct):

@@ -48,17 +48,29 @@ class Node:
         """Learn which endpoints the executor has."""
         self.endpoints = {info.path: info for info in endpoints}
 
+    def find(self, endpoint: str) -> EndpointInfo | None:
+        """Give what takes calls to an endpoint, perhaps `/default`."""
+        return self.endpoints.get(endpoint) or self.endpoints.get(DEFAULT_ENDPOINT)
+
+    def is_meant(self, target: str) -> bool:
+        """Whether a caller's `target_executor` means this node.
+
+        Raises:
+            InvalidInputError: It is not understood.
+        """
+        return is_target(target, self._names)
+
     async def __call__(self, call: Call) -> Reply:
         if call.target_executor:
             try:
-                is_meant = is_target(call.target_executor, self._names)
+                is_meant = self.is_meant(call.target_executor)
             except InvalidInputError as error:
                 return Reply(Status(Code.INVALID_INPUT, str(error)))
             if not is_meant:
-                return _unchanged(call, "")
+                return unchanged(call, "")
         info = self.endpoints.get(call.endpoint) or self.endpoints.get(DEFAULT_ENDPOINT)
         if info is None and self.endpoints:
-            return _unchanged(call, no_endpoint(f"executor {self._names[0]!r} has", call.endpoint, self.endpoints))
+            return unchanged(call, no_endpoint(f"executor {self._names[0]!r} has", call.endpoint, self.endpoints))
         given = call.parameters
         headers = _NO_HEADERS if info is not None and not info.takes_headers else call.headers
         if given or headers is not call.headers:
@@ -81,8 +93,8 @@ def _merge_results(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any
     return {**given, **made, RESULTS: {**(before if isinstance(before, dict) else {}), **made.get(RESULTS, {})}}
 
 
-def _unchanged(call: Call, description: str) -> Reply:
-    """Give the documents back as they came: this node is not meant, or does not know the endpoint. What is not JSON is refused."""
+def unchanged(call: Call, description: str) -> Reply:
+    """Give the documents back as they came: no node is meant, or knows the endpoint. What is not JSON is refused."""
     payload = call.payload
     if payload.data and payload.encoding != call.wants:
         return Reply(Status(Code.UNKNOWN_ENDPOINT, description or f"no executor takes the call to {call.endpoint!r}"))
