@@ -14,7 +14,7 @@ ROOT = Path(jina.__file__).parent
 # From the foundation to what users call. Several names on a line are one layer; a name that is missing here fails the test.
 LAYERS = """
 jina docarray_repairs
-errors enums constants
+errors enums constants warning
 limits
 options
 codec

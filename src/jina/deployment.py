@@ -11,8 +11,8 @@ from jina.call import EndpointInfo
 from jina.errors import BadConfigSource, ConfigError, PortAlreadyUsed, StartError
 from jina.options import DeploymentOptions
 from jina.options.address import reachable
-from jina.options.table import warn_user
 from jina.plan import Listener, Node, Plan, WebApp, listeners_of
+from jina.warning import warn_user
 
 _GRAPH_NAME = "executor"
 """What routes, parameter prefixes and `target_executor` call the only node of a Deployment, whatever its name: Jina's rule."""

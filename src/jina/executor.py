@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import inspect
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +25,7 @@ from jina.errors import NotSupportedError
 from jina.executor_bindings import DRY_RUN, Pending, batching_of, collect, endpoints_of
 from jina.executor_decorators import DEFAULT_ENDPOINT, Binding, WriteLock, dynamic_batching, monitor, requests, write
 from jina.executor_setup import ADDED, check_init, create_executor, recorded, set_up
+from jina.warning import warn_user
 
 __all__ = [
     "BaseExecutor",
@@ -229,7 +229,7 @@ class BaseExecutor:
         **kwargs: Any,
     ) -> None:
         """Serve this class until `stop_event` is set or Ctrl-C. Deprecated: use `Deployment(uses=...)`."""
-        warnings.warn("Executor.serve() is deprecated; use Deployment(uses=...)", DeprecationWarning, stacklevel=2)
+        warn_user("Executor.serve() is deprecated; use Deployment(uses=...)", DeprecationWarning)
         from jina.deployment import Deployment
 
         deployment = Deployment(

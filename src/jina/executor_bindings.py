@@ -13,6 +13,7 @@ from jina import hints
 from jina.endpoint import Endpoint, check_signature, read_endpoint
 from jina.executor_decorators import Binding, check_method, marks_of
 from jina.hints import UnresolvedError
+from jina.warning import warn_user
 
 DRY_RUN = "_jina_dry_run_"
 _STORE = "_jina_endpoints"
@@ -63,7 +64,7 @@ def collect(cls: type, frame: FrameType | None) -> None:
         if scopes is None and hints.has_strings(pending.fn):
             scopes = hints.enclosing_scopes(frame)
         if pending.path == DRY_RUN:
-            _warn(f"{hints.describe(pending.fn)} takes the place of the dry run, which checks services")
+            warn_user(f"{hints.describe(pending.fn)} takes the place of the dry run, which checks services")
         if marks_of(pending.fn).bindings:
             _warn_if_twice(cls, decorated.setdefault(pending.path, pending), pending)
         own[pending.path] = pending.read_if_known(scopes or ())
@@ -73,13 +74,7 @@ def collect(cls: type, frame: FrameType | None) -> None:
 def _warn_if_twice(cls: type, first: Pending, last: Pending) -> None:
     if last.fn is not first.fn:
         text = f"methods {first.name!r} and {last.name!r} of executor {cls.__name__!r} both have the endpoint {last.path!r}"
-        _warn(f"{text}; {last.name!r} takes its calls, so give {first.name!r} an `on=` of its own")
-
-
-def _warn(text: str) -> None:
-    from jina.options.table import warn_user  # only here: few classes need it, and all would pay for it
-
-    warn_user(text)
+        warn_user(f"{text}; {last.name!r} takes its calls, so give {first.name!r} an `on=` of its own")
 
 
 def _own_bindings(cls: type) -> list[Pending]:

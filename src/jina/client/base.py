@@ -16,8 +16,8 @@ from jina.docarray_repairs import repair_when_imported
 from jina.enums import ProtocolType
 from jina.errors import BadClientInput, NotSupportedError
 from jina.options import ClientOptions
-from jina.options.table import warn_user
 from jina.transport.connect import Connect
+from jina.warning import warn_user
 
 Result = TypeVar("Result")
 Items = TypeVar("Items")

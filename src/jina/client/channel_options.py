@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jina.errors import ConfigError
 from jina.options import ClientOptions
 from jina.transport.grpc_connection import ChannelOptions
+from jina.warning import warn_user
 
 Reader = tuple[str, Callable[[Any], Any]]
 
@@ -64,5 +64,5 @@ def read_channel_options(options: ClientOptions) -> tuple[ChannelOptions, str]:
         else:
             unknown.append(name)
     if unknown:
-        warnings.warn(f"grpc_channel_options without a meaning here are ignored: {', '.join(map(repr, unknown))}", stacklevel=4)
+        warn_user(f"grpc_channel_options without a meaning here are ignored: {', '.join(map(repr, unknown))}")
     return ChannelOptions(**found), authority

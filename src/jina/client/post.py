@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import random
 import sys
-import warnings
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from operator import index
 from typing import Any
 
 from jina.errors import BadClientInput, ConfigError
-from jina.options.table import warn_user, with_hint
+from jina.options.table import with_hint
+from jina.warning import warn_user
 from jina.wire.status import GrpcStatus
 
 RESULTS = "__results__"
@@ -209,7 +209,7 @@ def read_parameters(value: Any) -> dict[str, Any]:
     else:
         raise BadClientInput(f"parameters must be a dict or a model, got {value!r} of type {type(value).__name__}")
     if RESULTS in found and not isinstance(found[RESULTS], dict):
-        warnings.warn(f"parameters have the reserved key {RESULTS!r}; its value is dropped", stacklevel=6)
+        warn_user(f"parameters have the reserved key {RESULTS!r}; its value is dropped")
         found[RESULTS] = {}
     return found
 

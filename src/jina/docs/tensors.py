@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -22,6 +21,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from jina.codec.json_tensors import list_of
 from jina.codec.torch_arrays import torch_array
 from jina.docs.subscription import Subscripted, register, subscript
+from jina.warning import warn_user
 
 Shape = tuple[Any, ...]
 _NUMBERS = frozenset("biufc")
@@ -91,7 +91,7 @@ def _fit(value: Any, wanted: Shape) -> Any:
     if got == wanted or _fits(got, wanted):
         return value
     if all(isinstance(size, int) for size in wanted) and math.prod(got) == math.prod(wanted):
-        warnings.warn(f"reshaping a tensor of shape {got} to {wanted}", UserWarning, stacklevel=2)
+        warn_user(f"reshaping a tensor of shape {got} to {wanted}")
         return value.reshape(wanted)
     raise PydanticCustomError(
         "tensor_shape", "expected a tensor of shape {expected}, got {got}", {"expected": _text(wanted), "got": _text(got)}

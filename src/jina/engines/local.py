@@ -19,7 +19,6 @@ from jina.core.restart import RestartOptions, RestartPolicy
 from jina.errors import ConfigError, StartError
 from jina.executor_bindings import endpoints_of
 from jina.executor_doubts import doubts
-from jina.options.table import warn_user
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.folder import Folder
 from jina.process.listening import Bound, bind, renew
@@ -28,6 +27,7 @@ from jina.process.slot import Slot
 from jina.process.supervisor import Log, Supervisor
 from jina.process.travel import pack
 from jina.process.web_app import check_extra, pack_app
+from jina.warning import warn_user
 
 _APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
 """An app that cannot start again is tried every few seconds: the port is its alone, and nobody else would answer there."""

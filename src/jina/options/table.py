@@ -5,9 +5,6 @@ Python keywords, YAML keys and command-line flags are all read through it, so th
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
@@ -16,8 +13,8 @@ from typing import Any
 from jina.enums import BetterEnum, ProtocolType
 from jina.errors import ConfigError
 from jina.options import values
+from jina.warning import warn_user
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIKE = 0.65
 """How near a name must come: `ssl_ca` comes to 0.67 of `ssl_ca_certs`. Of Jina 3.33's arguments that are none here, none comes so near
 to one that protects."""
@@ -212,14 +209,6 @@ def _warn_unknown(unknown: list[str], names: Mapping[str, Any]) -> None:
     if unknown:
         text = ", ".join(with_hint(name, names) for name in unknown)
         warn_user(f"ignored unknown argument{'s' * (len(unknown) > 1)}: {text}")
-
-
-def warn_user(text: str, kind: type[Warning] = UserWarning) -> None:
-    """Warn, and point at the first line outside this package: the one that the user can mend."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, kind, stacklevel=level)
 
 
 def with_hint(name: str, names: Collection[str]) -> str:

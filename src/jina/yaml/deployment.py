@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jina.errors import FLOWS_LATER, BadConfigSource, BadYAMLVersion, ConfigError
 from jina.options import DeploymentOptions
 from jina.options.table import refuse_misspelt
+from jina.warning import warn_user
 from jina.yaml.loading import dump_yaml
 from jina.yaml.modules import import_all, py_modules_in
 from jina.yaml.source import find_file, is_yaml_path, read_source
@@ -95,7 +95,7 @@ def save_text(text: str, filename: str | None) -> str:
     if not filename:
         handle, filename = tempfile.mkstemp(suffix=".yml", prefix="jina-")
         os.close(handle)
-        warnings.warn(f"no file name was given; the configuration is in {filename}", UserWarning, stacklevel=4)
+        warn_user(f"no file name was given; the configuration is in {filename}")
     descriptor = os.open(filename, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
@@ -120,14 +120,14 @@ def _check_kind(data: Mapping[str, Any], where: str) -> None:
     for key in unknown:
         refuse_misspelt(DeploymentOptions, key, f"{where}: unknown key {key!r}", lambda meant: f"{meant!r} under 'with'")
     if unknown:
-        warnings.warn(f"{where}: ignored unknown key(s) {', '.join(unknown)}; arguments belong under 'with'", UserWarning, stacklevel=4)
+        warn_user(f"{where}: ignored unknown key(s) {', '.join(unknown)}; arguments belong under 'with'")
 
 
 def _check_version(version: Any) -> None:
     if version is None or str(version) == "1":
         return
     if str(version).startswith("1."):
-        warnings.warn(f"YAML version {version!r} is read as '1'", UserWarning, stacklevel=4)
+        warn_user(f"YAML version {version!r} is read as '1'")
         return
     raise BadYAMLVersion(f"YAML version {version!r} is unknown; write version: '1'")
 

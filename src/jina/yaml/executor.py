@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from jina.errors import FLOWS_LATER, BadConfigSource, ConfigError
 from jina.executor import BaseExecutor
 from jina.options import DeploymentOptions
+from jina.warning import warn_user
 from jina.yaml.deployment import is_like_deployment, save_text
 from jina.yaml.loading import dump_yaml
 from jina.yaml.modules import class_below, class_in, import_all, names_below, py_modules_in
@@ -221,7 +221,7 @@ def _class_name(data: Mapping[str, Any], source: Source) -> str:
         raise BadConfigSource(f"{where} describes a Deployment, not an Executor; start it with `jina deployment --uses`")
     unknown = sorted(str(key) for key in data if key not in _KNOWN_KEYS)
     if unknown:
-        warnings.warn(f"{where}: ignored unknown key(s) {', '.join(unknown)}", UserWarning, stacklevel=4)
+        warn_user(f"{where}: ignored unknown key(s) {', '.join(unknown)}")
     return name
 
 

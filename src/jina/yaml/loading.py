@@ -7,13 +7,13 @@ grow beyond a bound is refused before anything is built.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable
 from typing import Any
 
 import yaml
 
 from jina.errors import ConfigError
+from jina.warning import warn_user
 
 MAX_NODES, MAX_DEPTH = 100_000, 64
 MAX_CHARACTERS = 10 << 20
@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, value_node in node.value:
             key = _hashable(self.construct_object(key_node, deep=True), key_node)
             if key in found and not getattr(node, "is_merged", False):
-                warnings.warn(f"key {key!r} stands twice in one mapping; the last one counts {_where(key_node)}", UserWarning, stacklevel=8)
+                warn_user(f"key {key!r} stands twice in one mapping; the last one counts {_where(key_node)}")
             found[key] = self.construct_object(value_node, deep=True)
         return found
 

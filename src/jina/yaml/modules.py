@@ -6,12 +6,12 @@ import importlib
 import importlib.util
 import os
 import sys
-import warnings
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
 from jina.errors import BadConfigSource
+from jina.warning import warn_user
 from jina.yaml.source import find_file
 
 
@@ -97,11 +97,7 @@ def _free_name(stem: str) -> str:
     if stem not in sys.modules:
         return stem
     if stem != "user_module":
-        warnings.warn(
-            f"py_modules: a module {stem!r} is loaded already, so the file becomes 'user_module.{stem}'; better give it another name",
-            UserWarning,
-            stacklevel=5,
-        )
+        warn_user(f"py_modules: a module {stem!r} is loaded already, so the file becomes 'user_module.{stem}'; better give it another name")
     name, n = f"user_module.{stem}", 1
     while name in sys.modules:
         n += 1

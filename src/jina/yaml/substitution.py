@@ -15,12 +15,12 @@ from __future__ import annotations
 import copy
 import os
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from jina.errors import ConfigError
 from jina.options.values import scalar
+from jina.warning import warn_user
 from jina.yaml.loading import MAX_CHARACTERS
 
 _VARIABLE = re.compile(
@@ -97,7 +97,7 @@ def _value_of(match: re.Match[str], context: Mapping[str, Any], environ: Mapping
     name = match["braced"] or match["bare"]
     if name not in environ:
         return match[0]
-    warnings.warn(f"variable {match[0]!r} is written the old way; use '${{{{ ENV.{name} }}}}'", DeprecationWarning, stacklevel=2)
+    warn_user(f"variable {match[0]!r} is written the old way; use '${{{{ ENV.{name} }}}}'", DeprecationWarning)
     return environ[name]
 
 
