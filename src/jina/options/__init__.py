@@ -4,6 +4,7 @@ from jina.enums import DeploymentRoleType, DockerNetworkMode, PodRoleType, Polli
 from jina.options.address import Address, parse_address
 from jina.options.client import ClientOptions
 from jina.options.deployment import DeploymentOptions
+from jina.options.flow import FlowOptions
 from jina.options.service import EVERYWHERE, LOOPBACK, ServiceOptions
 from jina.options.table import Argument, arguments_of, names_of
 
@@ -16,6 +17,7 @@ __all__ = [
     "DeploymentOptions",
     "DeploymentRoleType",
     "DockerNetworkMode",
+    "FlowOptions",
     "PodRoleType",
     "PollingType",
     "ProtocolType",

@@ -1,0 +1,79 @@
+"""What a Flow is told beside what every service is: the arguments of Jina's gateway, and which of them its executors begin with."""
+
+# ruff: noqa: RUF009 - `argument` makes a dataclass field; ruff cannot see that
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from jina.enums import FlowInspectType
+from jina.errors import NotSupportedError
+from jina.options import values
+from jina.options.client import ClientOptions
+from jina.options.deployment import DeploymentOptions
+from jina.options.service import INNER, LOOPBACK, SERVICE, ServiceOptions
+from jina.options.table import argument, names_of
+
+_GATEWAY = "gateway"
+_INACTIVE = ("no_debug_endpoints", "no_crud_endpoints", "expose_endpoints", "expose_graphql_endpoint", "proxy", "replicas")
+_SHARED = frozenset(
+    (
+        *("env", "workspace", "extra_search_paths", "py_modules", "reload", "log_config", "quiet", "quiet_error"),
+        *("timeout_send", "max_wait_for_replica_s", "hang_timeout_s"),
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowOptions(ServiceOptions):
+    """How several Executors are served behind one gateway."""
+
+    INACTIVE: ClassVar[tuple[str, ...]] = (*ServiceOptions.INACTIVE, *_INACTIVE)
+    LATER: ClassVar[tuple[str, ...]] = ("uses",)
+    NOT_OPTIONS: ClassVar[tuple[str, ...]] = ("args", "kwargs", "asyncio", "needs", "include_gateway")
+
+    name: str = argument("flow", values.text, "name in logs and errors", group=SERVICE)
+    inspect: FlowInspectType = argument(
+        FlowInspectType.COLLECT,
+        values.enum_of(FlowInspectType),
+        "what becomes of `inspect` nodes: hang (nobody waits), collect (all wait), or remove",
+        group=SERVICE,
+    )
+    uses: Any = argument(None, values.anything, "a gateway of your own: its class or YAML", group=_GATEWAY)
+    uses_with: dict[str, Any] | None = argument(None, values.mapping, "arguments of its __init__", group=_GATEWAY)
+    py_modules: tuple[str, ...] = argument((), values.strings, "Python files or modules to import first", group=_GATEWAY)
+    no_debug_endpoints: bool = argument(False, values.flag, "accepted, without effect", group=INNER, hidden=True)
+    no_crud_endpoints: bool = argument(False, values.flag, "accepted, without effect", group=INNER, hidden=True)
+    expose_endpoints: Any = argument(None, values.anything, "accepted, without effect", group=INNER, hidden=True)
+    expose_graphql_endpoint: bool = argument(False, values.flag, "accepted, without effect", group=INNER, hidden=True)
+    proxy: bool = argument(False, values.flag, "accepted; proxies are never used between processes", group=INNER, hidden=True)
+    replicas: int = argument(1, values.integer, "of the gateway, in Kubernetes", group=INNER, hidden=True, minimum=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.uses is not None:
+            raise NotSupportedError(f"flow {self.name!r}: uses= is a gateway of your own, which a later release brings; leave it out")
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any], *, host: str = LOOPBACK, environ: Mapping[str, str] | None = None) -> Self:
+        own, _ = split(given)
+        return super().from_mapping(own, host=host, environ=environ)
+
+
+def split(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tell what a Flow is given: its own arguments (unknown ones, too), and those that each of its executors begins with.
+
+    Whatever only a Deployment knows is for the executors; what both know is for both, unless it says where to listen or what to serve.
+    """
+    own_names, node_names, client_names = names_of(FlowOptions), names_of(DeploymentOptions), names_of(ClientOptions)
+    own: dict[str, Any] = {}
+    nodes: dict[str, Any] = {}
+    for name, value in given.items():
+        known = own_names.get(name)
+        if known is not None or (name not in node_names and name not in client_names):
+            own[name] = value
+        if name in node_names and (known is None or known[0] in _SHARED):
+            nodes[name] = value
+    return own, nodes
