@@ -1,43 +1,22 @@
 """`jina ping`: is a service ready? Container probes run it every few seconds, so it imports next to nothing and speaks over a bare socket.
 
-HTTP and WebSocket services are asked `GET /`; gRPC ones the standard health service, and a Flow its dry run. For gRPC the few bytes
-of HTTP/2 that one call needs are written here: the frame headers are read, header blocks are not, because an answer with a message
-is a success and one without is a failure.
+What a failure may come from, another protocol or TLS, is found out by asking once more.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import sys
 import time
-from base64 import b64encode
 
+from jina.cli.probes import PROBES, HealthRefusedError, NotReadyError, StrangeError, read
 from jina.errors import ConfigError
 from jina.options.address import Address, in_url, parse_address, reachable, unix_path
 
-_HEALTH = b"/grpc.health.v1.Health/Check"
-_DRY_RUN = b"/jina.JinaGatewayDryRunRPC/dry_run"
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"  # and empty SETTINGS (RFC 9113, 3.4)
-_DATA, _HEADERS, _RST_STREAM, _PING, _GOAWAY = 0, 1, 3, 6, 7
-_END_STREAM, _END_HEADERS = 1, 4
-_MAX_ANSWER = 1 << 20
 _PAUSE_S = 1.0
 Files = tuple[str, str, str]
 _NO_FILES = ("", "", "")
-
-
-class NotReadyError(Exception):
-    """The service answered, but not that it is ready."""
-
-
-class _RefusedError(NotReadyError):
-    """It speaks HTTP/2 and did not answer the health check: perhaps it is no gRPC that it speaks over it."""
-
-
-class _StrangeError(NotReadyError):
-    """What came, or that nothing did, fits a port that speaks something else: perhaps TLS."""
 
 
 def ping(words: list[str]) -> int:
@@ -82,12 +61,12 @@ def check(target: str, address: Address, timeout_s: float, files: Files = _NO_FI
             _connection(address, timeout_s) as plain,
             _with_tls(plain, address, files) if address.tls else plain as connection,
         ):
-            _CHECKS[_protocol(address)](connection, target, authority, deadline)
-    except _RefusedError:
+            PROBES[_protocol(address)](connection, target, authority, deadline)
+    except HealthRefusedError:
         if not _speaks_http(address, files, deadline):
             raise
         raise NotReadyError(f"this port refuses gRPC's health check, and speaks HTTP; {_write(address, 'http')}") from None
-    except (_StrangeError, OSError) as error:
+    except (StrangeError, OSError) as error:
         words = _about_tls(address, error, deadline - time.monotonic())
         if not words:
             raise
@@ -100,7 +79,7 @@ def _about_tls(address: Address, error: Exception, left_s: float) -> str:
         from jina.transport.tls import explain
 
         return explain(error)
-    if not isinstance(error, _StrangeError | ConnectionResetError | BrokenPipeError) or not _speaks_tls(address, left_s):
+    if not isinstance(error, StrangeError | ConnectionResetError | BrokenPipeError) or not _speaks_tls(address, left_s):
         return ""
     secure = {"GRPC": "grpcs", "HTTP": "https", "WEBSOCKET": "wss"}[_protocol(address)]
     return f"this port speaks TLS; write {secure}:// in front of the address"
@@ -220,122 +199,6 @@ def _speaks_http(address: Address, files: Files, deadline: float) -> bool:
             _with_tls(plain, asked, files) if asked.tls else plain as connection,
         ):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return _read(connection, 4096, deadline).startswith(b"HTTP/1.1 ")
+            return read(connection, 4096, deadline).startswith(b"HTTP/1.1 ")
     except (OSError, NotReadyError):  # it does not answer this either
         return False
-
-
-def _read(connection: socket.socket, n_bytes: int, deadline: float) -> bytes:
-    """Up to n bytes; empty when the peer has closed."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("no answer in time")
-    connection.settimeout(left)
-    return connection.recv(n_bytes)
-
-
-def _check_http(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
-    path = "/dry_run" if target == "flow" else "/"
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: jina-ping\r\nConnection: close\r\n\r\n".encode())
-    answer = b""
-    while len(answer) < _MAX_ANSWER and (target == "flow" or b"\r\n" not in answer):
-        chunk = _read(connection, 4096, deadline)
-        if not chunk:
-            break
-        answer += chunk
-    _refuse_grpc(answer, "http")
-    line = answer.partition(b"\r\n")[0].decode("latin-1")
-    if not line.startswith("HTTP/1.1 200"):
-        kind = NotReadyError if line.startswith("HTTP/") and " 400" not in line[:13] else _StrangeError
-        raise kind(f"GET {path} was answered with {line[:80]!r}")
-    if target == "flow" and b'"code":1' in answer.replace(b" ", b""):
-        raise NotReadyError("the dry run failed")
-
-
-def _refuse_grpc(answer: bytes, scheme: str) -> None:
-    if answer[:1] == b"\x00" and answer[3:4] == b"\x04":  # SETTINGS, the first frame of every HTTP/2 server
-        raise NotReadyError(f"this is a gRPC port; leave out the {scheme}:// in front of the address")
-
-
-def _check_websocket(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
-    """Ask for a WebSocket on `/dry_run`, which is told one status as soon as it is there."""
-    lines = f"Host: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    key = b64encode(os.urandom(16)).decode()
-    connection.sendall(f"GET /dry_run HTTP/1.1\r\n{lines}Sec-WebSocket-Key: {key}\r\n\r\n".encode())
-    answer = b""
-    while len(answer) < _MAX_ANSWER:
-        head, found, frame = answer.partition(b"\r\n\r\n")
-        if found and not head.startswith(b"HTTP/1.1 101"):
-            line = head.partition(b"\r")[0].decode("latin-1")
-            raise _StrangeError(f"this port speaks no WebSocket: it answered with {line[:80]!r}; for an HTTP port write http:// in front")
-        if len(frame) >= 2 and len(frame) >= 2 + (frame[1] if frame[1] < 126 else 4):  # of a longer one the beginning tells enough
-            if _first_field(frame[2 if frame[1] < 126 else 4 :]):
-                raise NotReadyError("the dry run failed")
-            return
-        chunk = _read(connection, 4096, deadline)
-        if not chunk:
-            raise _StrangeError("the connection was closed without an answer")
-        answer += chunk
-        _refuse_grpc(answer, "ws")
-    raise NotReadyError("the answer is too long")
-
-
-def _check_grpc(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
-    connection.sendall(_PREFACE + _call(_DRY_RUN if target == "flow" else _HEALTH, authority.encode()))
-    message = _answer(connection, deadline)
-    status = _first_field(message)
-    if target == "flow":
-        if status:
-            raise NotReadyError("the dry run failed")
-    elif status != 1:
-        raise NotReadyError("its health service does not say SERVING")
-
-
-_CHECKS = {"GRPC": _check_grpc, "HTTP": _check_http, "WEBSOCKET": _check_websocket}
-
-
-def _call(path: bytes, authority: bytes) -> bytes:
-    """One gRPC call with an empty message on stream 1. Header fields are literals without indexing (RFC 7541, 6.2.2)."""
-    fields = (
-        (b":method", b"POST"),
-        (b":scheme", b"http"),
-        (b":path", path),
-        (b":authority", authority[:120]),
-        (b"te", b"trailers"),
-        (b"content-type", b"application/grpc"),
-    )
-    block = b"".join(b"\x00" + bytes((len(name),)) + name + bytes((len(value),)) + value for name, value in fields)
-    return _frame(_HEADERS, _END_HEADERS, 1, block) + _frame(_DATA, _END_STREAM, 1, b"\x00" * 5)
-
-
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
-
-
-def _answer(connection: socket.socket, deadline: float) -> bytes:
-    """The message of stream 1."""
-    held, data = b"", b""
-    while len(held) + len(data) < _MAX_ANSWER:
-        while len(held) >= 9 and len(held) >= 9 + int.from_bytes(held[:3], "big"):
-            end = 9 + int.from_bytes(held[:3], "big")
-            kind, flags, payload, held = held[3], held[4], held[9:end], held[end:]
-            if kind == _DATA:
-                data += payload
-                if len(data) >= 5 and len(data) >= 5 + int.from_bytes(data[1:5], "big"):
-                    return data[5:]
-            elif kind in (_RST_STREAM, _GOAWAY) or (kind == _HEADERS and flags & _END_STREAM):
-                raise _RefusedError("the service refused the health check")
-            elif kind == _PING and not flags & 1:
-                connection.sendall(_frame(_PING, 1, 0, payload))
-        chunk = _read(connection, 65536, deadline)
-        if not chunk:
-            raise _StrangeError("the connection was closed without an answer; for an HTTP port write http:// in front")
-        held += chunk
-        if held[:5] == b"HTTP/":
-            raise NotReadyError("this is an HTTP port; write http:// in front of the address")
-    raise NotReadyError("the answer is too long")
-
-
-def _first_field(message: bytes) -> int:
-    """The value of field 1, an enum, in a protobuf message; 0 if it is not there."""
-    return message[1] if len(message) >= 2 and message[0] == 0x08 else 0
