@@ -71,6 +71,11 @@ class Sample(Executor):
         yield Text(text="first")
         raise RuntimeError("broken off")
 
+    @requests(on="/endless")
+    async def endless(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
+        yield Text(text="first")
+        await asyncio.Event().wait()
+
     @requests(on="/big")
     async def big(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
         for _ in range(40):

@@ -83,6 +83,7 @@ class FakeHttp(asyncio.Protocol):
         self.data = b""
         method, path, _ = lines[0].split(" ")
         self.server.requests.append((method, path))
+        self.server.headers.append(dict(line.lower().split(": ", 1) for line in lines[1:]))
         answer = self.server.respond(method, path, json.loads(body) if body else None)
         if isinstance(answer, bytes):
             self.transport.write(answer)
@@ -97,6 +98,7 @@ class FakeHttpServer:
 
     def __init__(self, respond: Callable[[str, str, Any], Any]) -> None:
         self.respond, self.requests = respond, list[tuple[str, str]]()
+        self.headers: list[dict[str, str]] = []
         self.connections: list[FakeHttp] = []
 
     def make(self) -> FakeHttp:

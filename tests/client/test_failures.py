@@ -166,19 +166,6 @@ def test_an_http_status_that_no_executor_sends_is_no_bad_server() -> None:
         assert not isinstance(http_failure(status, body, "/x"), BadServer)
 
 
-@pytest.mark.parametrize(("protocol", "stream"), [("grpc", True), ("grpc", False), ("http", True), ("websocket", True)])
-def test_late_answer_is_an_error_that_names_endpoint_and_time(protocol: str, stream: bool) -> None:
-    """Over gRPC a ConnectionError, over HTTP and WebSocket a TimeoutError (or 504, told by the server)."""
-    with (
-        serve(Sample, protocol=protocol) as service,
-        pytest.raises((ConnectionError, TimeoutError), match=r"'/never'.*0\.05 s|within 0\.05 s, endpoint '/never'|deadline") as caught,
-    ):
-        service.post("/never", Text(), timeout=0.05, stream=stream)
-
-    error: Any = caught.value
-    assert error.code() is grpcio.StatusCode.DEADLINE_EXCEEDED
-
-
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_missing_key_is_told(protocol: str) -> None:
     """A service with a key refuses, and takes the call with the key."""

@@ -12,6 +12,8 @@ from jina.client.failures import (
     FailedHttpError,
     FailedReply,
     HttpError,
+    LateError,
+    LateRefusedError,
     NoEndpointError,
     RefusedError,
     RpcError,
@@ -212,7 +214,8 @@ def http_failure(status: int, content: bytes, path: str) -> RpcError:
         error = failure(NoEndpointError, text, status=number, details=detail)
     elif status in (503, 504):
         described = "description" in _status_in(body)
-        error = failure(UnreachableError if described else RefusedError, detail if described else body, status=number, details=detail)
+        kinds = (RefusedError, UnreachableError) if status == 503 else (LateRefusedError, LateError)
+        error = failure(kinds[described], detail if described else body, status=number, details=detail)
     else:
         has_failed = status == 500 and isinstance(body, dict) and "detail" in body
         error = failure(FailedHttpError if has_failed else HttpError, body, status=number, details=detail)

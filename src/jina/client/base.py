@@ -116,8 +116,9 @@ class BaseClient(Generic[Result, Items]):
             stream: gRPC: all requests in one call; else one call for each.
             prefetch: Requests on the way at once; 0 for no limit. By default the client's own.
             return_type: What the documents become: `DocList[X]`, `list[X]`, or X, where a lone document comes without a list.
-            **kwargs: `timeout` (seconds for a request; for all over WebSocket, and over gRPC with `stream`), `metadata` or `headers`
-                (pairs or a dict), `compression` (gRPC: `Gzip`, `Deflate`; WebSocket: `Deflate`), `auth` (login and password), `cookies`.
+            **kwargs: `timeout` (seconds for a request with all its attempts; for all requests over WebSocket, and over gRPC with `stream`),
+                `metadata` or `headers` (pairs or a dict), `compression` (gRPC: `Gzip`, `Deflate`; WebSocket: `Deflate`), `auth` (login
+                and password), `cookies`.
 
         Returns:
             Sync: the documents of all answers in one list (or the Responses); None if `on_done` or `on_always` is given.
@@ -125,8 +126,8 @@ class BaseClient(Generic[Result, Items]):
 
         Raises:
             BadServer: An executor failed; `args[0]` is the reply's header. Over HTTP it is also a ValueError, with the response's body.
-            ConnectionError: The service cannot be reached, or over gRPC was too late.
-            TimeoutError: Over HTTP or WebSocket it was too late.
+            ConnectionError: The service cannot be reached, or was too late.
+            TimeoutError: It was too late; the error is both.
             BadClient: The inputs or a callback are at fault, or over HTTP there is no such endpoint.
             BadServerFlow: The service failed in another way.
         """
@@ -170,8 +171,8 @@ class BaseClient(Generic[Result, Items]):
 
         Raises:
             BadServer: The executor failed; documents that came before have been given.
-            ConnectionError: The service cannot be reached, or over gRPC was too late.
-            TimeoutError: Over HTTP or WebSocket it was too late.
+            ConnectionError: The service cannot be reached, or was too late.
+            TimeoutError: It was too late; the error is both.
         """
         given = {"parameters": parameters, "return_type": return_type, "timeout": timeout, **kwargs}
         return self._stream_doc(on, inputs, given)

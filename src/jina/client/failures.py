@@ -1,15 +1,16 @@
 """What a call raises: Jina's classes, with `code()` and `details()` as grpcio's errors have.
 
 RpcError (also grpc.RpcError, where `grpc` is imported)
-├── UnreachableError     also ConnectionError; UNAVAILABLE, NOT_FOUND, DEADLINE_EXCEEDED, and HTTP 503 and 504 with a description
-│   └── RefusedError         also ValueError; HTTP 503 and 504 without one
+├── UnreachableError     also ConnectionError; UNAVAILABLE, NOT_FOUND, and HTTP 503 with a description
+│   ├── RefusedError         also ValueError; HTTP 503 without one
+│   └── LateError            also TimeoutError; the time was up: DEADLINE_EXCEEDED, HTTP 504 with a description, or nobody answered
+│       └── LateRefusedError     also RefusedError; HTTP 504 without one
 ├── InternalRpcError     also grpc.aio.AioRpcError; INTERNAL
 ├── RefusedInputError    also BadClientInput
 ├── ServiceError         also BadServerFlow; all other gRPC statuses
 ├── HttpError            also ValueError; other HTTP statuses that are no success
 │   └── FailedHttpError      also BadServer; HTTP 500 with a detail: an executor failed
 ├── NoEndpointError      also BadClient; HTTP 404
-├── LateError            also TimeoutError; a request over HTTP or WebSocket whose time was up
 └── FailedReply          also BadServer; an executor failed, `args[0]` is the reply's header
 """
 
@@ -74,13 +75,23 @@ class RpcError(Exception):
 
 
 class UnreachableError(RpcError, ConnectionError):
-    """The service cannot be reached, is overloaded, or did not answer in time."""
+    """The service cannot be reached, is overloaded, or does not answer."""
 
     status = GrpcStatus.UNAVAILABLE
 
 
 class RefusedError(UnreachableError, ValueError):
     """The service is there, but takes no calls now."""
+
+
+class LateError(UnreachableError, TimeoutError):
+    """The time given was up: Jina's client raises a ConnectionError over gRPC and a TimeoutError over HTTP, so this is both."""
+
+    status = GrpcStatus.DEADLINE_EXCEEDED
+
+
+class LateRefusedError(LateError, RefusedError):
+    """The same, told by somebody who does not speak Jina's language."""
 
 
 class InternalRpcError(RpcError):
@@ -114,12 +125,6 @@ class NoEndpointError(RpcError, BadClient):
     """The service has no such endpoint."""
 
     status = GrpcStatus.NOT_FOUND
-
-
-class LateError(RpcError, TimeoutError):
-    """The time given was up."""
-
-    status = GrpcStatus.DEADLINE_EXCEEDED
 
 
 class FailedReply(RpcError, BadServer):
@@ -213,7 +218,7 @@ _KNOWN = frozenset(GrpcStatus)
 _KINDS: dict[int, type[RpcError]] = {
     GrpcStatus.UNAVAILABLE: UnreachableError,
     GrpcStatus.NOT_FOUND: UnreachableError,
-    GrpcStatus.DEADLINE_EXCEEDED: UnreachableError,
+    GrpcStatus.DEADLINE_EXCEEDED: LateError,
     GrpcStatus.INTERNAL: InternalRpcError,
 }
 

@@ -7,7 +7,8 @@ from functools import lru_cache, partial
 
 from jina.call import DIALECT
 from jina.client.answers import Answer, GrpcAnswer
-from jina.client.dialect import AgreeingExchange
+from jina.client.attempts import Attempts
+from jina.client.dialect import AgreeingExchange, OursOnly, foreign
 from jina.client.exchange import Deliver, Exchange, SeparateExchange
 from jina.client.failures import failure_of
 from jina.client.grpc_exchanges import CallExchange, DocumentStream, refused_size
@@ -56,27 +57,32 @@ class GrpcCore:
         if post.is_prefetch_given:
             metadata = (*metadata, ("__prefetch__", str(post.prefetch)))
         if post.stream:
-            return self._agreeing(CallExchange(self.channel, self._head(_STREAM, metadata, post.encoding), post, deliver), post, deliver)
-        block = self._head(_UNARY, metadata, post.encoding)
+            attempts, block = Attempts(post), self._head(_STREAM, metadata, post.encoding)
+            return self._agreeing(CallExchange(self.channel, block, post, attempts, deliver), post, attempts, deliver)
+        block, asking = self._head(_UNARY, metadata, post.encoding), asyncio.Lock()
 
         async def answer(request_id: str, message: Message) -> tuple[int, Answer]:
-            data = await self._retried(block, message, post)
+            attempts = Attempts(post)
+            if isinstance(message, OursOnly):
+                async with asking:  # the first of the post asks for all
+                    if not self._is_ours and not await self._agree(post, attempts):
+                        raise foreign(message.refused)
+            data = await self._retried(block, message, post, attempts)
             return len(data), GrpcAnswer(data)
 
-        return self._agreeing(SeparateExchange(answer, deliver, in_order=post.results_in_order), post, deliver)
+        return SeparateExchange(answer, deliver, in_order=post.results_in_order)
 
     def stream_doc(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a call of a streaming endpoint: `submit` it, once."""
-        return self._agreeing(
-            DocumentStream(self.channel, self._head(_STREAM_DOC, post.metadata, post.encoding), post, deliver), post, deliver
-        )
+        attempts, block = Attempts(post), self._head(_STREAM_DOC, post.metadata, post.encoding)
+        return self._agreeing(DocumentStream(self.channel, block, post, attempts, deliver), post, attempts, deliver)
 
-    def _agreeing(self, exchange: Exchange, post: Post, deliver: Deliver) -> Exchange:
-        return AgreeingExchange(exchange, lambda: self._is_ours, partial(self._agree, post), deliver)
+    def _agreeing(self, exchange: Exchange, post: Post, attempts: Attempts, deliver: Deliver) -> Exchange:
+        return AgreeingExchange(exchange, lambda: self._is_ours, partial(self._agree, post, attempts), deliver)
 
-    async def _agree(self, post: Post) -> bool:
-        """Ask the service whether it reads our dialect."""
-        data, end = await self._once(self._head(_STATUS, post.metadata, "identity"), b"", post.timeout_s, "identity")
+    async def _agree(self, post: Post, attempts: Attempts) -> bool:
+        """Ask the service whether it reads our dialect, in the time of the call that needs to know."""
+        data, end = await self._once(self._head(_STATUS, post.metadata, "identity"), b"", attempts.left_s(), "identity")
         if data is None and end.status != GrpcStatus.UNIMPLEMENTED:
             raise failure_of(end, post=post)
         self._is_ours = DIALECT in end.metadata
@@ -100,16 +106,14 @@ class GrpcCore:
         except JinaError as error:
             raise BadClientInput(str(error)) from None
 
-    async def _retried(self, block: bytes, message: Message, post: Post) -> bytes:
-        n_attempts = 0
+    async def _retried(self, block: bytes, message: Message, post: Post, attempts: Attempts) -> bytes:
         while True:
-            n_attempts += 1
-            data, end = await self._once(block, message, post.timeout_s, post.encoding)
+            data, end = await self._once(block, message, attempts.begin(), post.encoding)
             if data is not None:
                 return data
-            pause_s = post.retries.pause_s(n_attempts, end.status)
+            pause_s = attempts.pause_s(end.status)
             if pause_s is None:
-                raise failure_of(end, n_attempts, post)
+                raise failure_of(end, attempts.n, post)
             await asyncio.sleep(pause_s)
 
     async def _once(self, block: bytes, message: Message, timeout_s: float | None, encoding: str) -> tuple[bytes | None, CallEnd]:

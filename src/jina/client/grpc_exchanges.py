@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from jina.client.answers import GrpcAnswer, StreamedGrpc
+from jina.client.attempts import Attempts
 from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange, Outcome
 from jina.client.failures import RpcError, failure_of
 from jina.client.post import Post
@@ -26,8 +27,8 @@ def refused_size(message: Message, channel: GrpcChannel) -> CallEnd | None:
 class _Call(StreamCall):
     """The call under a CallExchange; after a failure that allows it the exchange makes another."""
 
-    def __init__(self, exchange: CallExchange, block: bytes, post: Post) -> None:
-        super().__init__(block, timeout_s=post.timeout_s, encoding=post.encoding)
+    def __init__(self, exchange: CallExchange, block: bytes, timeout_s: float | None, encoding: str) -> None:
+        super().__init__(block, timeout_s=timeout_s, encoding=encoding)
         self._exchange = exchange
 
     def on_message(self, data: bytes) -> None:
@@ -40,12 +41,11 @@ class _Call(StreamCall):
 class CallExchange(Exchange):
     """All requests in one `JinaRPC/Call`. What has no answer yet is kept, and sent again where the call may be made again."""
 
-    def __init__(self, channel: GrpcChannel, block: bytes, post: Post, deliver: Deliver) -> None:
-        self._channel, self._block, self._post, self._deliver = channel, block, post, deliver
+    def __init__(self, channel: GrpcChannel, block: bytes, post: Post, attempts: Attempts, deliver: Deliver) -> None:
+        self._channel, self._block, self._post, self._attempts, self._deliver = channel, block, post, attempts, deliver
         self._unanswered: dict[str, Message] = {}
         self._call: _Call | None = None
         self._pause: asyncio.TimerHandle | None = None
-        self._n_attempts = 0
         self._has_ended = self._is_over = False
 
     def submit(self, request_id: str, message: Message) -> None:
@@ -64,7 +64,7 @@ class CallExchange(Exchange):
         self._has_ended = True
         if self._call is not None:
             self._call.half_close()
-        elif not self._n_attempts:
+        elif not self._attempts.n:
             self._finish((END,))
 
     def consumed(self, n_bytes: int) -> None:
@@ -80,8 +80,7 @@ class CallExchange(Exchange):
 
     def _open(self) -> None:
         self._pause = None
-        self._n_attempts += 1
-        self._call = call = _Call(self, self._block, self._post)
+        self._call = call = _Call(self, self._block, self._attempts.begin(), self._post.encoding)
         for message in self._unanswered.values():
             call.send(message)
         if self._has_ended:
@@ -109,9 +108,9 @@ class CallExchange(Exchange):
                 self._finish((END,))
                 return
             end = CallEnd(GrpcStatus.UNKNOWN, f"the server ended the stream with {left} request(s) unanswered", end.metadata)
-        pause_s = self._post.retries.pause_s(self._n_attempts, end.status)
+        pause_s = self._attempts.pause_s(end.status)
         if pause_s is None:
-            self._finish((FAILED, failure_of(end, self._n_attempts, self._post)))
+            self._finish((FAILED, failure_of(end, self._attempts.n, self._post)))
         else:
             self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
 
@@ -124,8 +123,8 @@ class CallExchange(Exchange):
 class _DocumentCall(StreamCall):
     """The call under a DocumentStream."""
 
-    def __init__(self, block: bytes, post: Post, deliver: Deliver) -> None:
-        super().__init__(block, timeout_s=post.timeout_s, encoding=post.encoding)
+    def __init__(self, block: bytes, post: Post, attempts: Attempts, deliver: Deliver) -> None:
+        super().__init__(block, timeout_s=attempts.begin(), encoding=post.encoding)
         self._post, self._deliver = post, deliver
 
     def on_message(self, data: bytes) -> None:
@@ -142,8 +141,8 @@ class _DocumentCall(StreamCall):
 class DocumentStream(Exchange):
     """A `stream_doc` call."""
 
-    def __init__(self, channel: GrpcChannel, block: bytes, post: Post, deliver: Deliver) -> None:
-        self._channel, self._call = channel, _DocumentCall(block, post, deliver)
+    def __init__(self, channel: GrpcChannel, block: bytes, post: Post, attempts: Attempts, deliver: Deliver) -> None:
+        self._channel, self._call = channel, _DocumentCall(block, post, attempts, deliver)
 
     def submit(self, request_id: str, message: Message) -> None:
         self._call.send(message)

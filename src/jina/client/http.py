@@ -17,6 +17,7 @@ import msgspec
 
 from jina.client import documents
 from jina.client.answers import Answer, HttpAnswer, http_failure
+from jina.client.attempts import Attempts
 from jina.client.exchange import Deliver, Exchange, SeparateExchange
 from jina.client.failures import late, no_stream, streams, unreachable
 from jina.client.fields import request_fields
@@ -97,17 +98,17 @@ class HttpCore:
         path = _path_of(post.on)
 
         async def answer(request_id: str, message: Message) -> tuple[int, Answer]:
-            n_attempts = 0
+            attempts = Attempts(post)
             while True:
-                n_attempts += 1
+                left_s = attempts.begin()
                 try:
-                    response = await self._in_time(post, path, bytes(message))
+                    response = await self._in_time(post, path, bytes(message), left_s)
                 except TransportError as error:
-                    pause_s = post.retries.pause_s(n_attempts, GrpcStatus.UNAVAILABLE)
+                    pause_s = attempts.pause_s(GrpcStatus.UNAVAILABLE)
                     if pause_s is None:
                         raise unreachable(str(error)) from None
                 else:
-                    pause_s = post.retries.pause_s(n_attempts, GrpcStatus.OK, response.status)
+                    pause_s = attempts.pause_s(GrpcStatus.OK, response.status)
                     if pause_s is None:
                         return len(response.body), HttpAnswer(response, path, request_id)
                 await asyncio.sleep(pause_s)
@@ -142,18 +143,18 @@ class HttpCore:
         except InvalidInputError as error:
             raise BadClientInput(str(error)) from None
 
-    async def _in_time(self, post: Post, own: str, body: bytes) -> HttpResponse:
-        if post.timeout_s is None:
+    async def _in_time(self, post: Post, own: str, body: bytes, timeout_s: float | None) -> HttpResponse:
+        if timeout_s is None:
             return await self._send(post, own, body)
         try:
-            async with asyncio.timeout(post.timeout_s):
-                return await self._send(post, own, body)
+            async with asyncio.timeout(timeout_s):
+                return await self._send(post, own, body, timeout_s)
         except TimeoutError:
             raise late(f"no answer from {self._authority}", post) from None
 
-    async def _send(self, post: Post, own: str, body: bytes) -> HttpResponse:
+    async def _send(self, post: Post, own: str, body: bytes, timeout_s: float | None = None) -> HttpResponse:
         """Send a request to the endpoint's own path, or to what Jina's rule has in its place."""
-        headers = request_fields({**self._fields, **_JSON}, post.metadata, post.timeout_s)
+        headers = request_fields({**self._fields, **_JSON}, post.metadata, timeout_s)
         path = self._paths.get(own)
         if path is not None:
             return await self._ask("POST", path, headers, body)

@@ -72,16 +72,15 @@ class DocumentStream(Exchange):
             self._task.cancel()
 
     async def _run(self, request_id: str, body: bytes) -> None:
+        limit = asyncio.timeout(self._post.timeout_s)
         try:
-            async with asyncio.timeout(self._post.timeout_s):
+            async with limit:
                 await self._read(request_id, body)
             self._deliver((END,))
-        except TimeoutError:
-            self._deliver((FAILED, late("the stream did not end", self._post)))
         except TransportError as error:
             self._deliver((FAILED, unreachable(str(error))))
         except Exception as error:
-            self._deliver((FAILED, error))
+            self._deliver((FAILED, late("the stream did not end", self._post) if limit.expired() else error))
 
     async def _read(self, request_id: str, body: bytes) -> None:
         events = self._core.events(self._post, request_id, body)

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from jina.client.answers import GrpcAnswer, StreamedGrpc
+from jina.client.attempts import Attempts
 from jina.client.dialect import OursOnly, foreign
 from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange, Outcome
 from jina.client.failures import RpcError, ServiceError, UnreachableError, failure, late
@@ -52,7 +53,8 @@ class SocketExchange(Exchange):
         self._connection: WebSocketConnection | None = None
         self._opening: asyncio.Task[None] | None = None
         self._pause: asyncio.TimerHandle | None = None
-        self._n_attempts = self._n_held = 0
+        self._attempts = Attempts(post)
+        self._n_held = 0
         self._has_ended = self._is_over = self._is_kept = False
         self._taken_s = 0.0
         self._leaving_since: float | None = None
@@ -109,15 +111,16 @@ class SocketExchange(Exchange):
         """With the first request, which is the first thing that happens on the loop."""
         self._has_begun = True
         self._core.begun(self)
-        if self._post.timeout_s is not None:
-            self._late = asyncio.get_running_loop().call_later(self._post.timeout_s, self._too_late)
+        left_s = self._attempts.left_s()
+        if left_s is not None:
+            self._late = asyncio.get_running_loop().call_later(left_s, self._too_late)
 
     # --- connections -----------------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         self._pause = None
-        kept = self._core.kept(self._key) if self._may_keep() and not self._n_attempts else None
-        self._n_attempts += 1
+        kept = self._core.kept(self._key) if self._may_keep() and not self._attempts.n else None
+        self._attempts.begin()
         if kept is not None:
             self._use(kept, is_kept=True)
         else:
@@ -185,7 +188,7 @@ class SocketExchange(Exchange):
         elif self._is_kept and now - self._taken_s < _STALE_S:  # the server had let go of it before our requests came
             self._again(0.0)
         elif not self._unanswered:
-            self._n_attempts = 0  # the next request opens another
+            self._attempts.n = 0  # the next request opens another
         elif code == websocket.GOING_AWAY and connection is not None and connection.is_ours and self._is_patient(now):
             self._again(_LEAVING_PAUSE_S)
         else:
@@ -201,15 +204,17 @@ class SocketExchange(Exchange):
 
     def _again(self, pause_s: float) -> None:
         """Make an attempt that does not count."""
-        self._n_attempts -= 1
+        self._attempts.n -= 1
         self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
 
     def _failed(self, error: Exception) -> None:
         """Try again where that may help."""
         pause_s = None
         if isinstance(error, RpcError):
-            pause_s = self._post.retries.pause_s(self._n_attempts, error.status, error.http_status)
-        if pause_s is None:
+            pause_s = self._attempts.pause_s(error.status, error.http_status)
+        if self._attempts.is_late:  # a service that keeps the time too may be the first to say so
+            self._too_late()
+        elif pause_s is None:
             self.fail(error)
         else:
             self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
@@ -247,7 +252,7 @@ class DocumentStream(SocketExchange):
         except RpcError as error:
             self.fail(error)
             return
-        self._n_attempts = sys.maxsize  # it is not repeated after its first document
+        self._attempts.n = sys.maxsize  # it is not repeated after its first document
         self._hold(len(data))
         self._deliver((ANSWER, 0, len(data), answer))
 
