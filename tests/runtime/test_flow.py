@@ -14,6 +14,7 @@ from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.core.graph import GraphNode, make_graph
 from jina.errors import Code, ConfigError
 from jina.runtime.flow import FlowHandler
+from jina.runtime.flow_endpoints import flow_endpoints
 from jina.runtime.node import Node
 from jina.transport.run import Run, Waiter
 from tests.waiting import loop_turns, until
@@ -391,3 +392,22 @@ def test_what_cannot_be_done_yet_is_refused_before_anything_starts() -> None:
     graph = make_graph([GraphNode(name="a", when={"x": {"$eq": 1}})])
     with pytest.raises(ConfigError, match="node 'a' has a condition"):
         FlowHandler(graph, {"a": Node("a", Step("a"))})
+
+
+# --- what a flow offers ------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_endpoint_takes_what_its_first_node_does_and_gives_what_its_last_one_gives() -> None:
+    """A node with `/default` takes part in all; what floats only where nothing else has the path."""
+    graph = make_graph([GraphNode(name="a"), GraphNode(name="f", is_floating=True), GraphNode(name="b")])
+    a = EndpointInfo("/x", "single", input_name="In", output_name="Mid", takes_headers=False)
+    b = EndpointInfo("/default", "stream", input_name="Mid", output_name="Out", parameters={"type": "object"}, parameters_name="P")
+    f = [EndpointInfo("/x", "batch", input_name="F"), EndpointInfo("/index", "batch", input_name="F", output_name="F", is_write=True)]
+
+    found = {info.path: info for info in flow_endpoints(graph, {"a": [a], "f": f, "b": [b]})}
+    assert [*found] == ["/x", "/index", "/default"]
+    x, index = found["/x"], found["/index"]
+    assert (x.input_name, x.output_name, x.kind, x.parameters_name, x.takes_headers) == ("In", "Out", "stream", "P", True)
+    assert (index.input_name, index.output_name, index.is_write) == ("Mid", "Out", False)
+    only = flow_endpoints(graph, {"a": [a], "f": f, "b": []})[-1]
+    assert (only.path, only.input_name, only.is_write) == ("/index", "F", True)

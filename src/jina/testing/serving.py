@@ -1,4 +1,4 @@
-"""`serve`: a Deployment for unit tests, called through the real client over connections that are only memory.
+"""`serve`: a Deployment or a flow for unit tests, called through the real client over connections that are only memory.
 
 What is left out is what costs time: processes, sockets, and so also what only they can show (a crash of the worker, a restart).
 """
@@ -37,7 +37,7 @@ class HttpReply(NamedTuple):
 
 
 def serve(uses: Any, **options: Any) -> Serve:
-    """Serve an Executor in memory, while a `with` or `async with` lasts.
+    """Serve an Executor, or several, in memory, while a `with` or `async with` lasts.
 
         >>> from jina import DocList, Executor, requests
         >>> from jina.docs import TextDoc
@@ -52,25 +52,26 @@ def serve(uses: Any, **options: Any) -> Serve:
         200
 
     Args:
-        uses: An Executor class, or anything else that `Deployment(uses=...)` takes.
+        uses: An Executor class, or anything else that `Deployment(uses=...)` takes. Or a flow: a list of its nodes, each a name, an
+            Executor, and perhaps what it needs (a name, or several; without, the node before it).
         **options: Arguments of a Deployment: `uses_with`, `protocol` (what `client` speaks), `api_key`, `cors`, ...
 
     Raises:
         Exception: On entering: whatever the Executor's `__init__` raises.
     """
-    return Serve({"uses": uses, **options})
+    return Serve(uses, options)
 
 
 class Serve:
     """A service that can be entered: with `with` it runs on a loop in a thread, with `async with` on the running loop."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._options = options
+    def __init__(self, uses: Any, options: dict[str, Any]) -> None:
+        self._given = uses, options
         self._service: Service | None = None
         self._async_service: AsyncService | None = None
 
     def __enter__(self) -> Service:
-        self._service = Service(self._options)
+        self._service = Service(*self._given)
         return self._service
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -79,7 +80,7 @@ class Serve:
             service.close()
 
     async def __aenter__(self) -> AsyncService:
-        parts = Parts(self._options)
+        parts = Parts(*self._given)
         await parts.start()
         self._async_service = AsyncService(parts)
         return self._async_service
@@ -95,16 +96,21 @@ class Service:
 
     Attributes:
         client: A sync client of the deployment's first protocol.
-        executor: The Executor itself.
+        executors: The Executors of a flow by the names of their nodes.
     """
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._parts = Parts(options)
-        self.executor: Any = self._parts.executor
+    def __init__(self, uses: Any, options: dict[str, Any]) -> None:
+        self._parts = Parts(uses, options)
+        self.executors: dict[str, Any] = {**self._parts.executors}
         self._loop = Background("jina-testing")
         self._loop.run(self._parts.start())
         self.client: Any = self.make_client(self._parts.protocol)
         self._pool = HttpPool(self._parts.connectors["http"], _HOST)
+
+    @property
+    def executor(self) -> Any:
+        """The Executor itself; of a flow the last one."""
+        return [*self.executors.values()][-1]
 
     def make_client(self, protocol: str, **options: Any) -> Any:
         """Give another client, of `grpc`, `http` or `websocket`."""
@@ -141,14 +147,19 @@ class AsyncService:
 
     Attributes:
         client: An async client of the deployment's first protocol.
-        executor: The Executor itself.
+        executors: The Executors of a flow by the names of their nodes.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.executor: Any = parts.executor
+        self.executors: dict[str, Any] = {**parts.executors}
         self.client: Any = self.make_client(parts.protocol)
         self._pool = HttpPool(parts.connectors["http"], _HOST)
+
+    @property
+    def executor(self) -> Any:
+        """The Executor itself; of a flow the last one."""
+        return [*self.executors.values()][-1]
 
     def make_client(self, protocol: str, **options: Any) -> Any:
         """Give another client, of `grpc`, `http` or `websocket`."""

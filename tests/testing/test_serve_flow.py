@@ -1,0 +1,117 @@
+"""Flows in memory: executors of the user's, behind the fronts that processes have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from jina import Executor, requests
+from jina.docs import BaseDoc, DocList
+from jina.errors import ConfigError
+from jina.testing import serve
+
+
+class Text(BaseDoc):
+    text: str = ""
+
+
+class Split(Executor):
+    @requests(on="/words")
+    def split(self, docs: DocList[Text], parameters: dict[str, Any], **kwargs: Any) -> DocList[Text]:
+        return DocList[Text]([Text(id=f"{doc.id}-{n}", text=word) for doc in docs for n, word in enumerate(doc.text.split())])
+
+    @requests(on="/spell")
+    def same(self, docs: DocList[Text], **kwargs: Any) -> None:
+        """Give them back."""
+
+
+class Louder(Executor):
+    @requests(on="/words")
+    async def loud(self, docs: DocList[Text], parameters: dict[str, Any], **kwargs: Any) -> DocList[Text]:
+        return DocList[Text]([Text(id=doc.id, text=doc.text.upper() + parameters.get("mark", "")) for doc in docs])
+
+    @requests(on="/spell")
+    def spell(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
+        for letter in doc.text:
+            yield Text(text=letter)
+
+
+class Reverse(Executor):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seen: list[str] = []
+
+    @requests
+    def reverse(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        self.seen += [doc.text for doc in docs]
+        if any(doc.text == "BAD" for doc in docs):
+            raise KeyError("bad")
+        return DocList[Text]([Text(id=doc.id, text=doc.text[::-1]) for doc in docs])
+
+
+class Twice(Executor):
+    @requests
+    def twice(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        return DocList[Text]([doc for doc in docs for _ in range(2)])
+
+
+FLOW: list[Any] = [("split", Split), ("louder", Louder), ("reverse", Reverse)]
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "websocket"])
+def test_a_flow_is_called_as_one_service(protocol: str) -> None:
+    """The documents of one node are those of the next, over every protocol; parameters reach the node that they name."""
+    with serve(FLOW, protocol=protocol) as service:
+        docs = service.post("/words", Text(id="d", text="a bc"), parameters={"louder__mark": "!"}, return_type=DocList[Text])
+
+        assert [(doc.id, doc.text) for doc in docs] == [("d-0", "!A"), ("d-1", "!CB")]
+        assert service.executors["reverse"].seen == ["A!", "BC!"]
+        assert service.executor is service.executors["reverse"]
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "websocket"])
+def test_a_stream_passes_the_nodes_behind_it_item_by_item(protocol: str) -> None:
+    """Also through one that does not stream itself."""
+    with serve([("split", Split), ("louder", Louder), ("twice", Twice)], protocol=protocol) as service:
+        assert [doc.text for doc in service.stream_doc("/spell", Text(text="ab"), return_type=Text)] == ["a", "a", "b", "b"]
+
+
+def test_a_failure_in_a_flow_names_its_executor() -> None:
+    """And the route on which it happened, as for a Deployment."""
+    failed: list[Any] = []
+    with serve(FLOW, protocol="grpc") as service:
+        service.post("/words", Text(text="bad"), on_error=failed.append)
+
+    (response,) = failed
+    assert response.header.status.exception.executor == "Reverse"
+    assert [(route.executor, route.status.code) for route in response.routes][1:] == [("split", 0), ("louder", 0), ("reverse", 1)]
+
+
+def test_a_flow_over_http_tells_its_endpoints_and_a_header() -> None:
+    """What the first node takes and the last gives; an unknown path is a 404."""
+    with serve(FLOW) as service:
+        reply = service.http("POST", "/words", json={"data": [{"text": "x"}], "header": {"targetExecutor": "louder", "requestId": "7"}})
+        assert (reply.json()["data"][0]["text"], reply.json()["header"]) == ("X", {"requestId": "7", "targetExecutor": ""})
+        assert service.http("POST", "/wrods", json={"data": []}).status == 404
+        assert {"/words", "/spell"} <= service.http("GET", "/openapi.json").json()["paths"].keys()
+
+
+@pytest.mark.anyio
+async def test_what_floats_has_ended_when_the_service_has() -> None:
+    """The reply does not wait for it, the end does."""
+    async with serve([("louder", Louder), ("log", Reverse), ("last", Twice, "louder")]) as service:
+        async for _ in service.post("/words", Text(text="x"), return_type=DocList[Text]):
+            pass
+
+    assert service.executors["log"].seen == ["X"]
+
+
+def test_nodes_that_make_no_graph_are_told_on_entering() -> None:
+    """With the edge."""
+    with (
+        pytest.raises(ConfigError, match="edge 'spilt' -> 'louder': there is no node 'spilt'"),
+        serve([("split", Split), ("louder", Louder, "spilt")]),
+    ):
+        pass
