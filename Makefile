@@ -24,7 +24,7 @@ python_is_new = 'import sys; sys.version_info >= (3, 11) or sys.exit("openjina n
 help:
 	@sed -n '3,7s/^# *//p' Makefile
 
-# --- environments: one for the tools and tests, a small one that only the demo uses ---------------------------------------------------
+# environments: one for the tools and tests, a small one that only the demo uses
 
 %/.made:
 	@$(PYTHON) -c $(python_is_new)
@@ -51,7 +51,7 @@ $(FUZZ_VENV)/.installed: $(FUZZ_VENV)/.made pyproject.toml constraints.txt
 	$(FUZZ_VENV)/bin/python -m pip install -qq --constraint constraints.txt --editable '.[test]' atheris==3.0.0
 	@touch $@
 
-# --- what people run ------------------------------------------------------------------------------------------------------------------
+# what people run
 
 demo: $(DEMO_VENV)/.installed
 	@HF_HUB_OFFLINE=1 $(demo_bin)/python examples/minilm/run_demo.py

@@ -105,7 +105,7 @@ class ConfigError(JinaError, ValueError):
     code = Code.CONFIG
 
 
-# --- the classes of Jina 3, which existing `except` clauses name ---------------------------------------------------------------------
+# the classes of Jina 3, which existing `except` clauses name
 
 
 class BaseJinaException(BaseException):

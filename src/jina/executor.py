@@ -201,8 +201,6 @@ class BaseExecutor:
     def _dry_run(self, docs: Any, **kwargs: Any) -> None:
         """Show that the worker answers."""
 
-    # --- files, services, exports: other modules, imported when asked for ---
-
     @classmethod
     def load_config(cls, source: Any, **kwargs: Any) -> Self:
         """Make an executor of a YAML file or text, a dict, a class name, a stream; see `jina.yaml.load_executor`."""

@@ -303,8 +303,6 @@ def test_a_value_without_a_json_form_is_named(value: Any) -> None:
         codec(Tree).encode_one(docs[1])
 
 
-# --- ids ---------------------------------------------------------------------------------------------------------------------------------
-
 CALL = bytes(range(16))
 
 
@@ -342,9 +340,6 @@ def test_classes_without_ids_get_none() -> None:
         x: int
 
     assert codec(Point).encode(codec(Point).decode(b'[{"x":1}]', CALL)) == b'[{"x":1}]'
-
-
-# --- other people's classes --------------------------------------------------------------------------------------------------------------
 
 
 def test_aliases_serializers_and_computed_fields_count() -> None:

@@ -192,9 +192,6 @@ async def test_what_passes_the_room_is_refused_on_the_way(path: str) -> None:
     assert service.buffered.n_bytes == 0
 
 
-# --- gRPC-Web ----------------------------------------------------------------------------------------------------------------------------
-
-
 def body(*messages: bytes, encoding: str = "gzip") -> bytes:
     return b"".join(bytes(part) for message in messages for part in framed(message, encoding))
 

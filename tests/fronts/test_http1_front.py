@@ -274,9 +274,6 @@ async def test_a_body_that_cannot_matter_is_not_asked_for_over_http2() -> None:
     client.transport.abort()
 
 
-# --- a caller that closes its sending side -----------------------------------------------------------------------------------------
-
-
 async def test_what_can_be_answered_at_once_is_answered_to_who_has_closed_its_sending_side() -> None:
     """The request was whole, and its answer is written before the end is seen."""
     async with calling() as peer:
@@ -303,9 +300,6 @@ async def test_half_a_request_of_who_closes_its_sending_side_is_dropped() -> Non
             peer.writer.write(part)
             peer.writer.write_eof()
             assert await peer.reader.read() == b""
-
-
-# --- a clock of one's own ---------------------------------------------------------------------------------------------------------
 
 
 class Clock:

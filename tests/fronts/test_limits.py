@@ -164,9 +164,6 @@ async def call_status(client: Client, path: str, body: bytes, **more: str) -> st
     return (client.trailers.get(stream) or client.heads[stream])["grpc-status"]
 
 
-# --- sizes -----------------------------------------------------------------------------------------------------------------------------
-
-
 @limit("max_body_bytes", on="http/1.1")
 async def test_body_http1() -> None:
     """413 for one byte more, told from its length or counted chunk by chunk."""
@@ -293,9 +290,6 @@ async def test_target_http2() -> None:
     assert (await client.ask("GET", "/?" + "a" * 49))[0][":status"] == "414"
 
 
-# --- counts ----------------------------------------------------------------------------------------------------------------------------
-
-
 @limit("max_streams", on="http/2")
 async def test_streams() -> None:
     """One stream more is refused as not begun, whatever is on it; the others are answered."""
@@ -364,9 +358,6 @@ async def test_prefetch_websocket() -> None:
     port.handler.may_answer.set()
     for _ in range(5):
         assert (await socket.next())[0] == websocket.MESSAGE
-
-
-# --- times -----------------------------------------------------------------------------------------------------------------------------
 
 
 @limit("header_timeout_s", on="http/1.1")

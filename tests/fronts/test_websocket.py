@@ -74,9 +74,6 @@ async def end_of(socket: ClientConnection) -> Close:
     return caught.value.rcvd
 
 
-# --- json ------------------------------------------------------------------------------------------------------------------------------
-
-
 def test_a_message_is_answered_as_over_http_with_its_request_id() -> None:
     """`execEndpoint` names the endpoint; the documents pass unread."""
 
@@ -227,9 +224,6 @@ def test_a_deadline_comes_from_the_message_or_the_header() -> None:
             assert handler.calls[0].priority == 7
 
     run(scenario)
-
-
-# --- bytes -----------------------------------------------------------------------------------------------------------------------------
 
 
 def test_bytes_are_grpcs_messages() -> None:
@@ -388,9 +382,6 @@ def test_a_dry_run_is_told_at_once_and_ends_when_the_caller_speaks(protocols: An
     run(scenario)
 
 
-# --- the handshake ---------------------------------------------------------------------------------------------------------------------
-
-
 async def refused(front: Front, path: str = "/", **options: Any) -> Any:
     with pytest.raises(InvalidStatus) as caught:
         async with to(front, path, **options):
@@ -485,9 +476,6 @@ def test_what_is_sent_behind_the_request_is_read_as_messages() -> None:
             writer.close()
 
     run(scenario)
-
-
-# --- limits and the end ----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_message_beyond_the_limit_closes_with_1009() -> None:

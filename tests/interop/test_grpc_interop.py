@@ -96,9 +96,6 @@ def is_large(outcome: Outcome) -> bool:
     return outcome.status == 0 and body(outcome.messages[0]) == bytes(LARGE_REPLY)
 
 
-# --- the cases ---------------------------------------------------------------------------------------------------------------------------
-
-
 def empty_unary(joined: Joined) -> None:
     outcome = joined.caller.unary(SERVICE + "EmptyCall", b"")
     assert (outcome.status, outcome.messages) == (0, [b""])

@@ -42,9 +42,6 @@ FULL = "full: 100 % 😈"
 BINARY, TEXT = "application/grpc-web+proto", "application/grpc-web-text+proto"
 
 
-# --- the client --------------------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Answer:
     """A response, read."""
@@ -158,9 +155,6 @@ class Http2(Http2Client):
         self.flush()
 
 
-# --- the service -------------------------------------------------------------------------------------------------------------------------
-
-
 class Handler:
     """Gives documents back, or three of each over a stream."""
 
@@ -218,9 +212,6 @@ async def ask(web: Web, path: str, *parts: bytes, kind: str = BINARY, body: byte
     body = framed(*parts) if body is None else body
     given = {"content-type": kind, "x-grpc-web": "1", **{name.replace("_", "-"): value for name, value in headers.items()}}
     return read(*await web.post(path, b64encode(body) if kind == TEXT else body, given))
-
-
-# --- calls -------------------------------------------------------------------------------------------------------------------------------
 
 
 @CARRIERS
@@ -512,8 +503,6 @@ def test_stream_of_replies_waits_for_a_slow_reader_and_goes_on() -> None:
     run(scenario, Http1, prefetch=4)
 
 
-# --- pages of other origins --------------------------------------------------------------------------------------------------------------
-
 ORIGIN: dict[str, Any] = {"origin": "http://page.example"}
 
 
@@ -560,8 +549,6 @@ def test_page_of_another_origin_may_not_call_where_cors_is_off() -> None:
     run(scenario, Http1)
 
 
-# --- Connect, an independent client -------------------------------------------------------------------------------------------------------
-
 PACKAGES = ("@connectrpc/connect@2.1.2", "@connectrpc/connect-node@2.1.2", "@bufbuild/protobuf@2.17.0")
 
 
@@ -587,9 +574,6 @@ def test_connects_clients(tmp_path: Path) -> None:
     assert {name: text for name, text in failures.items() if text is not None} == {}
 
 
-# --- a Deployment ------------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.process
 @pytest.mark.docarray
 def test_http_port_of_a_deployment_takes_grpc_web(ours: Service) -> None:
@@ -610,8 +594,6 @@ def test_http_port_of_a_deployment_takes_grpc_web(ours: Service) -> None:
     assert (answer.grpc_status, messages.read_request(answer.messages[0]).docs) == (0, b"docs")
     connection.close()
 
-
-# --- a browser ---------------------------------------------------------------------------------------------------------------------------
 
 _SCRIPT = """(async () => {
   const frame = bytes => { const made = new Uint8Array(5 + bytes.length); new DataView(made.buffer).setUint32(1, bytes.length);

@@ -130,9 +130,6 @@ async def test_curl(arguments: list[str], body: bytes, expected: bytes) -> None:
     assert (out, err) == (expected, b"")
 
 
-# --- our client --------------------------------------------------------------------------------------------------------------------
-
-
 async def read_all(port: int, path: str) -> tuple[int, bytes, bytes]:
     """What our client makes of a response, whole and as it comes."""
     pool = HttpPool(connect.service("127.0.0.1", port), "it")

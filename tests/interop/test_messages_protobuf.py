@@ -63,8 +63,6 @@ def as_float(value: Any) -> Any:
     return float(value) if type(value) is int else value
 
 
-# --- random messages of every kind in the tables -------------------------------------------------------------------------------------
-
 _scalars: dict[str, st.SearchStrategy[Any]] = {
     "string": words,
     "bytes": st.binary(max_size=12),
@@ -169,9 +167,6 @@ def test_damaged_bytes_never_do_more_than_protobuf_allows(data: st.DataObject) -
         assert len(envelope.routes) == len(expected.routes)
 
 
-# --- Struct --------------------------------------------------------------------------------------------------------------------------
-
-
 @settings(max_examples=200, deadline=None)
 @given(json_objects)
 def test_struct_has_protobufs_bytes_and_comes_back_as_it_went(value: dict[str, Any]) -> None:
@@ -219,9 +214,6 @@ def test_a_value_given_in_two_parts_is_merged() -> None:
     raw = b"\n" + bytes([len(entry)]) + entry
 
     assert struct_to_dict(raw) == json_format.MessageToDict(Struct.FromString(raw)) == {"k": {"a": True, "b": 2.0}}
-
-
-# --- requests and replies ------------------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=200, deadline=None)
@@ -363,9 +355,6 @@ def test_fields_of_the_future_are_kept() -> None:
     assert message_class("jina.DataRequestProto").FromString(raw).SerializeToString() == raw
 
 
-# --- refusals ------------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("value", "place"),
     [
@@ -428,9 +417,6 @@ def test_request_id_that_is_not_text_is_malformed() -> None:
     """Bytes that are not UTF-8 in a string field are refused, as protobuf refuses them."""
     with pytest.raises(MalformedError, match="request_id"):
         read_request(b"\n\x04\n\x02\xff\xff")
-
-
-# --- descriptors, health, reflection, discovery --------------------------------------------------------------------------------------
 
 
 @pytest.mark.docarray

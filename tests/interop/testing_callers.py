@@ -55,9 +55,6 @@ class Caller(Protocol):
     def close(self) -> None: ...
 
 
-# --- grpcio ------------------------------------------------------------------------------------------------------------------------------
-
-
 def _outcome(messages: Sequence[bytes], call: Any) -> Outcome:
     """Of a call of grpcio's, or of its error, which is the call too."""
     initial, trailing = call.initial_metadata() or (), call.trailing_metadata() or ()
@@ -129,9 +126,6 @@ class GrpcioCaller:
 
     def begin(self, method: str, *, metadata: Pairs = (), timeout_s: float = LIMIT_S) -> GrpcioSession:
         return GrpcioSession(self._channel.stream_stream(method), metadata, timeout_s)
-
-
-# --- ours --------------------------------------------------------------------------------------------------------------------------------
 
 
 def _block(method: str, metadata: Metadata = (), encoding: str = "identity", timeout_s: float | None = None) -> bytes:

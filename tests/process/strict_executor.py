@@ -58,8 +58,6 @@ class Unruly(Executor):
     def batch(self, docs: DocList[Thing], **kwargs: Any) -> DocList[Thing]:
         return docs
 
-    # --- one answer ---------------------------------------------------------------------------------------------------------------
-
     @requests(on="/raise")
     def fail(self, docs: DocList[Thing], **kwargs: Any) -> DocList[Thing]:
         raise ValueError("no such word")
@@ -132,8 +130,6 @@ class Unruly(Executor):
     def big_out(self, docs: DocList[Thing], **kwargs: Any) -> DocList[Thing]:
         return DocList[Thing]([Thing(n=2**40)])
 
-    # --- streams --------------------------------------------------------------------------------------------------------------------
-
     @requests(on="/stream")
     def stream(self, doc: Thing, **kwargs: Any) -> Iterator[Thing]:
         yield doc
@@ -174,8 +170,6 @@ class Unruly(Executor):
     @requests(on="/yield-big")
     def yield_big(self, doc: Thing, **kwargs: Any) -> Iterator[Thing]:
         yield Thing(n=2**40)
-
-    # --- time -----------------------------------------------------------------------------------------------------------------------
 
     @requests(on="/sleep")
     def sleep(self, docs: DocList[Thing], **kwargs: Any) -> DocList[Thing]:

@@ -53,9 +53,6 @@ def plain() -> Iterator[Deployment]:
         yield deployment
 
 
-# --- a hook ----------------------------------------------------------------------------------------------------------------------------
-
-
 def test_every_request_goes_through_the_middleware_of_a_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Own routes, default routes, streams, health, pages and unknown paths alike are refused by it."""
     monkeypatch.setattr(jina.helper, "extend_rest_interface", web_apps.asks_for_a_header)
@@ -198,8 +195,6 @@ def test_hook_and_app_of_a_script_travel_by_value(tmp_path: Path, kind: str) -> 
         assert process.wait(30) == 0
 
 
-# --- the default routes answer as the HTTP front does --------------------------------------------------------------------------------
-
 QUESTIONS: list[dict[str, Any]] = [
     {"method": "GET", "url": "/"},
     {"method": "HEAD", "url": "/"},
@@ -250,9 +245,6 @@ def without_ids(text: str) -> str:
     return re.sub(r'"id":"[0-9a-f]{32}"', '"id":""', text)
 
 
-# --- callers that leave, keys ----------------------------------------------------------------------------------------------------------
-
-
 def assert_leaving_cancels(deployment: Deployment, mark: Path, headers: Mapping[str, str] | None = None) -> None:
     connection = HTTPConnection("127.0.0.1", deployment.port, timeout=60)
     body = json.dumps({"data": {"text": f"600 {mark}"}})
@@ -292,9 +284,6 @@ def test_a_key_guards_default_and_own_routes(monkeypatch: pytest.MonkeyPatch) ->
         assert http.get("/mine/pid").status_code == 200
         assert http.post("/echo", json={"data": [{"text": "a"}]}).status_code == 200
         assert http.get("/nowhere").status_code == 404
-
-
-# --- an app of the user's own ----------------------------------------------------------------------------------------------------------
 
 
 def test_an_own_app_gets_the_default_routes_behind_its_own() -> None:
@@ -342,9 +331,6 @@ def test_an_app_whose_startup_fails_is_a_start_error(tmp_path: Path) -> None:
     assert "in lifespan" in str(failed.value)
 
 
-# --- what cannot be --------------------------------------------------------------------------------------------------------------------
-
-
 def test_an_app_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without FastAPI the error comes before anything starts and says what to install."""
     monkeypatch.setitem(sys.modules, "fastapi", None)
@@ -370,9 +356,6 @@ def test_an_app_that_cannot_travel_is_named() -> None:
 
     with pytest.raises(ConfigError, match="app cannot be sent"):
         serve(app=make).start()
-
-
-# --- deaths and the end ----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_worker_that_dies_while_the_app_serves(with_routes: Deployment) -> None:

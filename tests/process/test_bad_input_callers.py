@@ -70,8 +70,6 @@ def ask(channel: grpc.Channel, way: str, metadata: Metadata = (), timeout: float
     return send(channel, way, message(way, ENDPOINTS[way], DOCUMENT), metadata=metadata, timeout=timeout)
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------------------------
-
 GOOD: dict[str, list[dict[str, str]]] = {
     "text": [{"authorization": "Bearer s3cret"}, {"authorization": "bearer s3cret"}, {"x-api-key": "s3cret"}],
     "list": [{"authorization": "Bearer s3cret"}, {"authorization": "Bearer old"}, {"x-api-key": "old"}],
@@ -162,9 +160,6 @@ def test_slow_checks_do_not_stand_in_the_way_of_others(guarded: Guarded) -> None
         assert [future.result().status for future in slow] == [503, 503]
 
 
-# --- request ids -----------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("request_id", ["a", "!~{}", "x" * 128])
 def test_request_ids_come_back(running: Deployment, channel: grpc.Channel, request_id: str) -> None:
     """From the header or the envelope, over HTTP and gRPC; on failures too."""
@@ -199,9 +194,6 @@ def test_an_invalid_request_id_is_refused(running: Deployment, channel: grpc.Cha
         assert (outcome.status, "request id" in outcome.text) == ("INVALID_ARGUMENT", True)
 
 
-# --- priorities ------------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("priority", "is_valid"), [("0", True), ("9", True), ("10", False), ("-1", False), ("high", False), ("", False), ("5.0", False)]
 )
@@ -212,9 +204,6 @@ def test_priorities_are_0_to_9(running: Deployment, channel: grpc.Channel, prior
         assert http_call(running.ports[0], method, path, body, headers=headers).status == (200 if is_valid else 400)
     for way in METHODS:
         assert ask(channel, way, tuple(headers.items())).status == ("OK" if is_valid else "INVALID_ARGUMENT")
-
-
-# --- deadlines -------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "soon", "nan", "inf", "1e10", ""])
@@ -279,9 +268,6 @@ def raw_status(port: int, path: str, data: bytes | None) -> int:
             for event in connection.receive(sock.recv(65536), time.monotonic()):
                 if event[0] == wire.ENDED:
                     return int(event[2])
-
-
-# --- hosts -----------------------------------------------------------------------------------------------------------------------------
 
 
 def test_services_listen_on_loopback(running: Deployment) -> None:

@@ -259,8 +259,6 @@ def test_calls_that_the_grace_is_too_short_for_are_answered(tmp_path: Path, capf
     assert capfd.readouterr().err == ""
 
 
-# --- at any moment -----------------------------------------------------------------------------------------------------------------------
-
 FILES = ("deployment.py", "local.py", "supervisor.py")
 
 

@@ -133,9 +133,6 @@ def test_a_message_that_is_no_request_is_refused(running: Deployment) -> None:
         assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-# --- deaths ----------------------------------------------------------------------------------------------------------------------------
-
-
 def test_a_call_that_kills_its_worker_fails_and_the_next_one_works() -> None:
     """It is tried once more, alone; then UNAVAILABLE. Calls that wait meanwhile are answered."""
     with Deployment(uses=Echo, port=0, quiet=True) as deployment, GrpcCaller(deployment.port) as caller:
@@ -171,9 +168,6 @@ def test_an_executor_that_cannot_be_made_is_one_clear_error() -> None:
         deployment.start()
     assert "executor/rep-0 could not start: RuntimeError" in str(failed.value)
     assert deployment.pids == {}
-
-
-# --- stopping --------------------------------------------------------------------------------------------------------------------------
 
 
 def test_stopping_finishes_what_is_held_and_closes_the_executor_once(tmp_path: Path) -> None:
@@ -255,9 +249,6 @@ def test_a_class_of_a_script_needs_no_main_guard(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": os.getcwd()}
     )
     assert done.stdout == "HELLO\n", done.stderr
-
-
-# --- a front that stays awake ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("endpoint", "text"), [("/hold", "2"), ("/block-async", "2")])

@@ -32,9 +32,6 @@ from tests.process.waiting import is_alive, wait_until
 pytestmark = pytest.mark.process
 
 
-# --- starting --------------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("protocols", [["http", "grpc"], ["grpc", "http"]])
 def test_several_ports_and_protocols_at_once(protocols: list[str]) -> None:
     """All of them serve, in the order asked for."""
@@ -131,8 +128,6 @@ def test_an_executor_that_is_not_ready_in_time_is_a_timeout(executor: type) -> N
     with socket.socket() as again:
         again.bind(("127.0.0.1", port))
 
-
-# --- Ctrl-C ----------------------------------------------------------------------------------------------------------------------------
 
 SCRIPT = """
 import signal, sys, threading
@@ -301,9 +296,6 @@ def test_a_parent_that_dies_as_soon_as_it_has_children_leaves_nothing(tmp_path: 
     assert list(own_folder.glob("openjina-*")) == []
 
 
-# --- parts that end --------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def running() -> Iterator[Deployment]:
     with Deployment(uses=Echo, protocol=["http", "grpc"], port=[0, 0], quiet=True) as deployment:
@@ -368,9 +360,6 @@ def under_load(running: Deployment, act: Callable[[], None]) -> list[str]:
     return answers
 
 
-# --- callers that leave ----------------------------------------------------------------------------------------------------------------
-
-
 def test_a_caller_that_leaves_over_http_cancels_its_async_method(running: Deployment, tmp_path: Path) -> None:
     """The method sees CancelledError."""
     mark = tmp_path / "mark"
@@ -407,9 +396,6 @@ def test_a_reader_that_leaves_closes_its_generator(running: Deployment, tmp_path
             next(iter(caller.stream(endpoint, Text(text=str(mark)))))
     wait_until(mark.exists)
     assert mark.read_text() == "closed"
-
-
-# --- giving up -------------------------------------------------------------------------------------------------------------------------
 
 
 class OnlyOnce(Executor):

@@ -36,9 +36,6 @@ from tests.process.waiting import is_alive, wait_until
 pytestmark = pytest.mark.process
 
 
-# --- deaths ----------------------------------------------------------------------------------------------------------------------------
-
-
 class Forking(Executor):
     """Forks, as a pool of the user's does."""
 
@@ -104,9 +101,6 @@ def test_dead_workers_leave_no_growing_heap_of_files(own_folder: Path) -> None:
     assert list(own_folder.iterdir()) == []
 
 
-# --- failures --------------------------------------------------------------------------------------------------------------------------
-
-
 def test_a_front_that_cannot_be_started_again_ends_the_service_for_all_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
     """`block` raises the reason, the port refuses, no process stays, closing is harmless, and it can be started again."""
 
@@ -127,9 +121,6 @@ def test_a_front_that_cannot_be_started_again_ends_the_service_for_all_to_see(mo
         monkeypatch.undo()
         deployment.start()
         assert http_call(deployment.port, "POST", "/echo", {"data": [{"text": "a"}]}).status == 200
-
-
-# --- the pipe to a child ---------------------------------------------------------------------------------------------------------------
 
 
 def test_an_order_to_a_child_that_does_not_read_waits_for_nobody() -> None:
@@ -163,9 +154,6 @@ def test_a_specification_larger_than_a_pipe_arrives() -> None:
     big = "x" * 3_000_000
     with Deployment(uses=Echo, uses_metas={"description": big}, protocol="http", port=0, quiet=True) as deployment:
         assert http_call(deployment.port, "POST", "/echo", {"data": [{"text": "a"}]}).status == 200
-
-
-# --- the end ---------------------------------------------------------------------------------------------------------------------------
 
 
 class AsyncClose(Executor):
@@ -244,9 +232,6 @@ def test_a_killed_parent_leaves_nothing_and_cuts_no_close_short(tmp_path: Path, 
         wait_until(lambda: not any(is_alive(pid) for pid in pids))
         assert mark.read_text() == "closed"
         assert list(own_folder.glob("openjina-*")) == []
-
-
-# --- notes -----------------------------------------------------------------------------------------------------------------------------
 
 
 def test_the_notes_of_a_lost_connection_say_nothing_about_the_next(tmp_path: Path) -> None:

@@ -119,9 +119,6 @@ def test_a_plain_client_of_a_tls_service_is_told(running: Deployment) -> None:
         echo(Client(port=running.ports[1]))
 
 
-# --- client certificates -----------------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def guarded(roots: Path) -> Iterator[Deployment]:
     files = {**_files(roots), "ssl_ca_certs": str(roots / "root.pem")}
@@ -180,9 +177,6 @@ def test_a_probe_checks_the_certificate_by_the_roots_that_it_is_given(
 def test_a_guarded_deployment_calls_itself(guarded: Deployment) -> None:
     """With its own certificate, which its authority has signed."""
     assert echo(guarded) == ["a!"]
-
-
-# --- what is agreed on -------------------------------------------------------------------------------------------------------------------
 
 
 def _connect(roots: Path, port: int, alpn: list[str]) -> ssl.SSLSocket:
@@ -285,9 +279,6 @@ def test_a_certificate_that_cannot_be_read_is_found_before_anything_starts(tmp_p
     (tmp_path / "cert.pem").write_text("nonsense")
     with pytest.raises(ConfigError, match=r"cert\.pem"):
         Deployment(uses=Echo, port=0, ssl_certfile=str(tmp_path / "cert.pem"), ssl_keyfile=str(tmp_path / "cert.pem")).start()
-
-
-# --- files that change -------------------------------------------------------------------------------------------------------------------
 
 
 def _renew(folder: Path, authority: trustme.CA) -> None:

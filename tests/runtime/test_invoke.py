@@ -495,9 +495,6 @@ def test_closing_a_stream_closes_the_method() -> None:
     assert closed == ["sync", "async"]
 
 
-# --- parameters ----------------------------------------------------------------------------------------------------------------------
-
-
 @dataclasses.dataclass
 class RecordOptions:
     top: int
@@ -654,9 +651,6 @@ def test_worker_takes_parameters_for_its_own_name() -> None:
     assert spy.seen["parameters"] == {"mine": {"a": 1.0}, "a": 1.0, "b": 2.0}
 
 
-# --- failures ------------------------------------------------------------------------------------------------------------------------
-
-
 def raised(error: Exception) -> Exception:
     try:
         raise error
@@ -729,9 +723,6 @@ def test_status_that_is_none_is_ignored(value: Any) -> None:
     assert invoke.status_of(error, "E").http_status is None
 
 
-# --- whether anybody waits ------------------------------------------------------------------------------------------------------------
-
-
 def test_nobody_has_gone_outside_a_call() -> None:
     """There is nobody who could."""
     assert not caller_gone()
@@ -752,9 +743,6 @@ def test_method_sees_that_its_caller_has_gone() -> None:
         _, results = run(E(), "/", [])
     assert results == {"before": False, "after": True}
     assert not caller_gone()
-
-
-# --- what a front is told -------------------------------------------------------------------------------------------------------------
 
 
 def test_endpoints_are_described_as_plain_values() -> None:

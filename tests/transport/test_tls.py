@@ -209,9 +209,6 @@ def test_a_private_authority_may_be_plain(tmp_path: Path) -> None:
     assert _serial(server)
 
 
-# --- files that change -------------------------------------------------------------------------------------------------------------------
-
-
 def test_a_changed_certificate_is_used_for_new_connections(tmp_path: Path, authority: trustme.CA) -> None:
     """After two seconds at the latest; connections that exist go on with the old one."""
     clock = _Clock()

@@ -172,9 +172,6 @@ def test_compressed_calls_are_read() -> None:
     assert [event[-1] for event in events if event[0] in (grpc.UNARY, grpc.MESSAGE)] == [b"x" * 999, b"y" * 999]
 
 
-# --- the server's side
-
-
 def serving(**options: object) -> grpc.ServerConnection:
     server = grpc.ServerConnection(**options)  # type: ignore[arg-type]
     server.receive(frames.PREFACE + frames.settings({}))

@@ -184,9 +184,6 @@ def test_padded_data_is_passed_on_as_it_comes() -> None:
         assert n_bytes(end) < MUCH // 4
 
 
-# --- windows -------------------------------------------------------------------------------------------------------------------------
-
-
 def answered(n_streams: int, buffered: Buffered, body: bytes, opening: bytes = b"") -> http2.Connection:
     """A server that has answered requests to a peer whose windows are as `opening` leaves them."""
     end = http2.Connection(is_client=False, limits=Http2Limits(), build_head=build, build_trailers=build, buffered=buffered)
@@ -275,8 +272,6 @@ def test_requests_of_which_each_skips_a_number_are_remembered_in_a_few_bytes() -
     assert not end.is_closed
     assert n_bytes(end) < MUCH
 
-
-# --- beside others -------------------------------------------------------------------------------------------------------------------
 
 ATTACKS = (
     "rapid reset",

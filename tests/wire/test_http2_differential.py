@@ -58,8 +58,6 @@ class Verdict:
     error: tuple[str, int] | None = None
 
 
-# --- what is sent --------------------------------------------------------------------------------------------------------------------
-
 BLOCKS: Final = {
     "request": BLOCK,
     "request with a length": BLOCK + hpack.encode_field("content-length", "3"),
@@ -137,9 +135,6 @@ small_frame = st.one_of(
     st.builds(Frame, st.integers(11, 255), flags, numbers, st.binary(max_size=20)),
 )
 any_frame = small_frame | st.builds(Frame, st.integers(0, 9), st.just(0), st.just(0), st.just(bytes(16385)))
-
-
-# --- the two ends --------------------------------------------------------------------------------------------------------------------
 
 
 class Ours:
@@ -249,8 +244,6 @@ class Theirs:
         elif isinstance(event, h2.events.ConnectionTerminated):
             events.append(("goaway", event.last_stream_id, int(event.error_code or 0)))
 
-
-# --- comparing -----------------------------------------------------------------------------------------------------------------------
 
 Known = Callable[[Frame, Verdict, Verdict, "Past"], bool]
 

@@ -64,9 +64,6 @@ def cut(data: bytes, points: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in itertools.pairwise(at)]
 
 
-# --- messages --------------------------------------------------------------------------------------------------------------------------
-
-
 @settings(deadline=None)
 @given(
     st.lists(st.one_of(st.binary(max_size=3000), st.text(max_size=3000)), max_size=5),
@@ -207,9 +204,6 @@ def test_many_pings_end_the_connection_and_a_few_do_not() -> None:
     assert end[:2] == (BROKEN, 1008)
 
 
-# --- the end ---------------------------------------------------------------------------------------------------------------------------
-
-
 def test_a_close_is_answered_with_its_own_code_also_inside_a_message() -> None:
     """RFC 6455, 5.5.1; what follows is not read."""
     connection = server()
@@ -262,9 +256,6 @@ def test_a_sign_of_life_is_asked_for_and_given() -> None:
     connection.ping()
     connection.pong()
     assert [each.opcode for each in frames_of(connection.take_output())] == [PING, PONG]
-
-
-# --- limits ----------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("offer", ["", "permessage-deflate"])
@@ -408,9 +399,6 @@ def test_what_the_process_has_no_room_for_is_refused(sent: bytes) -> None:
     assert found[:2] == (BROKEN, 1011)
     assert "max_buffered_bytes" in found[2]
     assert buffered.n_bytes == 0
-
-
-# --- agreeing on compression -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

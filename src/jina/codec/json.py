@@ -140,8 +140,6 @@ def _refusal(name: str, unfit: Unfit) -> InvalidInputError | MalformedError:
     return InvalidInputError(f"input does not fit {name!r}: {path + ': ' if path else ''}{first['msg']}{more}", details)
 
 
-# --- ids ---------------------------------------------------------------------------------------------------------------------------------
-
 _plans: dict[type, tuple[type[str] | None, tuple[str, ...]]] = {}
 
 

@@ -140,9 +140,6 @@ def _details(error: ValidationError) -> list[dict[str, Any]]:
     return [{"loc": one["loc"], "msg": one["msg"], "type": one["type"]} for one in found]
 
 
-# --- rewriting ---------------------------------------------------------------------------------------------------------------------------
-
-
 def _leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
     kind = schema["type"]
     if kind == "bytes":
@@ -218,9 +215,6 @@ def _any_leaf(schema: dict[str, Any]) -> dict[str, Any] | None:
             extras = {"extra_behavior": "allow", "extras_schema": {"type": "any", "serialization": look}}
             return {**schema, "schema": {**rewrite(fields, _any_leaf), **extras}}
     return None
-
-
-# --- values ------------------------------------------------------------------------------------------------------------------------------
 
 
 def plain(value: Any) -> Any:

@@ -20,9 +20,6 @@ _TO_STRUCT: Final = {_STRUCT: dict_to_struct, _VALUE: json_to_value, _LIST: json
 _INTEGERS: Final = frozenset({"int32", "uint32", "int64", "uint64"})
 
 
-# --- to JSON -------------------------------------------------------------------------------------------------------------------------
-
-
 def to_dict(message: Message, *, names: bool = False, numbers: bool = False) -> Any:
     """The message in protobuf's JSON form.
 
@@ -74,9 +71,6 @@ def _enum_name(field: Field, value: int) -> str | int:
         return enum_type(field.type).Name(value)
     except ValueError:
         return value
-
-
-# --- from JSON -----------------------------------------------------------------------------------------------------------------------
 
 
 def from_dict(data: Any, message: Message) -> None:
@@ -146,8 +140,6 @@ def _scalar(field: Field, value: Any) -> Any:
         raise TypeError(f"expected a string, got {value!r}")
     return value
 
-
-# --- as text -------------------------------------------------------------------------------------------------------------------------
 
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "'": "\\'", "\\": "\\\\"}
 

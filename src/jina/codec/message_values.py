@@ -259,8 +259,6 @@ def _rebuild(name: str, data: bytes) -> Message:
     return message_class(name).FromString(data)
 
 
-# --- classes -------------------------------------------------------------------------------------------------------------------------
-
 _classes: dict[str, type[Message]] = {}
 
 

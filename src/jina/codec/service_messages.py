@@ -9,8 +9,6 @@ from jina.codec.fields import bytes_field, map_order, split_fields, string_field
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.codec.varint import varint
 
-# --- grpc.health.v1 ------------------------------------------------------------------------------------------------------------------
-
 UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN = range(4)
 
 
@@ -23,8 +21,6 @@ def write_health_reply(state: int) -> bytes:
     """A serialised HealthCheckResponse."""
     return b"\x08" + varint(state) if state else b""
 
-
-# --- grpc.reflection.v1alpha and v1 --------------------------------------------------------------------------------------------------
 
 _NOT_FOUND: Final = (5, "not found")
 _INVALID: Final = (3, "invalid argument")
@@ -66,9 +62,6 @@ def _reflected(asked: int, what: bytes, services: Sequence[str]) -> bytes:
 
 def _error(code: int, message: str) -> bytes:
     return bytes_field(7, b"\x08" + varint(code) + string_field(2, message))
-
-
-# --- discovery, info -----------------------------------------------------------------------------------------------------------------
 
 
 class Endpoints(NamedTuple):

@@ -36,9 +36,6 @@ class _NoJson(Exception):
         return self.path[::-1]
 
 
-# --- decoding ------------------------------------------------------------------------------------------------------------------------
-
-
 def struct_to_dict(data: bytes, *, name: str = "parameters") -> dict[str, Any]:
     """The JSON object in a serialised Struct.
 
@@ -190,9 +187,6 @@ def _read_list(data: bytes, pos: int, end: int, depth: int) -> list[Any]:
             raise
         pos = after
     return result
-
-
-# --- encoding ------------------------------------------------------------------------------------------------------------------------
 
 
 def dict_to_struct(value: Mapping[str, Any], *, name: str = "parameters") -> bytes:

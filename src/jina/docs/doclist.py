@@ -122,8 +122,6 @@ class DocList(list[T], metaclass=DocListType):
             return doc
         raise ValueError(f"expected a {doc_type.__name__}, got {type(doc).__name__}")
 
-    # --- the list -------------------------------------------------------------------------------------------------------------------
-
     def append(self, doc: T) -> None:
         """Add a document at the end."""
         super().append(self._check(doc))
@@ -207,8 +205,6 @@ class DocList(list[T], metaclass=DocListType):
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), list(self))
 
-    # --- columns --------------------------------------------------------------------------------------------------------------------
-
     def __getattr__(self, name: str) -> Any:
         """Fields that were unknown when the list's class was made (a recursive document), or of documents of several classes."""
         if name.startswith("__") or not (
@@ -246,8 +242,6 @@ class DocList(list[T], metaclass=DocListType):
         if len(classes) == 1 and _is_document_class(next(iter(classes))):
             return DocList[classes.pop()].construct(values)  # type: ignore[misc]
         return values
-
-    # --- in and out -----------------------------------------------------------------------------------------------------------------
 
     @classmethod
     def _types(cls) -> Any:
@@ -315,8 +309,6 @@ class DocList(list[T], metaclass=DocListType):
     def summary(self) -> None:
         """Print class, length and fields."""
         print(f"{type(self).__name__}, {len(self)} documents: {', '.join(field_names(self.doc_type))}")
-
-    # --- pydantic -------------------------------------------------------------------------------------------------------------------
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

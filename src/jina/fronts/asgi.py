@@ -92,8 +92,6 @@ class DefaultRoutes:
         if isinstance(app, FastAPI):
             describe(app, self._endpoints)
 
-    # --- routes ----------------------------------------------------------------------------------------------------------------------
-
     async def _health(self, request: Request) -> Response:
         if self._is_ready():
             return Response(b"{}", media_type="application/json")

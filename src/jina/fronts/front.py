@@ -115,8 +115,6 @@ class Front:
         self._check_gone()
         await self._all_gone.wait()
 
-    # --- for connections ---------------------------------------------------------------------------------------------------------------
-
     def opened(self, connection: Connection) -> None:
         """Count a connection in; the first one starts the timer that serves them all."""
         self.connections.add(connection)

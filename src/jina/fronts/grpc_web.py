@@ -163,8 +163,6 @@ class WebCall:
             if not self._is_over:
                 call.cancelled()
 
-    # --- a Carrier ---------------------------------------------------------------------------------------------------------------------
-
     def can_write(self, stream: int) -> bool:
         """The caller takes what is written."""
         blocked = self._exchange.blocked()
@@ -203,8 +201,6 @@ class WebCall:
 
     def flush_soon(self) -> None:
         """Nothing gathers here."""
-
-    # --- its CarrierWire ---------------------------------------------------------------------------------------------------------------
 
     def reply(self, stream: int, message: Message, metadata: Metadata = ()) -> None:
         """Answer an unary call."""

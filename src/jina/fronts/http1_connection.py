@@ -58,8 +58,6 @@ class Http1Connection(asyncio.Protocol):
         self._first: bytes | None = b""
         self._session: Session | None = None
 
-    # --- what asyncio calls ----------------------------------------------------------------------------------------------------------
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         front, now = self._front, self._loop.time()
@@ -148,8 +146,6 @@ class Http1Connection(asyncio.Protocol):
         if data:
             connection.data_received(data)
 
-    # --- what the front calls ----------------------------------------------------------------------------------------------------------
-
     def tick(self, now: float) -> None:
         """Look at the clock."""
         if self._unsent.is_stalled(now, self._front.options.write_timeout_s):
@@ -189,8 +185,6 @@ class Http1Connection(asyncio.Protocol):
             self._loop.call_later(left_s, self.drain)
         else:
             self.close()
-
-    # --- one request after the other -----------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         if self._is_serving:
@@ -253,8 +247,6 @@ class Http1Connection(asyncio.Protocol):
             self._loop.call_later(_HEAR_S, self.close)
         else:
             self.close()
-
-    # --- a Responder -------------------------------------------------------------------------------------------------------------------
 
     def respond(self, exchange: HttpExchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
         """Write a whole response."""
@@ -340,8 +332,6 @@ class Http1Connection(asyncio.Protocol):
         rest, self._core.rest = self._core.rest, b""
         if rest:
             session.data_received(rest)
-
-    # --- a channel -----------------------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close when everything has left; the write timeout counts for whatever has not."""

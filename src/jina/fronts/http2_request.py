@@ -55,8 +55,6 @@ class Http2Request:
             else:
                 self._answer(*refusal)
 
-    # --- for the connection --------------------------------------------------------------------------------------------------------------
-
     @property
     def is_over(self) -> bool:
         """It was answered as it came."""
@@ -119,8 +117,6 @@ class Http2Request:
         self._exchange.request = self._request
         self._exchange.answer(status, body, lines, content_type)
 
-    # --- a Responder -------------------------------------------------------------------------------------------------------------------
-
     def respond(self, exchange: HttpExchange, status: int, body: bytes, lines: bytes, content_type: bytes) -> None:
         """Write a whole response."""
         fields = (
@@ -167,8 +163,6 @@ class Http2Request:
         """Change to another protocol: from now on this is the channel of `session`; `lines` are header fields."""
         self._session = session
         self._send(((":status", "200"), *_fields_of(lines)))
-
-    # --- a channel -----------------------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """End the stream when everything has left."""

@@ -96,8 +96,6 @@ class HttpExchange:
         self._next: Callable[[], Awaitable[None]] | None = None
         self._stream: EventStream | None = None
 
-    # --- for whoever moves the bytes ---------------------------------------------------------------------------------------------------
-
     def serve(self, request: Request) -> None:
         """Answer a request at once, or start what will."""
         front, self.request = self._front, request
@@ -157,8 +155,6 @@ class HttpExchange:
         self._front.buffered.give_back(request.n_counted)
         request.n_counted = 0
 
-    # --- for who answers ---------------------------------------------------------------------------------------------------------------
-
     def answer(self, status: int, body: bytes, lines: bytes = b"", content_type: bytes = JSON) -> None:
         """Send a whole response; `lines` are further header fields."""
         if self.request is None or self.is_gone:
@@ -203,8 +199,6 @@ class HttpExchange:
             return
         self._run = Run(self._handle(handle, *given), self._loop)
         self._run.start(needs_task=self._front.needs_task)
-
-    # --- one request -------------------------------------------------------------------------------------------------------------------
 
     async def _handle(self, handle: Callable[..., Awaitable[None]], *given: Any) -> None:
         self._is_in_run = True

@@ -104,8 +104,6 @@ class WebSocketSession(Gatherer):
         if answer is not None:
             self._start(answer, 0)
 
-    # --- for the channel -------------------------------------------------------------------------------------------------------------
-
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
         self._open()
@@ -155,8 +153,6 @@ class WebSocketSession(Gatherer):
         self._is_draining = True
         self._close_if_done()
 
-    # --- for speakers ----------------------------------------------------------------------------------------------------------------
-
     def now(self) -> float:
         """Monotonic seconds."""
         return self.loop.time()
@@ -191,8 +187,6 @@ class WebSocketSession(Gatherer):
     async def _writable(self) -> None:
         while not self._is_gone and (future := self._channel.blocked()) is not None:
             await asyncio.wait((future,))
-
-    # --- messages --------------------------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
         """Begin what may begin."""
@@ -276,8 +270,6 @@ class WebSocketSession(Gatherer):
         for run, n_counted in runs.values():
             self.front.buffered.give_back(n_counted)
             run.cancel()
-
-    # --- the end ---------------------------------------------------------------------------------------------------------------------
 
     def _close_if_done(self) -> None:
         if not self._runs and self._wire.is_open and (self._has_ended or self._is_draining):

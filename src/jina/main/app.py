@@ -67,8 +67,6 @@ class _App:
         else:
             self._parent.tell_failure(error, traceback.format_exc())
 
-    # --- orders ----------------------------------------------------------------------------------------------------------------------
-
     def _read_orders(self) -> None:
         orders = self._parent.read()
         if orders is None:
@@ -87,8 +85,6 @@ class _App:
         if self._server is not None:
             self._server.config.timeout_graceful_shutdown = self._grace_s
             self._server.should_exit = True
-
-    # --- serving ---------------------------------------------------------------------------------------------------------------------
 
     def _load(self) -> tuple[Any, Any]:
         """Give what the user passed as `app` and the hook, each None if there is none; imports their modules, while the model loads."""

@@ -100,9 +100,8 @@ class ExecutorAttendance:
             self._serving.acquire()
             self._wants_back = False
 
-    # --- in the relief's thread ----------------------------------------------------------------------------------------------------------
-
     def _relieve(self) -> None:
+        """What the relief's thread does; it calls all that stands below."""
         n_quiet, seen = 0, -1
         while True:
             time.sleep(_LOOK_EVERY_S)

@@ -86,8 +86,6 @@ class Wire:
     def _new_connection(self) -> HopServer:
         return HopServer(self._local, self._connections, self._notes, max_message_bytes=self._max_message_bytes)
 
-    # --- the outlet of the executor's threads ------------------------------------------------------------------------------------------
-
     def put(self, outcome: Outcome) -> None:
         """Take an outcome; its connection sends it with the next `flush`."""
         connection = outcome[0].owner

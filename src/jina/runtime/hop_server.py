@@ -99,8 +99,6 @@ class HopServer(asyncio.Protocol):
         self._on_idle = on_idle
         self._check_idle()
 
-    # --- what the executor's threads made ----------------------------------------------------------------------------------------------
-
     def take(self, outcome: Outcome) -> None:
         """Take what came of a call, or of a piece of it; it leaves with the next `flush`."""
         work, kind, status, payload, results = outcome

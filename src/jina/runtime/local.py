@@ -91,8 +91,6 @@ class Local(OnLoop):
         for each in self._threads:
             each.start()
 
-    # --- the owner's side ------------------------------------------------------------------------------------------------------------
-
     def submit(self, work: Work) -> None:
         """Take a call; it starts with the next `flush`."""
         endpoint = work.endpoint = invoke.find_endpoint(self.executor, work.call.endpoint)
@@ -160,9 +158,8 @@ class Local(OnLoop):
         if work.is_gone or work.has_room:
             self.resume(work)
 
-    # --- in an executor thread -------------------------------------------------------------------------------------------------------
-
     def _serve(self) -> None:
+        """What an executor thread does; it calls all that stands below."""
         inbox, took = self._inbox, self._took
         while True:
             if inbox.empty():

@@ -44,8 +44,6 @@ class Members:
         """No replica is up, and one at least will never be again."""
         return bool(self.given_up) and not self.current
 
-    # --- what the front tells ----------------------------------------------------------------------------------------------------
-
     def add(self, pod: str, channel: HopChannel) -> None:
         """A replica is ready for calls over this channel; one that is lost already is left out."""
         if channel.is_lost:
@@ -90,8 +88,6 @@ class Members:
                 if not future.done():
                     future.set_result(None)
 
-    # --- worn connections --------------------------------------------------------------------------------------------------------
-
     def _renew_soon(self, channel: HopChannel) -> None:
         task = asyncio.get_running_loop().create_task(self._renew(channel))
         self._renewals.add(task)
@@ -113,8 +109,6 @@ class Members:
             worn.close_when_idle()
         else:
             fresh.close()
-
-    # --- what callers need -------------------------------------------------------------------------------------------------------
 
     def keep_one(self, *, is_kept: bool) -> None:
         """Keep the replica that has least to do free of other calls; or let them in again."""

@@ -55,8 +55,6 @@ class ClientCall:
             if self._connection is not None:
                 self._connection.cancel(self._stream)
 
-    # --- the channel's side ----------------------------------------------------------------------------------------------------------
-
     def watch_deadline(self, loop: asyncio.AbstractEventLoop, awaited: Callable[[], str]) -> None:
         """End the call when its time is up; `awaited` tells what a call waits for that was not begun."""
         if self._deadline is not None:

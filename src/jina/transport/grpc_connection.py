@@ -75,8 +75,6 @@ class GrpcConnection(Gatherer, asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self.is_leaving = False
 
-    # --- calls -----------------------------------------------------------------------------------------------------------------------
-
     def begin(self, call: ClientCall) -> None:
         """Send a call; `wire.can_start` must be True."""
         self._calls[call.begin(self)] = call
@@ -114,8 +112,6 @@ class GrpcConnection(Gatherer, asyncio.Protocol):
         if not self.is_leaving:
             self.is_leaving = True
             self._channel.left(self)
-
-    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -205,8 +201,6 @@ class GrpcConnection(Gatherer, asyncio.Protocol):
         out = self.wire.take_pieces()
         if not self._transport.is_closing():
             write_pieces(self._transport, out)
-
-    # --- signs of life ---------------------------------------------------------------------------------------------------------------
 
     def _watch_soon(self) -> None:
         if self._channel.keepalive_time_s is not None:

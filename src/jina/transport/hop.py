@@ -94,8 +94,6 @@ class HopChannel(Gatherer, asyncio.Protocol):
         """Calls and streams that have not ended."""
         return len(self._calls) + len(self._streams)
 
-    # --- calls -----------------------------------------------------------------------------------------------------------------------
-
     async def call(self, message: Message, deadline: float | None = None) -> bytes:
         """Send an unary call; cancelling the task that awaits it, and its deadline, tell the worker that the caller has gone.
 
@@ -199,8 +197,6 @@ class HopChannel(Gatherer, asyncio.Protocol):
         elif self.on_worn is not None:
             self.on_worn(self)
         self._wears_at = min(self._wears_at + _ASK_AGAIN_AFTER, _LAST_NUMBER)
-
-    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

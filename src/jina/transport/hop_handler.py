@@ -63,8 +63,6 @@ class HopHandler(Gatherer, asyncio.Protocol):
         self._blocked: dict[int, asyncio.Future[None]] = {}
         self._can_write = True
 
-    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.loop = asyncio.get_running_loop()
@@ -102,8 +100,6 @@ class HopHandler(Gatherer, asyncio.Protocol):
     def abort(self) -> None:
         """End the connection at once."""
         self._transport.abort()
-
-    # --- calls -----------------------------------------------------------------------------------------------------------------------
 
     def _begin(self, stream: int, is_stream: bool, message: bytes) -> None:
         task = self.loop.create_task(self._answer(stream, is_stream, message))
@@ -154,8 +150,6 @@ class HopHandler(Gatherer, asyncio.Protocol):
         blocked = self._blocked.get(stream)
         if blocked is not None and not blocked.done():
             blocked.set_result(None)
-
-    # --- writing ---------------------------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
         self._is_flush_due = False

@@ -84,8 +84,6 @@ class HttpConnection(asyncio.Protocol):
         if reason:
             self._break(TransportError(reason))
 
-    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.is_open = True

@@ -37,8 +37,6 @@ class MemoryTransport(asyncio.Transport):
         found: asyncio.BaseProtocol = self._protocol
         return found
 
-    # --- writing ---------------------------------------------------------------------------------------------------------------------
-
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Pass bytes to the other end."""
         if self._is_closing or not len(data):
@@ -71,8 +69,6 @@ class MemoryTransport(asyncio.Transport):
     def can_write_eof(self) -> bool:
         """Half a connection cannot be closed."""
         return False
-
-    # --- reading ---------------------------------------------------------------------------------------------------------------------
 
     def pause_reading(self) -> None:
         """Leave what comes in the queue."""
@@ -108,8 +104,6 @@ class MemoryTransport(asyncio.Transport):
             self._is_told_to_pause = False
             if not self._is_lost:
                 self._protocol.resume_writing()
-
-    # --- ends ------------------------------------------------------------------------------------------------------------------------
 
     def is_closing(self) -> bool:
         """Whether this end was closed."""

@@ -56,9 +56,6 @@ class TlsFiles(NamedTuple):
     ca_certs: str = ""
 
 
-# --- what listens ----------------------------------------------------------------------------------------------------------------------
-
-
 def listener_files(options: FrontOptions) -> TlsFiles | None:
     """Give the files of a service; None without TLS."""
     if not options.ssl_certfile:
@@ -171,9 +168,6 @@ def _fault(files: TlsFiles, error: Exception) -> str:
 
 def _no_password() -> str:
     raise ValueError("the key is encrypted; give one without a password")
-
-
-# --- what calls ------------------------------------------------------------------------------------------------------------------------
 
 
 def client_context(files: TlsFiles, alpn: Sequence[str], *, is_pinned: bool = False) -> ssl.SSLContext:

@@ -48,8 +48,6 @@ class TlsLink(asyncio.Transport, asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._is_full = self._is_above_told = self._is_paused = self._is_closing = self._has_ended = False
 
-    # --- what the loop calls -----------------------------------------------------------------------------------------------------------
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._tcp = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
@@ -91,8 +89,6 @@ class TlsLink(asyncio.Transport, asyncio.Protocol):
         if self._above is not None and self._is_above_told and not self._is_full:
             self._is_above_told = False
             self._above.resume_writing()
-
-    # --- reading -----------------------------------------------------------------------------------------------------------------------
 
     def _shake(self) -> bool:
         """Go on with the handshake; whether it is done."""
@@ -159,8 +155,6 @@ class TlsLink(asyncio.Transport, asyncio.Protocol):
         if not self._above.eof_received():
             self.close()
 
-    # --- writing -----------------------------------------------------------------------------------------------------------------------
-
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._is_closing or not data:
             return
@@ -198,8 +192,6 @@ class TlsLink(asyncio.Transport, asyncio.Protocol):
         if self._outgoing.pending:
             self._tcp.write(self._outgoing.read())
 
-    # --- the end -----------------------------------------------------------------------------------------------------------------------
-
     def close(self) -> None:
         if not self._is_closing:
             self._is_closing = True
@@ -230,8 +222,6 @@ class TlsLink(asyncio.Transport, asyncio.Protocol):
 
     def is_closing(self) -> bool:
         return self._is_closing or self._tcp.is_closing()
-
-    # --- the rest of a transport -------------------------------------------------------------------------------------------------------
 
     def pause_reading(self) -> None:
         self._is_paused = True

@@ -57,8 +57,6 @@ class WebSocketConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.is_open = self.is_ours = False
 
-    # --- for the owner ---------------------------------------------------------------------------------------------------------------
-
     def own(self, owner: Owner | None) -> None:
         """Let this one hear what comes; None while nobody asks for anything."""
         self._owner, self._is_owned = owner, True
@@ -122,8 +120,6 @@ class WebSocketConnection(asyncio.Protocol):
         if out and not self._transport.is_closing():
             self._transport.write(out)
 
-    # --- asyncio's side --------------------------------------------------------------------------------------------------------------
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
@@ -163,8 +159,6 @@ class WebSocketConnection(asyncio.Protocol):
             self._wait_for_end()
         if owner is not None:
             owner.closed(code, reason)
-
-    # --- the handshake ---------------------------------------------------------------------------------------------------------------
 
     def _read_response(self, read: Callable[..., list[Event]], *data: bytes) -> bytes:
         """Take what comes of the response; gives what follows a 101."""

@@ -197,9 +197,6 @@ def is_request_id(text: str) -> bool:
     return _REQUEST_ID.fullmatch(text) is not None
 
 
-# --- the top level ---------------------------------------------------------------------------------------------------------------------
-
-
 def _read_object(body: bytes) -> dict[str, msgspec.Raw]:
     if not body.isascii():
         _check_utf8(body)

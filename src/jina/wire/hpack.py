@@ -205,8 +205,6 @@ def _string(block: bytes, position: int) -> tuple[bytes, int]:
     return (huffman.decode(raw) if byte & 0x80 else raw), end
 
 
-# --- encoding ------------------------------------------------------------------------------------------------------------------------
-
 TABLE_SIZE_ZERO: Final = b"\x20"
 """A dynamic table size update to 0, due once if the peer makes its table smaller than it was."""
 

@@ -107,8 +107,6 @@ class ServerConnection(Reading):
         if self._rate is not None:
             self._rate.pause(now)
 
-    # --- reading -------------------------------------------------------------------------------------------------------------------
-
     def _go_on(self, data: bytes) -> None:
         """Read on behind a request that asks for an upgrade, which nobody grants, unless one is that may be granted."""
         while not self.is_closed:

@@ -153,8 +153,6 @@ class ResponseReader:
             self._begin()
         return events
 
-    # --- httptools' callbacks --------------------------------------------------------------------------------------------------------
-
     def on_message_begin(self) -> None:
         if self._events and self._events[-1][0] == END:
             raise BadResponseError("the server sent more than it was asked for")

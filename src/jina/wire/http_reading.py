@@ -127,8 +127,6 @@ class Reading:
         self._refuse(status, detail, head)
         raise StopReading
 
-    # --- what httptools calls ----------------------------------------------------------------------------------------------------------
-
     def on_message_begin(self) -> None:
         self._state, self._since = HEAD, self._now
         self._raw_bytes = self._n_more_fields = self._field_bytes = 0

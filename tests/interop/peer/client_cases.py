@@ -23,9 +23,6 @@ def case(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-# --- outcomes as plain values ----------------------------------------------------------------------------------------------------------
-
-
 def plain(value: Any) -> Any:
     if isinstance(value, BaseDoc):
         return {"class": type(value).__name__, **{name: plain(getattr(value, name)) for name in sorted(value.__fields__)}}
@@ -84,9 +81,6 @@ def failure(error: BaseException) -> Dict[str, Any]:  # noqa: UP006
         if callable(getattr(error, name, None)):
             said[name] = str(getattr(error, name)())
     return said
-
-
-# --- cases for both protocols ----------------------------------------------------------------------------------------------------------
 
 
 def rich(n: int) -> Rich:
@@ -322,9 +316,6 @@ def profiled(client: Any) -> Any:
     return sorted(client.profiling(show_table=False))
 
 
-# --- asyncio ---------------------------------------------------------------------------------------------------------------------------
-
-
 async def streamed(client: Any, on: str, doc: Any, of: Any, **more: Any) -> List[Any]:  # noqa: UP006
     found: List[Any] = []  # noqa: UP006
     try:
@@ -384,9 +375,6 @@ async def asynchronous_post(aio: Any) -> Any:
 @case
 async def asynchronous_readiness(aio: Any) -> Any:
     return [await aio.is_flow_ready(), await aio.dry_run()]
-
-
-# --- running ---------------------------------------------------------------------------------------------------------------------------
 
 
 def run(name: str, client: Any, aio: Any) -> Any:

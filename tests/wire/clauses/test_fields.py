@@ -256,9 +256,6 @@ def test_trailers_end_the_request_and_have_no_pseudo_fields(sent: bytes, is_righ
     assert outcome(server(), HELLO + headers() + data() + sent) == (None if is_right else ("stream", PROTOCOL_ERROR))
 
 
-# --- CONNECT and RFC 8441 ------------------------------------------------------------------------------------------------------------
-
-
 def test_server_that_takes_connect_says_so_and_no_other_does() -> None:
     """SETTINGS_ENABLE_CONNECT_PROTOCOL is 1, or not there."""
     for takes_connect in (True, False):
@@ -330,9 +327,6 @@ def test_connect_that_is_refused_is_a_request_like_others() -> None:
     end.send_data(event[1], (b"no",), is_end=True)
     assert kinds(end.take_output()) == [frames.HEADERS, frames.DATA, frames.RST_STREAM]
     assert not end.streams
-
-
-# --- what an ordinary HTTP server sends ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["200", "204", "304"])

@@ -43,9 +43,6 @@ def ready(**limits: int) -> http2.Connection:
     return end
 
 
-# --- the beginning -------------------------------------------------------------------------------------------------------------------
-
-
 def test_client_begins_with_the_preface_and_settings_that_forbid_push() -> None:
     """In one piece, before anything came."""
     end = http2.Connection(is_client=True, limits=server()._limits, build_head=build, build_trailers=build)
@@ -84,9 +81,6 @@ def test_settings_are_applied_in_their_order() -> None:
     end = client(0)
     end.receive(frames.HEADER.pack(12 << 8 | 4, 0, 0) + b"\0\3\0\0\0\5" + b"\0\3\0\0\0\1")
     assert end.max_streams == 1
-
-
-# --- frames and streams --------------------------------------------------------------------------------------------------------------
 
 
 def test_frames_are_no_larger_than_the_peer_takes() -> None:
@@ -230,9 +224,6 @@ def test_padding_is_never_part_of_the_body(size: int) -> None:
     assert (ends[-1], any(ends[:-1])) == (True, False)
 
 
-# --- windows -------------------------------------------------------------------------------------------------------------------------
-
-
 def sent_bytes(end: http2.Connection, number: int | None = None) -> int:
     return sum(len(payload) for kind, _, of, payload in parsed(end.take_output()) if kind == frames.DATA and number in (None, of))
 
@@ -334,9 +325,6 @@ def test_held_bytes_keep_the_window_shut() -> None:
     assert event[1].unread == 60_000
     end.hold(event[1], -60_000)
     assert parsed(end.take_output()) == [(frames.WINDOW_UPDATE, 0, 1, (60_000).to_bytes(4, "big"))]
-
-
-# --- going away ----------------------------------------------------------------------------------------------------------------------
 
 
 def last_streams(output: bytes) -> list[int]:
