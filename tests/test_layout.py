@@ -129,6 +129,13 @@ def test_no_module_imports_from_a_line_below_it() -> None:
     assert wrong == []
 
 
+def test_no_two_modules_of_the_client_know_each_other() -> None:
+    """Not for a type checker either: each can be read, and changed, with what it imports alone."""
+    known = {(arrow.importer, arrow.imported) for arrow in all_arrows() if arrow.importer.startswith("client.")}
+
+    assert sorted(pair for pair in known if pair[::-1] in known and pair[0] != pair[1]) == []
+
+
 def test_every_name_of_the_layers_is_a_module() -> None:
     """A line for what is gone, or not there yet, misleads whoever looks for the place of something new."""
     known = {name.split(".")[0] for name in modules()}

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from jina import Client
-from jina.client import websocket as client_core
+from jina.client import websocket_pool
 from jina.client.background import Background
 from jina.docs import BaseDoc, DocList
 from jina.errors import BadClientInput, BadServerFlow
@@ -144,7 +144,7 @@ def test_answers_that_wait_for_their_turn_do_not_keep_that_one_away() -> None:
 
 def test_what_is_kept_is_closed_after_a_minute_without_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the next post opens another."""
-    monkeypatch.setattr(client_core, "_KEEP_S", 0.05)
+    monkeypatch.setattr(websocket_pool, "_KEEP_S", 0.05)
 
     async def wait() -> None:
         server = FakeServer(Fake.echo)

@@ -53,8 +53,9 @@ def make_core(options: ClientOptions, open_connection: Connect | None = None) ->
         return HttpCore(HttpPool(way, target, max_body_bytes=options.max_message_bytes), address)
     if options.protocol == ProtocolType.WEBSOCKET:
         from jina.client.websocket import WebSocketCore
+        from jina.client.websocket_pool import WebSocketPool
 
-        return WebSocketCore(way, target, address, max_message_bytes=options.max_message_bytes)
+        return WebSocketCore(WebSocketPool(way, target, address, max_message_bytes=options.max_message_bytes))
     from jina.client.channel_options import read_channel_options
     from jina.client.grpc import GrpcCore
     from jina.transport.grpc_channel import GrpcChannel

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from math import isfinite
 from typing import Any
 from urllib.parse import quote
@@ -117,7 +118,7 @@ class HttpCore:
 
     def stream_doc(self, post: Post, deliver: Deliver) -> Exchange:
         """Begin a call of a streaming endpoint: `submit` it, once."""
-        return DocumentStream(self, post, deliver)
+        return DocumentStream(partial(self._stream, post), post, deliver)
 
     async def dry_run(self, timeout_s: float | None, metadata: Metadata) -> str:
         """Ask whether the service would take calls; gives the reason why not, else an empty string."""
@@ -190,7 +191,7 @@ class HttpCore:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError):
             pass  # it has none, or one that is no use: all that is known is that the endpoint's own path does not exist
 
-    async def events(self, post: Post, request_id: str, body: bytes) -> AsyncIterator[tuple[str, bytes]]:
+    async def _stream(self, post: Post, request_id: str, body: bytes) -> AsyncIterator[tuple[str, bytes]]:
         """Call a streaming endpoint, or the default one where it does not exist, and give its events.
 
         Raises:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from jina.client import documents
 from jina.client.answers import Answer, failed_reply, http_failure
@@ -14,9 +15,8 @@ from jina.codec.messages import StatusParts
 from jina.codec.pieces import Message
 from jina.errors import TransportError
 
-if TYPE_CHECKING:
-    from jina.client.http import HttpCore
-
+Events = Callable[[str, bytes], AsyncIterator[tuple[str, bytes]]]
+"""Calls an endpoint (request id, body), gives name and data of its events."""
 _HIGH_BYTES = 1 << 20
 
 
@@ -53,8 +53,8 @@ class StreamedFailure(Answer):
 class DocumentStream(Exchange):
     """A streaming endpoint's events."""
 
-    def __init__(self, core: HttpCore, post: Post, deliver: Deliver) -> None:
-        self._core, self._post, self._deliver = core, post, deliver
+    def __init__(self, events: Events, post: Post, deliver: Deliver) -> None:
+        self._events, self._post, self._deliver = events, post, deliver
         self._task: asyncio.Task[None] | None = None
         self._n_held = 0
         self._may_go_on = asyncio.Event()
@@ -83,9 +83,8 @@ class DocumentStream(Exchange):
             self._deliver((FAILED, late("the stream did not end", self._post) if limit.expired() else error))
 
     async def _read(self, request_id: str, body: bytes) -> None:
-        events = self._core.events(self._post, request_id, body)
         has_ended = False
-        async for name, data in events:
+        async for name, data in self._events(request_id, body):
             if name == "end":
                 has_ended = True
             elif name in ("update", "error"):

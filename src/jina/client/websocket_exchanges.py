@@ -9,7 +9,6 @@ import asyncio
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING
 
 from jina.client.answers import GrpcAnswer, StreamedGrpc
 from jina.client.attempts import Attempts
@@ -17,13 +16,11 @@ from jina.client.dialect import OursOnly, foreign
 from jina.client.exchange import ANSWER, END, FAILED, Deliver, Exchange, Outcome
 from jina.client.failures import RpcError, ServiceError, UnreachableError, failure, late
 from jina.client.post import Post
+from jina.client.websocket_pool import WebSocketPool
 from jina.codec.pieces import Message
 from jina.transport.websocket import LOST, WebSocketConnection
 from jina.wire import websocket
 from jina.wire.status import GrpcStatus
-
-if TYPE_CHECKING:
-    from jina.client.websocket import WebSocketCore
 
 _HIGH_BYTES = 1 << 20
 _STALE_S = 1.0
@@ -44,8 +41,8 @@ class SocketExchange(Exchange):
 
     path = "/"
 
-    def __init__(self, core: WebSocketCore, post: Post, deliver: Deliver) -> None:
-        self._core, self._post, self._deliver = core, post, deliver
+    def __init__(self, pool: WebSocketPool, post: Post, deliver: Deliver) -> None:
+        self._pool, self._post, self._deliver = pool, post, deliver
         self._key = (self.path, post.metadata, post.timeout_s, post.encoding)
         self._unanswered: dict[str, Message] = {}
         self._order: deque[str] = deque()
@@ -88,7 +85,7 @@ class SocketExchange(Exchange):
     def cancel(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._core.over(self)
+            self._pool.users.discard(self)
             for each in (self._pause, self._opening, self._late):
                 if each is not None:
                     each.cancel()
@@ -98,7 +95,7 @@ class SocketExchange(Exchange):
                 if self._unanswered or not self._may_keep():
                     connection.close()
                 else:
-                    self._core.keep(self._key, connection)
+                    self._pool.keep(self._key, connection)
 
     def fail(self, error: Exception) -> None:
         """End with a failure."""
@@ -110,7 +107,7 @@ class SocketExchange(Exchange):
     def _begin(self) -> None:
         """With the first request, which is the first thing that happens on the loop."""
         self._has_begun = True
-        self._core.begun(self)
+        self._pool.users.add(self)
         left_s = self._attempts.left_s()
         if left_s is not None:
             self._late = asyncio.get_running_loop().call_later(left_s, self._too_late)
@@ -119,7 +116,7 @@ class SocketExchange(Exchange):
 
     def _open(self) -> None:
         self._pause = None
-        kept = self._core.kept(self._key) if self._may_keep() and not self._attempts.n else None
+        kept = self._pool.kept(self._key) if self._may_keep() and not self._attempts.n else None
         self._attempts.begin()
         if kept is not None:
             self._use(kept, is_kept=True)
@@ -128,8 +125,8 @@ class SocketExchange(Exchange):
 
     async def _connect(self) -> None:
         try:
-            headers = self._core.headers(self._post.metadata, self._post.timeout_s)
-            connection = await self._core.open(self.path, headers, deflate=self._post.encoding == "deflate")
+            post = self._post  # the whole time is told, not what is left of it: the connection may be kept
+            connection = await self._pool.open(self.path, post.metadata, post.timeout_s, deflate=post.encoding == "deflate")
         except Exception as error:
             self._opening = None
             self._failed(error)
@@ -225,7 +222,7 @@ class SocketExchange(Exchange):
             self._connection.pause()
 
     def _too_late(self) -> None:
-        self.fail(late(f"no answer from {self._core.authority}", self._post))
+        self.fail(late(f"no answer from {self._pool.authority}", self._post))
 
     def _finish_if_done(self) -> None:
         if self._has_ended and not self._unanswered:
