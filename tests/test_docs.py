@@ -61,7 +61,7 @@ def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
     script = tmp_path / "test_greet.py"
     script.write_text("\n\n".join(python_blocks(ROOT / "docs" / "testing.md")), encoding="utf-8")
 
-    assert "4 passed" in run_python(script, words=("-m", "pytest", "-p", "no:cacheprovider"))
+    assert "5 passed" in run_python(script, words=("-m", "pytest", "-p", "no:cacheprovider"))
 
 
 @pytest.mark.process
