@@ -6,6 +6,7 @@ The bytes are made here, without the code under test. The server must answer wit
 from __future__ import annotations
 
 import json
+import struct
 
 N_BODIES = 1000
 TEXTS = [f"document number {number:04d} says hello" for number in range(N_BODIES)]
@@ -49,3 +50,27 @@ def varint(value: int) -> bytes:
 def grpc_message(message: bytes) -> bytes:
     """A message as it stands in DATA frames: not compressed, four bytes of length."""
     return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def tensor_request(rows: list[tuple[float, ...]], endpoint: str = "/tensors") -> bytes:
+    """A serialised jina.DataRequestProto of documents with `id` and a float32 `tensor` of one axis."""
+    documents = b"".join(field(1, tensor_document(number, row)) for number, row in enumerate(rows))
+    header = field(1, b"a" * 32) + field(3, endpoint.encode())
+    return field(1, header) + field(4, field(1, documents))
+
+
+def tensor_document(number: int, row: tuple[float, ...]) -> bytes:
+    dense = field(1, float32(row)) + field(2, varint(len(row))) + field(3, b"<f4")
+    node = field(6, field(1, dense)) + field(13, b"ndarray")
+    return map_entry("id", field(1, b"%032x" % number) + field(13, b"id")) + map_entry("tensor", node)
+
+
+def float32(row: tuple[float, ...]) -> bytes:
+    return struct.pack(f"<{len(row)}f", *row)
+
+
+TENSORS = [tuple(float((number * 768 + place) % 1000) for place in range(768)) for number in range(32)]
+"""Whole numbers, so that float32 is exact."""
+TENSORS_REQUEST = tensor_request(TENSORS)
+TENSORS_EXPECTED = float32(tuple(2 * value + 1 for value in TENSORS[-1]))
+"""What the Flow of two makes of the last one's values."""

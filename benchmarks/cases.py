@@ -7,9 +7,10 @@ import statistics
 import subprocess
 from collections.abc import Callable
 
+import flow_cases
 import load
 import wire_cases
-from case import OURS, Case, Limits, grpcio, jina_like
+from case import OURS, Case, Limits, growth, grpcio, jina_like
 from load import Measured
 from peers import python_of
 from server import Server, resident_mib
@@ -133,34 +134,11 @@ def pids_of(server: Server) -> dict[str, int]:
     return {"front" if name.endswith("front") else "worker": pid for name, pid in server.said["pids"].items()}
 
 
-def growth() -> Case:
-    """Memory after a million calls minus memory after the warm-up, for both processes."""
+def memory_growth() -> Case:
     servers = {"grpc": jina_like(OURS, "grpc"), "http": jina_like(OURS, "http")}
-
-    def measure(limits: Limits, up: dict[str, Server], protocol: str) -> Measured:
-        server = up[protocol]
-        pids = pids_of(server)
-        n_wrong = send(server.port, protocol, limits.n_warm_up)
-        before = {name: resident_mib(pid) for name, pid in pids.items()}
-        n_wrong += send(server.port, protocol, limits.n_soak)
-        after = {name: resident_mib(pid) for name, pid in pids.items()}
-        notes = [f"{name} {before[name]:.1f} -> {after[name]:.1f} MiB" for name in pids]
-        return Measured(max(after[name] - before[name] for name in pids), n_wrong, notes)
-
-    measures = {name: lambda limits, up, name=name: measure(limits, up, name) for name in servers}
+    measures = {name: lambda limits, up, name=name: growth(limits, up[name], name) for name in servers}
     title = "growth of front or worker over 1,000,000 requests"
     return Case("growth", title, "MiB", measures, servers, {"grpc": 5.0, "http": 5.0}, is_rate=False, max_rounds=1)
-
-
-def send(port: int, protocol: str, n: int) -> int:
-    """Send `n` requests; gives the number of errors."""
-    if protocol == "grpc":
-        return load.h2load_calls(port, n).n_errors
-    sent = wrong = 0
-    while sent < n:  # wrk counts time, not requests
-        measured = load.wrk(port, 5)
-        sent, wrong = sent + int(measured.value * 5), wrong + measured.n_errors
-    return wrong
 
 
 def all_cases() -> list[Case]:
@@ -175,6 +153,7 @@ def all_cases() -> list[Case]:
         imports(),
         ready(),
         memory(),
-        growth(),
+        memory_growth(),
         *wire_cases.all_cases(),
+        *flow_cases.all_cases(),
     ]

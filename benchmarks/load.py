@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -71,18 +72,18 @@ def wrk_words(port: int, seconds: float, n_connections: int, what: str) -> Measu
     return Measured(n / microseconds * 1e6, wrong + broken)
 
 
-def h2load(port: int, seconds: float, path: str = UNARY) -> Measured:
+def h2load(port: int, seconds: float, path: str = UNARY, body: bytes = data_request(TEXTS[0])) -> Measured:
     """gRPC calls a second, 32 at a time on one connection. h2load sends one body and does not read gRPC's status: see `check_grpc`."""
-    return h2load_words(port, path, ["-D", str(round(seconds)), "--warm-up-time", "1"])
+    return h2load_words(port, path, ["-D", str(round(seconds)), "--warm-up-time", "1"], body)
 
 
 def h2load_calls(port: int, n_calls: int, path: str = UNARY) -> Measured:
-    return h2load_words(port, path, ["-n", str(n_calls)])
+    return h2load_words(port, path, ["-n", str(n_calls)], data_request(TEXTS[0]))
 
 
-def h2load_words(port: int, path: str, words: list[str]) -> Measured:
+def h2load_words(port: int, path: str, words: list[str], message: bytes) -> Measured:
     with tempfile.NamedTemporaryFile(suffix=".bin") as body:
-        body.write(grpc_message(data_request(TEXTS[0])))
+        body.write(grpc_message(message))
         body.flush()
         headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
         load = ["h2load", "-c1", f"-m{N_STREAMS}", "-t1", *words, *headers, "-d", body.name]
@@ -99,6 +100,26 @@ def expected(is_echo_of_bytes: bool) -> list[bytes]:
 def generator(port: int, *, is_varying: bool, is_echo_of_bytes: bool) -> Generator:
     messages = [grpc_message(data_request(text)) for text in TEXTS]
     return Generator(port, UNARY, messages, expected(is_echo_of_bytes), is_varying=is_varying)
+
+
+def send(port: int, protocol: str, n: int) -> int:
+    """Send `n` requests; gives the number of errors."""
+    if protocol == "grpc":
+        return h2load_calls(port, n).n_errors
+    sent = wrong = 0
+    while sent < n:  # wrk counts time, not requests
+        measured = wrk(port, 5)
+        sent, wrong = sent + int(measured.value * 5), wrong + measured.n_errors
+    return wrong
+
+
+def said_by(command: list[str], text: str = "") -> Measured:
+    """What a client script prints."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    said = json.loads(done.stdout.splitlines()[-1])
+    return Measured(said["per_second"], said["n_errors"])
 
 
 def frames(port: int, seconds: float, *, is_varying: bool, is_echo_of_bytes: bool = False) -> Measured:

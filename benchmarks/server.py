@@ -78,11 +78,17 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self) -> None:
-        """End the server's input; what has not gone by itself then is killed, with all that it started."""
+    def leave(self) -> float:
+        """End the server's input and wait until it has gone; gives the seconds that took."""
+        begun = time.perf_counter()
         self.child.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.child.wait(STOP_LIMIT_S)
+        return time.perf_counter() - begun
+
+    def stop(self) -> None:
+        """End the server's input; what has not gone by itself then is killed, with all that it started."""
+        self.leave()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.child.pid, signal.SIGKILL)
         self.child.wait()

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import time
 from collections.abc import Callable
 
 import idle
 import load
 from bodies import TEXTS, data_request
-from case import OURS, Case, Limits, grpcio
+from case import ITEMS_PER_S, N_READERS, OURS, Case, Limits, grpcio, with_readers
 from load import Measured
 from peers import python_of
-from readers import Readers
 from server import Server, cpu_s, resident_mib
 
-N_READERS, ITEMS_PER_S = 1000, 10
 LARGE_BYTES = 10_000_000
 N_IDLE = 10_000
 
@@ -64,7 +59,7 @@ def front_sync_client() -> Case:
 
     def measure(limits: Limits, up: dict[str, Server], name: str) -> Measured:
         command = [python_of("grpc168"), load.script("clients/grpcio_sync.py"), str(up[name].port), str(limits.seconds), load.UNARY]
-        return said_by(command, bodies)
+        return load.said_by(command, bodies)
 
     measures = {name: lambda limits, up, name=name: measure(limits, up, name) for name in servers}
     title = "front alone: one call after the other through grpcio 1.68's sync client"
@@ -82,35 +77,11 @@ def front_http() -> Case:
     return Case("front-http", "front alone: HTTP/1.1, 32 connections (wrk)", "requests/s", measures, servers, {"uvicorn": 1.5})
 
 
-def said_by(command: list[str], text: str = "") -> Measured:
-    """What a client script prints."""
-    done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    said = json.loads(done.stdout.splitlines()[-1])
-    return Measured(said["per_second"], said["n_errors"])
-
-
 def many_readers() -> Case:
-    """CPU of front and worker while a thousand callers read ten items a second each; a reader that gets a tenth less is an error."""
-
-    def measure(limits: Limits, up: dict[str, Server]) -> Measured:
-        pids = up[OURS].said["pids"]
-        seconds = max(4.0, limits.seconds)
-        with Readers(up[OURS].port, N_READERS) as readers:
-            readers.read(3.0)
-            before, begun, n_before = {name: cpu_s(pid) for name, pid in pids.items()}, time.monotonic(), list(readers.n_items)
-            readers.read(seconds)
-            passed = time.monotonic() - begun
-            shares = {name: (cpu_s(pid) - before[name]) / passed for name, pid in pids.items()}
-            wanted = 0.9 * ITEMS_PER_S * passed
-            slow = sum(now - then < wanted for now, then in zip(readers.n_items, n_before, strict=True))
-        notes = [", ".join(f"{name} {share:.2f}" for name, share in shares.items())]
-        return Measured(sum(shares.values()), slow, notes)
-
     servers = {OURS: Server(OURS, "executor.py", "http", "ticks", "PORT")}
     title = f"SSE, {N_READERS} readers at {ITEMS_PER_S} items/s: front and worker"
-    return Case("sse-readers", title, "cores", {OURS: measure}, servers, {OURS: 1.0}, is_rate=False)
+    measure = {OURS: lambda limits, up: with_readers(limits, up[OURS])}
+    return Case("sse-readers", title, "cores", measure, servers, {OURS: 1.0}, is_rate=False)
 
 
 def large_messages() -> Case:
@@ -119,7 +90,7 @@ def large_messages() -> Case:
 
     def measure(limits: Limits, up: dict[str, Server], name: str) -> Measured:
         command = [python_of(name), load.script(clients[name]), str(up[name].port), str(limits.seconds), str(LARGE_BYTES)]
-        return said_by(command)
+        return load.said_by(command)
 
     measures = {name: lambda limits, up, name=name: measure(limits, up, name) for name in servers}
     title = "a tensor of 10 MB through front (proxy) and worker (server) and back, one at a time"
