@@ -17,7 +17,7 @@ import pytest
 from jina.docs import BaseDoc, DocList
 from jina.errors import NotSupportedError
 from jina.executor import BaseExecutor, Executor, create_executor, dynamic_batching, monitor, requests, write
-from jina.executor_lock import turn_of
+from jina.executor.lock import turn_of
 
 
 class Text(BaseDoc):
@@ -390,7 +390,7 @@ def test_cancelled_writer_leaves_the_lock_free() -> None:
 
 
 async def _in_fresh_context(ledger: Ledger) -> None:
-    from jina.executor_decorators import _holding
+    from jina.executor.decorators import _holding
 
     _holding.set(frozenset())
     await ledger.coroutine()

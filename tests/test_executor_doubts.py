@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jina import Executor, dynamic_batching, requests
-from jina.executor_bindings import DRY_RUN, endpoints_of
-from jina.executor_doubts import doubts
+from jina.executor.bindings import DRY_RUN, endpoints_of
+from jina.executor.doubts import doubts
 
 
 class _Forgotten(Executor):

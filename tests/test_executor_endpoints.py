@@ -20,7 +20,7 @@ from jina.docs import BaseDoc, DocList, LegacyDocument
 from jina.endpoint import Endpoint
 from jina.errors import ConfigError
 from jina.executor import Executor, requests
-from jina.executor_bindings import endpoints_of
+from jina.executor.bindings import endpoints_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # docarray 0.41 uses what pydantic deprecates

@@ -24,7 +24,7 @@ core
 wire
 observe
 plan flowchart
-hints parameters caller endpoint executor executor_bindings executor_decorators executor_doubts executor_lock executor_setup
+hints parameters caller endpoint executor
 proto types
 transport
 process
@@ -49,9 +49,9 @@ AT_CALL_TIME = {
     ("jina", "executor"): "the same",
     ("codec.json_pydantic", "docs"): "arrays in JSON become the user's tensor class",
     ("codec.json_struct", "docs"): "the same for msgspec structs and dataclasses",
-    ("executor", "deployment"): "Executor.serve is a shortcut for a Deployment",
-    ("executor", "yaml"): "Executor.load_config and .save_config",
-    ("executor", "logging"): "self.logger is a JinaLogger, made when it is first used",
+    ("executor.base", "deployment"): "Executor.serve is a shortcut for a Deployment",
+    ("executor.base", "yaml"): "Executor.load_config and .save_config",
+    ("executor.base", "logging"): "self.logger is a JinaLogger, made when it is first used",
     ("yaml.deployment", "deployment"): "a YAML file is turned into a Deployment",
 }
 

@@ -17,8 +17,8 @@ import msgspec
 from jina.call import EndpointInfo
 from jina.core.restart import RestartOptions, RestartPolicy
 from jina.errors import ConfigError, StartError
-from jina.executor_bindings import endpoints_of
-from jina.executor_doubts import doubts
+from jina.executor.bindings import endpoints_of
+from jina.executor.doubts import doubts
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.folder import Folder
 from jina.process.listening import Bound, bind, renew

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from jina.executor_bindings import DRY_RUN
+from jina.executor.bindings import DRY_RUN
 from jina.main.attendance import ExecutorAttendance, LoopAttendance, VitalThread
 from jina.process.forks import keep_from_forks, no_longer_ours
 from jina.process.messages import WorkerSpec

@@ -22,7 +22,7 @@ from jina.caller import caller_gone, gone_flag, gone_scope
 from jina.endpoint import Endpoint
 from jina.errors import CallerError, Code, InvalidInputError, JinaError, OverloadedError
 from jina.executor import BaseExecutor
-from jina.executor_decorators import DEFAULT_ENDPOINT
+from jina.executor.decorators import DEFAULT_ENDPOINT
 from jina.hints import is_document_class
 from jina.parameters import merge_parameters
 from jina.runtime.describe import endpoint_infos

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jina import hints
 from jina.endpoint import Endpoint, check_signature, read_endpoint
-from jina.executor_decorators import Binding, check_method, marks_of
+from jina.executor.decorators import Binding, check_method, marks_of
 from jina.hints import UnresolvedError
 from jina.warning import warn_user
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jina import hints
-from jina.executor_bindings import rebind
-from jina.executor_lock import turn_of
+from jina.executor.bindings import rebind
+from jina.executor.lock import turn_of
 
 if TYPE_CHECKING:
     from jina.executor import BaseExecutor

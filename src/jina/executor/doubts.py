@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from jina.executor import BaseExecutor
-from jina.executor_bindings import DRY_RUN, batching_of
+from jina.executor.bindings import DRY_RUN, batching_of
 
 
 def doubts(cls: type, batching: Mapping[str, Any], paths: Collection[str]) -> list[str]:

@@ -17,28 +17,14 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 from jina import hints
-from jina.caller import caller_gone, gone_flag, gone_scope
 from jina.docarray_repairs import repair_when_imported
 from jina.endpoint import Endpoint
 from jina.enums import BetterEnum
 from jina.errors import NotSupportedError
-from jina.executor_bindings import DRY_RUN, Pending, batching_of, collect, endpoints_of
-from jina.executor_decorators import DEFAULT_ENDPOINT, Binding, WriteLock, dynamic_batching, monitor, requests, write
-from jina.executor_setup import ADDED, check_init, create_executor, recorded, set_up
+from jina.executor.bindings import DRY_RUN, Pending, batching_of, collect, endpoints_of
+from jina.executor.decorators import DEFAULT_ENDPOINT, Binding, WriteLock
+from jina.executor.setup import ADDED, check_init, recorded, set_up
 from jina.warning import warn_user
-
-__all__ = [
-    "BaseExecutor",
-    "Executor",
-    "caller_gone",
-    "create_executor",
-    "dynamic_batching",
-    "gone_flag",
-    "gone_scope",
-    "monitor",
-    "requests",
-    "write",
-]
 
 _METAS = {"name": "", "description": "", "workspace": "", "py_modules": ""}
 
