@@ -28,6 +28,11 @@ class Pieces:
 Message = bytes | Pieces
 
 
+def parts_of(message: Message) -> tuple[Bytes, ...]:
+    """Give the pieces of a message; of one that lies together, itself."""
+    return message.parts if isinstance(message, Pieces) else (message,)
+
+
 def message_of(head: bytes, body: Bytes | Pieces) -> Message:
     """Put one thing before another, without a copy where that is large."""
     if isinstance(body, Pieces):

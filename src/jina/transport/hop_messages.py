@@ -2,6 +2,8 @@
 
     4 bytes, little-endian: length of the envelope | envelope (msgpack) | documents, in the encoding the envelope names
 
+Where branches of a flow meet, the documents of each stand one after the other, and the envelope says whose they are and where they end.
+
 The items of a streamed reply travel as many in one message as there are, each such a piece behind 4 bytes with its length.
 
 The documents are never unpacked on the way: the front passes on the bytes that it received, and the worker answers in the encoding
@@ -13,12 +15,13 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from jina.call import Call, Item, Payload, Reply, Status
-from jina.codec.pieces import Message, message_of, tail
+from jina.codec.pieces import Message, Pieces, message_of, parts_of, tail
 from jina.errors import MalformedError
 
 CALL = "/openjina.Hop/call"
@@ -26,6 +29,15 @@ STREAM = "/openjina.Hop/stream"
 
 _LENGTH = struct.Struct("<I")
 _BROKEN = (struct.error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class _Branch(msgspec.Struct, array_like=True, gc=False):
+    """Documents of one branch; they end `end` bytes behind the envelope."""
+
+    name: str
+    encoding: str
+    is_single: bool
+    end: int
 
 
 class _CallEnvelope(msgspec.Struct, array_like=True, gc=False):
@@ -40,6 +52,7 @@ class _CallEnvelope(msgspec.Struct, array_like=True, gc=False):
     priority: int
     parameters: dict[str, Any]
     headers: dict[str, str]
+    branches: list[_Branch]
 
 
 class _ReplyEnvelope(msgspec.Struct, array_like=True, gc=False):
@@ -72,9 +85,16 @@ def write_call(call: Call) -> Message:
             call.priority,
             call.parameters,
             call.headers if type(call.headers) is dict else dict(call.headers),
+            _branches(call) if call.branches else [],
         )
     )
-    return message_of(_LENGTH.pack(len(envelope)) + envelope, payload.data)
+    documents = Pieces(*(part for _, each in call.branches for part in parts_of(each.data))) if call.branches else payload.data
+    return message_of(_LENGTH.pack(len(envelope)) + envelope, documents)
+
+
+def _branches(call: Call) -> list[_Branch]:
+    ends = accumulate(len(payload.data) for _, payload in call.branches)
+    return [_Branch(name, each.encoding, each.is_single, end) for (name, each), end in zip(call.branches, ends, strict=True)]
 
 
 def read_call(message: bytes) -> Call:
@@ -84,7 +104,7 @@ def read_call(message: bytes) -> Call:
         MalformedError: Not what `write_call` makes.
     """
     end, envelope = _split(message, _decode_call)
-    body = message[end:] if envelope.encoding == "json" else tail(message, end)
+    body = b"" if envelope.branches else message[end:] if envelope.encoding == "json" else tail(message, end)
     left = envelope.time_left_s
     return Call(
         envelope.endpoint,
@@ -98,6 +118,17 @@ def read_call(message: bytes) -> Call:
         envelope.is_stream,
         envelope.wants,
         envelope.call_id,
+        _read_branches(message, end, envelope.branches) if envelope.branches else (),
+    )
+
+
+def _read_branches(message: bytes, start: int, branches: Sequence[_Branch]) -> tuple[tuple[str, Payload], ...]:
+    begins = [start, *(start + each.end for each in branches)]
+    if begins != sorted(begins) or begins[-1] != len(message):
+        raise MalformedError("not a message of the hop: the documents of its branches do not end where it says")
+    return tuple(
+        (each.name, Payload(message[begin : start + each.end], each.encoding, each.is_single))
+        for each, begin in zip(branches, begins, strict=False)
     )
 
 
