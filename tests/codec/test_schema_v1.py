@@ -5,7 +5,7 @@ from typing import Any, Optional
 from pydantic import BaseModel
 
 from jina.codec import codec_for
-from jina.codec.schema_v1 import to_v1
+from jina.codec.schema_v1 import from_v1, to_v1
 
 
 class Inner(BaseModel):
@@ -71,3 +71,13 @@ def test_a_schema_without_definitions_stays_flat() -> None:
         "type": "object",
         "properties": {"a": {"type": "string"}},
     }
+
+
+def test_a_schema_of_the_older_dialect_is_read_back() -> None:
+    """Definitions and references where today's readers look for them; the numbers that a Struct made floats are ints."""
+    schema = from_v1({**codec_for(Outer).json_schema_v1(), "maxProperties": 3.0, "x-ratio": 0.5})
+
+    assert schema["properties"]["inner"] == {"$ref": "#/$defs/Inner"}
+    assert schema["$defs"]["Inner"]["properties"]["n"]["type"] == "integer"
+    assert "definitions" not in schema
+    assert (repr(schema["maxProperties"]), schema["x-ratio"]) == ("3", 0.5)

@@ -59,12 +59,17 @@ class Service:
     websocket: int = 0
 
 
-def serve_with(python: str, log: Path, *, script: str = "serve.py", grace_s: float = 15) -> Iterator[Service]:
-    environment = {**os.environ, "JINA_LOG_LEVEL": "ERROR", "JINA_OPTOUT_TELEMETRY": "1"}
+def environment_of(python: str) -> dict[str, str]:
+    """Variables for an interpreter: where we are found is not for the one that has Jina 3."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH" or python == sys.executable}
+
+
+def serve_with(python: str, log: Path, *words: str, script: str = "serve.py", grace_s: float = 15) -> Iterator[Service]:
+    environment = {**environment_of(python), "JINA_LOG_LEVEL": "ERROR", "JINA_OPTOUT_TELEMETRY": "1"}
     told, tells = os.pipe()
     with log.open("w") as out, open(told) as ports:
         process = subprocess.Popen(
-            [python, str(PEER / script), str(tells)],
+            [python, str(PEER / script), str(tells), *words],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
@@ -102,6 +107,7 @@ def theirs(peer_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def run_peer(python: str, script: str, *words: str, timeout_s: float = 60) -> Any:
     """What a script in Jina 3's environment prints as its last line."""
-    done = subprocess.run([python, str(PEER / script), *words], capture_output=True, text=True, timeout=timeout_s)
+    command = [python, str(PEER / script), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, env=environment_of(python))
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -1,4 +1,4 @@
-"""JSON schemas as pydantic v1 wrote them, which is what existing gateways read when they ask for an executor's endpoints."""
+"""JSON schemas as pydantic v1 wrote them: what existing gateways read when they ask for an executor's endpoints, and executors tell."""
 
 from __future__ import annotations
 
@@ -26,6 +26,25 @@ def to_v1(schema: dict[str, Any]) -> dict[str, Any]:
         made = {**definitions.get(name, {}), **made}
         definitions = {each: definitions[each] for each in reached.get(name, ()) if name not in reached[each]}
     return {**made, "definitions": definitions} if definitions else made
+
+
+def from_v1(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema of the older dialect in the form of today's. Whole numbers, which a Struct makes floats, are ints again."""
+    made = _modern(schema)
+    definitions = made.pop("definitions", None)
+    return {**made, "$defs": definitions} if definitions else made
+
+
+def _modern(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_modern(item) for item in node]
+    if isinstance(node, float) and node.is_integer():
+        return int(node)
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref")
+    renewed = {"$ref": reference.replace(_OLD, _NEW)} if isinstance(reference, str) else {}
+    return {**{key: _modern(value) for key, value in node.items()}, **renewed}
 
 
 def _references(node: Any) -> set[str]:

@@ -76,6 +76,11 @@ class ClientCall:
             self.on_end(end)
 
     @property
+    def is_sent(self) -> bool:
+        """A connection took it, so the server may have begun it, unless the end says otherwise."""
+        return self._connection is not None
+
+    @property
     def may_start_again(self) -> bool:
         """It can be begun once more: nothing came of it yet, and all that was sent is still here."""
         return not self.is_over

@@ -1,4 +1,7 @@
-"""Serve `service.Served` with whichever `jina` this interpreter has, until standard input ends: `serve.py FD` writes the ports to FD."""
+"""Serve `service.Served` with whichever `jina` this interpreter has, until standard input ends: `serve.py FD [PORT]` tells its ports to FD.
+
+With a port it speaks gRPC there and nothing else.
+"""
 
 import json
 import socket
@@ -17,11 +20,12 @@ def main() -> None:
 
     from jina import Deployment
 
-    ports = [free_port(), free_port()]
-    deployment = Deployment(uses=Served, protocol=["grpc", "http"], port=ports, name="served", uses_with={"greeting": "good day"})
+    protocols = ["grpc"] if len(sys.argv) > 2 else ["grpc", "http"]
+    ports = [int(port) for port in sys.argv[2:]] or [free_port(), free_port()]
+    deployment = Deployment(uses=Served, protocol=protocols, port=ports, name="served", uses_with={"greeting": "good day"})
     with deployment:
         with open(int(sys.argv[1]), "w") as told:
-            told.write(json.dumps({"grpc": ports[0], "http": ports[1]}) + "\n")
+            told.write(json.dumps(dict(zip(protocols, ports, strict=True))) + "\n")
         sys.stdin.read()
 
 

@@ -1,0 +1,63 @@
+"""JSON to our binary dialect and back without the class of the documents: for callers over HTTP of an executor that is not ours.
+
+By what each value is, as docarray would write it. Pydantic and numpy are imported at the first document that needs this; that, and large
+documents, are a thread's work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from jina.call import Payload
+from jina.codec.pieces import LARGE
+
+_made: list[Any] = []
+
+
+def _codec() -> Any:
+    if not _made:
+        from jina.codec import codec_for
+        from jina.docs import AnyDoc
+
+        _made.append(codec_for(AnyDoc))
+    return _made[0]
+
+
+async def to_binary(payload: Payload, call_id: bytes) -> Payload:
+    """Give JSON documents in our dialect, which is docarray's but for ints beyond 32 bits; those without an id get one of the call's.
+
+    Raises:
+        MalformedError, InvalidInputError: They are no JSON documents.
+    """
+    return await _aside(_to_binary, payload, call_id)
+
+
+async def to_json(payload: Payload) -> Payload:
+    """Give documents in either binary dialect as JSON.
+
+    Raises:
+        MalformedError: They are none.
+        UnencodableError: A value has no form in JSON.
+    """
+    return await _aside(_to_json, payload)
+
+
+async def _aside(convert: Any, payload: Payload, *given: Any) -> Payload:
+    if _made and len(payload.data) < LARGE:
+        return convert(payload, *given)  # type: ignore[no-any-return]
+    return await asyncio.to_thread(convert, payload, *given)
+
+
+def _to_binary(payload: Payload, call_id: bytes) -> Payload:
+    codec = _codec()
+    if payload.is_single:
+        return Payload(codec.encode_proto_one(codec.decode_json_one(payload.data, call_id), dialect="ours"), "ours", True)
+    return Payload(codec.encode_proto(codec.decode_json(payload.data, call_id), dialect="ours"), "ours")
+
+
+def _to_json(payload: Payload) -> Payload:
+    codec = _codec()
+    if payload.is_single:
+        return Payload(codec.encode_json_one(codec.decode_proto_one(payload.data)), "json", True)
+    return Payload(codec.encode_json(codec.decode_proto(payload.data)), "json")
