@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 _TURNS = 1000
 """So many turns of the loop cost nothing; what takes longer waits for a thread, a timer or a process."""
@@ -26,3 +27,13 @@ async def loop_turns(n_turns: int) -> None:
     """Let the loop turn so often: enough for what would happen by itself, where nothing should."""
     for _ in range(n_turns):
         await asyncio.sleep(0)
+
+
+def run_bounded(scenario: Coroutine[Any, Any, None], *, limit_s: float = 20.0) -> None:
+    """Run a scenario on a loop of its own; fail if it is not over within the limit."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(limit_s):
+            await scenario
+
+    asyncio.run(bounded())

@@ -10,6 +10,7 @@ from typing import Any, cast
 from jina.transport import memory
 from jina.transport.connect import Connect
 from jina.wire.grpc import CALL_STARTED, HALF_CLOSED, MESSAGE, UNARY, ServerConnection
+from tests.waiting import loop_turns
 
 UNARY_PATH = "/jina.JinaSingleDataRequestRPC/process_single_data"
 
@@ -108,3 +109,9 @@ class FakeHttpServer:
     @property
     def connect(self) -> Connect:
         return memory.connector(self.make)
+
+
+async def lose(server: FakeGrpcServer | FakeHttpServer) -> None:
+    """Break the first connection, and let the client hear of it."""
+    server.connections[0].transport.abort()
+    await loop_turns(10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import time
 from typing import Any
@@ -18,7 +17,7 @@ from jina.errors import BadClient, InvalidInputError
 from jina.wire.content_coding import ACCEPTED
 from jina.wire.http_client import BODY, END, HEAD, BadResponseError, ResponseReader, request_bytes
 from tests.client.executors import Text
-from tests.client.fakes import FakeHttpServer
+from tests.client.fakes import FakeHttpServer, lose
 
 REPLY = b'{"data":[{"text":"b"}]}'
 
@@ -52,13 +51,6 @@ def test_jinas_rule_decides_where_the_endpoint_does_not_exist(paths: tuple[str, 
         assert [path for _, path in server.requests] == asked
         client.post(on, Text())
         assert [path for _, path in server.requests] == [*asked, asked[-1]]
-
-
-async def lose(server: FakeHttpServer) -> None:
-    """Break the connection, and let the client hear of it."""
-    server.connections[0].transport.abort()
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 def test_nothing_fits() -> None:

@@ -16,7 +16,7 @@ from jina.codec import messages
 from jina.docs import DocList
 from jina.wire.grpc import HALF_CLOSED, MESSAGE, UNARY
 from tests.client.executors import Text
-from tests.client.fakes import FakeGrpc, FakeGrpcServer
+from tests.client.fakes import FakeGrpc, FakeGrpcServer, lose
 
 React = Callable[[FakeGrpc, tuple[Any, ...]], None]
 
@@ -34,13 +34,6 @@ def echo(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
 def texts(client: Any, n_docs: int = 4, **options: Any) -> list[str]:
     docs = client.post("/x", [Text(text=str(n)) for n in range(n_docs)], request_size=1, return_type=DocList[Text], **options)
     return sorted(docs.text)
-
-
-async def lose(server: FakeGrpcServer) -> None:
-    """Break the connection, and let the client hear of it."""
-    server.connections[0].transport.abort()
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 ALL = ["0", "1", "2", "3"]

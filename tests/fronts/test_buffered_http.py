@@ -12,8 +12,9 @@ from jina.call import Call, EndpointInfo, Item, Payload, Reply
 from jina.fronts.front import Front
 from jina.fronts.http1_connection import Http1Connection
 from jina.limits import FrontOptions
-from jina.transport.memory import MemoryTransport, join
+from jina.transport.memory import join
 from jina.wire.buffered import Buffered
+from tests.fronts.http1_peer import Http1
 from tests.waiting import loop_turns, until
 
 pytestmark = pytest.mark.anyio
@@ -40,33 +41,14 @@ async def items(data: bytes) -> Any:
     yield Item(Payload(data))
 
 
-class Caller(asyncio.Protocol):
-    def __init__(self) -> None:
-        self.got, self.is_closed = bytearray(), False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, MemoryTransport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.got += data
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.is_closed = True
-
-    @property
-    def status(self) -> int:
-        return int(self.got[9:12]) if self.got else 0
-
-
 class Service:
     def __init__(self, limit: int, size: int = 10, **options: Any) -> None:
         self.handler, self.buffered = Handler(size), Buffered(limit)
         infos = [EndpointInfo("/echo", "batch"), EndpointInfo("/tell", "stream")]
         self.front = Front(self.handler, infos, options=FrontOptions(**options), buffered=self.buffered, protocols=["http"])
 
-    def caller(self, data: bytes) -> tuple[Caller, Http1Connection]:
-        caller, connection = Caller(), Http1Connection(self.front)
+    def caller(self, data: bytes) -> tuple[Http1, Http1Connection]:
+        caller, connection = Http1(), Http1Connection(self.front)
         join(caller, connection)
         caller.transport.write(data)
         return caller, connection
@@ -86,8 +68,8 @@ async def test_the_body_that_passes_the_bound_is_refused_and_the_others_go_on() 
     third, _ = service.caller(post(100 * KIB))
     small, _ = service.caller(post(10))
     await until(lambda: third.status == 503 and len(service.handler.calls) == 3)
-    assert b"retry-after: 1\r\n" in third.got
-    assert "max_buffered_bytes" in json.loads(third.got.partition(b"\r\n\r\n")[2])["detail"]
+    assert b"retry-after: 1\r\n" in third.received
+    assert "max_buffered_bytes" in json.loads(third.received.partition(b"\r\n\r\n")[2])["detail"]
     service.handler.may_answer.set()
     await until(lambda: [each.status for each in (first, second, small)] == [200, 200, 200])
     assert service.buffered.n_bytes == 0
@@ -155,7 +137,7 @@ async def test_an_item_of_a_stream_that_passes_the_bound_ends_the_stream_with_an
     service.handler.may_answer.set()
     service.buffered.take(150 * KIB)
     caller, _ = service.caller(b"POST /tell HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
-    await until(lambda: caller.got.endswith(b"0\r\n\r\n"))
-    assert b"event: error" in caller.got
-    assert b"max_buffered_bytes" in caller.got
+    await until(lambda: caller.received.endswith(b"0\r\n\r\n"))
+    assert b"event: error" in caller.received
+    assert b"max_buffered_bytes" in caller.received
     assert service.buffered.n_bytes == 150 * KIB

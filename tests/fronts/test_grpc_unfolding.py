@@ -22,6 +22,7 @@ from jina.wire.buffered import Buffered
 from jina.wire.grpc import ENDED, MESSAGE, UNARY_REPLY
 from jina.wire.grpc_messages import compress, framed
 from tests.fronts.grpc_peers import Peer
+from tests.fronts.listening import listening
 from tests.waiting import loop_turns, until
 
 pytestmark = pytest.mark.anyio
@@ -60,14 +61,11 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def web(self) -> AsyncIterator[httpx.AsyncClient]:
-        server = await asyncio.get_running_loop().create_server(self.front.make_protocol, "127.0.0.1", 0)
-        try:
-            base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=30) as client:
-                yield client
-        finally:
-            server.close()
-            await self.front.drain()
+        async with (
+            listening(self.front) as port,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client,
+        ):
+            yield client
 
 
 class Growth:

@@ -20,6 +20,7 @@ from jina.runtime.guards import make_guard
 from jina.transport.memory import join
 from jina.wire.http_requests import Head, Request
 from tests.fronts.http2_peer import Client as Http2Client
+from tests.fronts.listening import listening
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -74,15 +75,12 @@ class Peer:
 @contextlib.asynccontextmanager
 async def calling(handler: Handler | None = None, *, guard: Any = None, **options: Any) -> AsyncIterator[Peer]:
     front = Front(handler or Handler(), INFOS, guard=guard, options=FrontOptions(**options), protocols=["http"])
-    server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
-    try:
-        async with asyncio.timeout(20):
+    async with listening(front) as port, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
             yield Peer(reader, writer)
-    finally:
-        writer.close()
-        server.close()
-        await front.drain()
+        finally:
+            writer.close()
 
 
 def post(body: bytes = BODY, fields: bytes = b"", path: bytes = b"/echo", version: bytes = b"1.1") -> bytes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from jina.call import Call, EndpointInfo, Reply
 from jina.fronts.front import Front
 from jina.limits import FrontOptions
 from jina.transport.memory import join
 from tests.fronts.http2_peer import Client
+from tests.waiting import run_bounded
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
 INFO = EndpointInfo("/echo", "batch", TEXT, TEXT, "Text", "Text")
@@ -30,15 +29,14 @@ def test_reply_has_no_field_of_http_1_connections_and_no_spaces_around_values() 
     """RFC 9113, 8.2.1 and 8.2.2; the h2 library, which would refuse them, takes the response."""
 
     async def scenario() -> None:
-        async with asyncio.timeout(20):
-            client = Client()
-            front = Front(handler, [INFO], protocols=["http"], guard=None, options=FrontOptions())
-            join(client, front.make_protocol())
-            head, _ = await client.ask("POST", "/echo", b'{"data": {"text":"hi"}}')
-            assert head[":status"] == "200"
-            assert head["x-own"] == "kept"
-            assert not {name.lower() for name in HEADERS if name != "X-Own"} & set(head)
-            client.transport.close()
-            await front.drain()
+        client = Client()
+        front = Front(handler, [INFO], protocols=["http"], guard=None, options=FrontOptions())
+        join(client, front.make_protocol())
+        head, _ = await client.ask("POST", "/echo", b'{"data": {"text":"hi"}}')
+        assert head[":status"] == "200"
+        assert head["x-own"] == "kept"
+        assert not {name.lower() for name in HEADERS if name != "X-Own"} & set(head)
+        client.transport.close()
+        await front.drain()
 
-    asyncio.run(scenario())
+    run_bounded(scenario())

@@ -14,7 +14,7 @@ from jina.fronts.front import Front
 from jina.limits import FrontOptions
 from jina.transport.memory import join
 from tests.fronts.http2_peer import Client
-from tests.waiting import loop_turns
+from tests.waiting import loop_turns, run_bounded
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
 INFOS = [EndpointInfo("/echo", "batch", TEXT, TEXT, "Text", "Text"), EndpointInfo("/tell", "stream", TEXT, TEXT, "Text", "Text")]
@@ -44,17 +44,16 @@ class Handler:
 
 
 def run(scenario: Callable[[Front, Client, Handler], Coroutine[Any, Any, None]], *, client: Any = None, **options: Any) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            handler = Handler()
-            peer = Client(**(client or {}))
-            front = Front(handler, INFOS, protocols=["http"], guard=options.pop("guard", None), options=FrontOptions(**options))
-            join(peer, front.make_protocol())
-            await scenario(front, peer, handler)
-            peer.transport.close()
-            await front.drain()
+    async def joined() -> None:
+        handler = Handler()
+        peer = Client(**(client or {}))
+        front = Front(handler, INFOS, protocols=["http"], guard=options.pop("guard", None), options=FrontOptions(**options))
+        join(peer, front.make_protocol())
+        await scenario(front, peer, handler)
+        peer.transport.close()
+        await front.drain()
 
-    asyncio.run(bounded())
+    run_bounded(joined())
 
 
 def test_documents_come_back_in_jinas_shape() -> None:

@@ -22,6 +22,7 @@ from jina.transport.memory import join
 from jina.wire.buffered import Buffered
 from jina.wire.content_coding import ACCEPTED
 from tests.fronts.http2_peer import Client as Http2Client
+from tests.fronts.listening import listening
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -49,13 +50,8 @@ class Echo:
 @contextlib.asynccontextmanager
 async def serving(handler: Echo, *, guard: Any = None, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
     front = Front(handler, INFOS, guard=guard, options=FrontOptions(**options), protocols=["http"], buffered=handler.buffered)
-    server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", trust_env=False) as client:
-            yield client
-    finally:
-        server.close()
-        await front.drain()
+    async with listening(front) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        yield client
 
 
 async def send(client: httpx.AsyncClient, body: bytes, coding: str, **headers: str) -> httpx.Response:

@@ -13,7 +13,8 @@ from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.errors import Code
 from jina.fronts.front import Front
 from jina.limits import FrontOptions
-from tests.waiting import loop_turns
+from tests.fronts.listening import listening
+from tests.waiting import loop_turns, run_bounded
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}
 INFOS = [
@@ -57,25 +58,13 @@ class Handler:
 @contextlib.asynccontextmanager
 async def serving(handler: Handler, *, guard: Any = None, is_ready: Any = lambda: True, **options: Any) -> Any:
     front = Front(handler, INFOS, guard=guard, is_ready=is_ready, options=FrontOptions(**options), protocols=["http"])
-    server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
+    async with listening(front) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
         vars(client).update(port=port, front=front)
-        try:
-            yield client
-        finally:
-            server.close()
-            for connection in list(front.connections):
-                connection._transport.abort()  # type: ignore[attr-defined]
-            await front.drain()
+        yield client
 
 
 def run(scenario: Any) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await scenario(Handler())
-
-    asyncio.run(bounded())
+    run_bounded(scenario(Handler()))
 
 
 async def exchange(port: int, data: bytes) -> bytes:

@@ -16,8 +16,9 @@ from jina.limits import FrontOptions, Limits
 from jina.options import DeploymentOptions
 from jina.transport.memory import MemoryTransport, join
 from jina.wire import websocket
+from tests.fronts.http1_peer import Http1
 from tests.fronts.http2_peer import Client
-from tests.waiting import loop_turns
+from tests.waiting import loop_turns, run_bounded
 
 INFOS = [EndpointInfo("/echo", "batch", {}, {}, "Text", "Text"), EndpointInfo("/default", "batch", {}, {}, "Text", "Text")]
 CALL = "/jina.JinaSingleDataRequestRPC/process_single_data"
@@ -37,33 +38,6 @@ class Handler:
         self.n_begun += 1
         await self.may_answer.wait()
         return Reply(payload=Payload(b"[]" if call.wants == "json" else b"", call.wants))
-
-
-class Http1(asyncio.Protocol):
-    """One HTTP/1.1 connection."""
-
-    def __init__(self) -> None:
-        self.received, self.is_lost, self.changed = b"", False, asyncio.Event()
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        self.changed.set()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.is_lost = True
-        self.changed.set()
-
-    async def ask(self, data: bytes) -> int:
-        """Send a request, give the status of its answer."""
-        self.received = b""
-        self.transport.write(data)
-        while b"\r\n\r\n" not in self.received:
-            self.changed.clear()
-            await self.changed.wait()
-        return int(self.received[9:12])
 
 
 class WebSocket:
@@ -130,11 +104,7 @@ def limit(*names: str, on: str) -> Callable[[Any], Any]:
 
     def wrap(scenario: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
         def test() -> None:
-            async def bounded() -> None:
-                async with asyncio.timeout(20):
-                    await scenario()
-
-            asyncio.run(bounded())
+            run_bounded(scenario())
 
         test.__doc__ = scenario.__doc__
         return test

@@ -24,8 +24,9 @@ from jina.limits import FrontOptions
 from jina.runtime.guards import make_guard
 from jina.wire.buffered import Buffered
 from jina.wire.http_requests import Head
+from tests.fronts.listening import listening
 from tests.fronts.test_http_front import INFOS, Handler
-from tests.waiting import loop_turns, until
+from tests.waiting import loop_turns, run_bounded, until
 
 BYTES: Any = ["bytes"]
 
@@ -33,24 +34,13 @@ BYTES: Any = ["bytes"]
 @contextlib.asynccontextmanager
 async def serving(handler: Handler, *, buffered: Buffered | None = None, guard: Any = None, **options: Any) -> AsyncIterator[Front]:
     front = Front(handler, INFOS, guard=guard, options=FrontOptions(**options), buffered=buffered, protocols=["http", "websocket"])
-    server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
-    vars(front)["port"] = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(front) as port:
+        vars(front)["port"] = port
         yield front
-    finally:
-        server.close()
-        for connection in list(front.connections):
-            transport: Any = getattr(connection, "transport", None) or vars(connection)["_transport"]
-            transport.abort()
-        await front.drain()
 
 
 def run(scenario: Callable[[Handler], Coroutine[Any, Any, None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await scenario(Handler())
-
-    asyncio.run(bounded())
+    run_bounded(scenario(Handler()))
 
 
 def to(front: Front, path: str = "/", **options: Any) -> Any:

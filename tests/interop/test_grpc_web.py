@@ -29,6 +29,7 @@ from jina.runtime.guards import make_guard
 from jina.transport.memory import join
 from jina.wire.buffered import Buffered
 from tests.fronts.http2_peer import Client as Http2Client
+from tests.fronts.listening import listening
 from tests.interop import npm
 from tests.interop.browser import open_browser
 from tests.interop.conftest import Service
@@ -555,11 +556,8 @@ PACKAGES = ("@connectrpc/connect@2.1.2", "@connectrpc/connect-node@2.1.2", "@buf
 async def serving(handler: Handler, use: Callable[[int], Any], **options: Any) -> Any:
     """What `use` gives, in a thread, with the port of a service that speaks everything."""
     front = Front(handler, [EndpointInfo("/one", "batch")], protocols=["http", "grpc"], options=FrontOptions(**options))
-    server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
-    found = await asyncio.to_thread(use, server.sockets[0].getsockname()[1])
-    server.close()
-    await front.drain()
-    return found
+    async with listening(front) as port:
+        return await asyncio.to_thread(use, port)
 
 
 @pytest.mark.process

@@ -25,6 +25,7 @@ from jina.transport import connect
 from jina.transport.http_client import HttpPool
 from jina.wire import http_client as wire
 from jina.wire.content_coding import ACCEPTED
+from tests.fronts.listening import listening
 from tests.interop import testing_asgi
 
 pytestmark = pytest.mark.anyio
@@ -48,12 +49,8 @@ async def three() -> AsyncIterator[Item]:
 @contextlib.asynccontextmanager
 async def serving(**options: Any) -> AsyncIterator[int]:
     front = Front(echo, INFOS, options=FrontOptions(**options), protocols=["http"])
-    server = await asyncio.get_running_loop().create_server(front.make_protocol, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await front.drain()
+    async with listening(front) as port:
+        yield port
 
 
 async def test_httpx() -> None:
