@@ -9,50 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
+from jina.call import Item, Payload, Reply, Status
 from jina.errors import Code
 from jina.fronts.front import Front
 from jina.limits import FrontOptions
+from tests.fronts.http_handler import INFOS, Handler, run
 from tests.fronts.listening import listening
-from tests.waiting import loop_turns, run_bounded
-
-TEXT = {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}
-INFOS = [
-    EndpointInfo("/echo", "batch", TEXT, TEXT, "Text", "Text"),
-    EndpointInfo("/tell", "stream", TEXT, TEXT, "Text", "Text"),
-    EndpointInfo("/default", "batch", TEXT, TEXT, "Text", "Text"),
-]
-
-
-class Handler:
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self.reply: Reply | Exception | None = None
-        self.cancelled, self.started = asyncio.Event(), asyncio.Event()
-        self.closed = asyncio.Event()
-        self.waits_for: asyncio.Future[None] | None = None
-
-    async def __call__(self, call: Call) -> Reply:
-        self.calls.append(call)
-        self.started.set()
-        if self.waits_for is not None:
-            try:
-                await self.waits_for
-            except asyncio.CancelledError:
-                self.cancelled.set()
-                raise
-        if isinstance(self.reply, Exception):
-            raise self.reply
-        if self.reply is not None:
-            return self.reply
-        return Reply(items=self.items(call)) if call.is_stream else Reply(payload=call.payload, parameters=call.parameters)
-
-    async def items(self, call: Any) -> Any:
-        try:
-            for _ in range(2):
-                yield Item(call.payload)
-        finally:
-            self.closed.set()
+from tests.waiting import loop_turns
 
 
 @contextlib.asynccontextmanager
@@ -61,10 +24,6 @@ async def serving(handler: Handler, *, guard: Any = None, is_ready: Any = lambda
     async with listening(front) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
         vars(client).update(port=port, front=front)
         yield client
-
-
-def run(scenario: Any) -> None:
-    run_bounded(scenario(Handler()))
 
 
 async def exchange(port: int, data: bytes) -> bytes:

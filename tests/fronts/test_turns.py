@@ -14,8 +14,8 @@ from jina.fronts import turns
 from jina.fronts.http2_connection import Http2Connection
 from jina.fronts.turns import Turns
 from jina.wire.http2_frames import PREFACE, settings
-from tests.fronts.test_http_front import Handler
-from tests.fronts.test_websocket import Channel, client_frame, run, session_on
+from tests.fronts.http_handler import Handler, run
+from tests.fronts.websocket_peers import Channel, client_frame, session_on
 from tests.waiting import until
 
 

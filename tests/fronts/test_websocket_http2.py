@@ -18,8 +18,8 @@ from jina.fronts.front import Front
 from jina.runtime.guards import make_guard
 from jina.wire import websocket
 from jina.wire.websocket import CLOSED, MESSAGE
-from tests.fronts.test_http_front import Handler
-from tests.fronts.test_websocket import run, serving
+from tests.fronts.http_handler import Handler, run
+from tests.fronts.websocket_peers import serving
 from tests.waiting import until
 
 
