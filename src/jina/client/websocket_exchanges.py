@@ -1,5 +1,8 @@
 """What a post is on a WebSocket: gRPC's messages, and which are answered is told by their ids.
 
+Where a post is with its connection is one of the states below, and the table has the ways between them; whether more requests come is the
+caller's side of it, and apart from that. Only in KEPT and OPEN there is a connection; OPENING and PAUSED wait for something.
+
 Jina's services answer a failure that no executor is to blame for by closing with 1011 and the reason; here that is a ConnectionError.
 """
 
@@ -9,6 +12,8 @@ import asyncio
 import sys
 import time
 from collections import deque
+from enum import Enum
+from typing import Final
 
 from jina.client.answers import GrpcAnswer, StreamedGrpc
 from jina.client.attempts import Attempts
@@ -36,41 +41,66 @@ _STATUS = {
 }
 
 
+class State(Enum):
+    """Where a post is with its connection."""
+
+    NEW = "nothing was asked"
+    OPENING = "a connection is being opened"
+    KEPT = "it has a connection of an earlier post, which has brought nothing yet: the server may have let go of it"
+    OPEN = "it has a connection"
+    PAUSED = "before another attempt"
+    IDLE = "its connection has ended with nothing unanswered: the next request opens another"
+    OVER = "its end was told, or it was left"
+
+
+NEXT: Final[dict[State, frozenset[State]]] = {
+    State.NEW: frozenset((State.OPENING, State.KEPT, State.OVER)),
+    State.OPENING: frozenset((State.OPEN, State.PAUSED, State.OVER)),
+    State.KEPT: frozenset((State.OPEN, State.PAUSED, State.OVER)),
+    State.OPEN: frozenset((State.PAUSED, State.IDLE, State.OVER)),
+    State.PAUSED: frozenset((State.OPENING, State.KEPT, State.OVER)),
+    State.IDLE: frozenset((State.OPENING, State.KEPT, State.OVER)),
+    State.OVER: frozenset(),
+}
+
+
 class SocketExchange(Exchange):
     """The requests of a post. What has no answer yet is kept, and sent again where the post may be made again."""
 
     path = "/"
+    may_keep = True
 
     def __init__(self, pool: WebSocketPool, post: Post, deliver: Deliver) -> None:
         self._pool, self._post, self._deliver = pool, post, deliver
         self._key = (self.path, post.metadata, post.timeout_s, post.encoding)
+        self._attempts = Attempts(post)
         self._unanswered: dict[str, Message] = {}
         self._order: deque[str] = deque()
         self._ready: dict[str, Outcome] = {}
+        self._has_ended = False
+        self._state = State.NEW
         self._connection: WebSocketConnection | None = None
-        self._opening: asyncio.Task[None] | None = None
-        self._pause: asyncio.TimerHandle | None = None
-        self._attempts = Attempts(post)
-        self._n_held = 0
-        self._has_ended = self._is_over = self._is_kept = False
+        self._wait: asyncio.Task[None] | asyncio.TimerHandle | None = None
+        self._late: asyncio.TimerHandle | None = None
         self._taken_s = 0.0
         self._leaving_since: float | None = None
-        self._late: asyncio.TimerHandle | None = None
-        self._has_begun = False
+        self._n_held = 0
 
-    # --- for whoever posts -----------------------------------------------------------------------------------------------------------
+    def _enter(self, state: State) -> None:
+        assert state in NEXT[self._state], f"no way from {self._state} to {state}"
+        self._state = state
 
     def submit(self, request_id: str, message: Message) -> None:
-        if self._is_over:
+        if self._state is State.OVER:
             return
-        if not self._has_begun:
-            self._begin()
         self._unanswered[request_id] = message
         if self._post.results_in_order:
             self._order.append(request_id)
         if self._connection is not None:
             self._send(self._connection, message)
-        elif self._opening is None and self._pause is None:
+        elif self._state is State.NEW:
+            self._begin()
+        elif self._state is State.IDLE:
             self._open()
 
     def end(self) -> None:
@@ -83,59 +113,57 @@ class SocketExchange(Exchange):
             self._connection.resume()
 
     def cancel(self) -> None:
-        if not self._is_over:
-            self._is_over = True
-            self._pool.users.discard(self)
-            for each in (self._pause, self._opening, self._late):
-                if each is not None:
-                    each.cancel()
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.resume()
-                if self._unanswered or not self._may_keep():
-                    connection.close()
-                else:
-                    self._pool.keep(self._key, connection)
+        if self._state is State.OVER:
+            return
+        self._enter(State.OVER)
+        self._pool.users.discard(self)
+        for each in (self._wait, self._late):
+            if each is not None:
+                each.cancel()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.resume()
+            if self._unanswered or not self.may_keep:
+                connection.close()
+            else:
+                self._pool.keep(self._key, connection)
 
     def fail(self, error: Exception) -> None:
         """End with a failure."""
         self._finish((FAILED, error))
 
-    def _may_keep(self) -> bool:
-        return True
-
     def _begin(self) -> None:
         """With the first request, which is the first thing that happens on the loop."""
-        self._has_begun = True
         self._pool.users.add(self)
         left_s = self._attempts.left_s()
         if left_s is not None:
             self._late = asyncio.get_running_loop().call_later(left_s, self._too_late)
-
-    # --- connections -----------------------------------------------------------------------------------------------------------------
+        self._open()
 
     def _open(self) -> None:
-        self._pause = None
-        kept = self._pool.kept(self._key) if self._may_keep() and not self._attempts.n else None
+        kept = self._pool.kept(self._key) if self.may_keep and not self._attempts.n else None
         self._attempts.begin()
         if kept is not None:
-            self._use(kept, is_kept=True)
+            self._enter(State.KEPT)
+            self._use(kept)
         else:
-            self._opening = asyncio.get_running_loop().create_task(self._connect())
+            self._enter(State.OPENING)
+            self._wait = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
         try:
             post = self._post  # the whole time is told, not what is left of it: the connection may be kept
             connection = await self._pool.open(self.path, post.metadata, post.timeout_s, deflate=post.encoding == "deflate")
         except Exception as error:
-            self._opening = None
+            self._wait = None
             self._failed(error)
-            return
-        self._opening = None
-        self._use(connection, is_kept=False)
+        else:
+            self._wait = None
+            self._enter(State.OPEN)
+            self._use(connection)
 
-    def _use(self, connection: WebSocketConnection, *, is_kept: bool) -> None:
-        self._connection, self._is_kept, self._taken_s = connection, is_kept, time.monotonic()
+    def _use(self, connection: WebSocketConnection) -> None:
+        self._connection, self._taken_s = connection, time.monotonic()
         connection.own(self)
         for message in list(self._unanswered.values()):
             self._send(connection, message)
@@ -143,14 +171,12 @@ class SocketExchange(Exchange):
     def _send(self, connection: WebSocketConnection, message: Message) -> None:
         if isinstance(message, OursOnly) and not connection.is_ours:
             self.fail(foreign(message.refused))
-        elif not self._is_over:
+        elif self._state is not State.OVER:
             connection.send(bytes(message))
-
-    # --- what comes ------------------------------------------------------------------------------------------------------------------
 
     def message(self, data: bytes, is_text: bool) -> None:
         """Take a reply."""
-        self._is_kept, self._leaving_since = False, None
+        self._heard()
         try:
             answer = GrpcAnswer(data)
         except RpcError as error:
@@ -171,21 +197,28 @@ class SocketExchange(Exchange):
                 self._give(self._ready.pop(self._order.popleft()))
         self._finish_if_done()
 
+    def _heard(self) -> None:
+        """The server lives."""
+        self._leaving_since = None
+        if self._state is State.KEPT:
+            self._enter(State.OPEN)
+
     def _give(self, outcome: Outcome) -> None:
         """What waits for its turn is not held: it would keep the one away that it waits for."""
-        self._hold(outcome[2])
+        self._n_held += outcome[2]
+        if self._n_held > _HIGH_BYTES and self._connection is not None:
+            self._connection.pause()
         self._deliver(outcome)
 
     def closed(self, code: int, reason: str) -> None:
         """Take the end of the connection."""
         connection, self._connection = self._connection, None
         now = time.monotonic()
-        if not self._unanswered and self._has_ended:
-            self._finish((END,))
-        elif self._is_kept and now - self._taken_s < _STALE_S:  # the server had let go of it before our requests came
+        if not self._unanswered:
+            self._attempts.n = 0
+            self._enter(State.IDLE)
+        elif self._state is State.KEPT and now - self._taken_s < _STALE_S:  # the server had let go of it before our requests came
             self._again(0.0)
-        elif not self._unanswered:
-            self._attempts.n = 0  # the next request opens another
         elif code == websocket.GOING_AWAY and connection is not None and connection.is_ours and self._is_patient(now):
             self._again(_LEAVING_PAUSE_S)
         else:
@@ -202,24 +235,21 @@ class SocketExchange(Exchange):
     def _again(self, pause_s: float) -> None:
         """Make an attempt that does not count."""
         self._attempts.n -= 1
-        self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
+        self._pause(pause_s)
 
     def _failed(self, error: Exception) -> None:
         """Try again where that may help."""
-        pause_s = None
-        if isinstance(error, RpcError):
-            pause_s = self._attempts.pause_s(error.status, error.http_status)
+        pause_s = self._attempts.pause_s(error.status, error.http_status) if isinstance(error, RpcError) else None
         if self._attempts.is_late:  # a service that keeps the time too may be the first to say so
             self._too_late()
         elif pause_s is None:
             self.fail(error)
         else:
-            self._pause = asyncio.get_running_loop().call_later(pause_s, self._open)
+            self._pause(pause_s)
 
-    def _hold(self, n_bytes: int) -> None:
-        self._n_held += n_bytes
-        if self._n_held > _HIGH_BYTES and self._connection is not None:
-            self._connection.pause()
+    def _pause(self, pause_s: float) -> None:
+        self._enter(State.PAUSED)
+        self._wait = asyncio.get_running_loop().call_later(pause_s, self._open)
 
     def _too_late(self) -> None:
         self.fail(late(f"no answer from {self._pool.authority}", self._post))
@@ -229,7 +259,7 @@ class SocketExchange(Exchange):
             self._finish((END,))
 
     def _finish(self, outcome: Outcome) -> None:
-        if not self._is_over:
+        if self._state is not State.OVER:
             self.cancel()
             self._deliver(outcome)
 
@@ -238,9 +268,7 @@ class DocumentStream(SocketExchange):
     """A `stream_doc` call: a connection of its own, which ends with it."""
 
     path = "/stream_doc"
-
-    def _may_keep(self) -> bool:
-        return False
+    may_keep = False
 
     def message(self, data: bytes, is_text: bool) -> None:
         """Take one document."""
@@ -250,8 +278,7 @@ class DocumentStream(SocketExchange):
             self.fail(error)
             return
         self._attempts.n = sys.maxsize  # it is not repeated after its first document
-        self._hold(len(data))
-        self._deliver((ANSWER, 0, len(data), answer))
+        self._give((ANSWER, 0, len(data), answer))
 
     def closed(self, code: int, reason: str) -> None:
         """Take the end of the stream."""
