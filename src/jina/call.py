@@ -84,6 +84,7 @@ class Call(msgspec.Struct):
         call_id: 16 random bytes drawn by the first front; makes ids of documents that come without one.
         branches: Where branches of a flow meet: the documents of each, by the node they come from, in the order in which they are joined.
             `payload` is empty then.
+        keeps_branches: The method gets them as they are (`docs_matrix`, `docs_map`), not joined.
     """
 
     endpoint: str
@@ -98,6 +99,7 @@ class Call(msgspec.Struct):
     wants: str = "json"
     call_id: bytes = b""
     branches: tuple[tuple[str, Payload], ...] = ()
+    keeps_branches: bool = False
 
 
 class Item(msgspec.Struct):

@@ -261,6 +261,82 @@ async def test_a_node_that_is_not_up_yet_is_asked() -> None:
 # --- branches ----------------------------------------------------------------------------------------------------------------------------
 
 
+async def test_branches_run_at_the_same_time_and_meet() -> None:
+    """The node that needs both has the documents of each, in the order of its needs, whichever came first."""
+    flow = Flow("a", "b<a", "c<a", "d<c,b", holds=True)
+    begun = flow.begin(wants="strict", parameters={"c__k": 1.0})
+    await loop_turns(2)
+    flow.steps["a"].answer()
+    await loop_turns(1)
+    assert [name for name, step in flow.steps.items() if step.held] == ["b", "c"]
+    flow.steps["b"].answer()
+    await loop_turns(1)
+    assert not flow.steps["d"].asked
+    flow.steps["c"].answer()
+    await loop_turns(1)
+
+    (asked,) = flow.steps["d"].asked
+    assert asked.branches == (("c", Payload(b"[]ac", "ours")), ("b", Payload(b"[]ab", "ours")))
+    assert (asked.payload.data, asked.wants, asked.keeps_branches) == (b"", "strict", False)
+    assert flow.steps["c"].asked[0].parameters == {"k": 1.0}
+    flow.steps["d"].answer()
+    await loop_turns(1)
+    reply = begun.reply.result()
+    assert reply.payload == Payload(b"d", "strict")
+    assert [route.executor for route in reply.routes] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("needs_task", [False, True])
+async def test_the_first_failure_ends_the_other_branches(needs_task: bool) -> None:
+    """And nothing after it begins, though more than one may fail."""
+    flow = Flow("a<gateway", "b<gateway", "c<gateway", "d<a,b,c", holds=True, needs_task=needs_task)
+    begun = flow.begin()
+    await until(lambda: len(flow.asked()) == 3)
+    failure = Status(Code.EXECUTOR_FAILED, "no", executor="Ranker")
+    flow.steps["c"].answer(failure)
+    flow.steps["b"].answer(Status(Code.UNAVAILABLE, "gone"))
+    reply = await begun.reply
+
+    assert reply.status == failure
+    assert ("c", True) in [(route.executor, route.is_failed) for route in reply.routes]
+    await until(lambda: flow.steps["a"].n_left == 1)
+    assert set(flow.asked()) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("needs_task", [False, True])
+async def test_a_caller_that_leaves_ends_all_branches(needs_task: bool) -> None:
+    """Whether they run in tasks or not."""
+    flow = Flow("a<gateway", "b<gateway", "c<a,b", holds=True, needs_task=needs_task)
+    begun = flow.begin()
+    await until(lambda: len(flow.asked()) == 2)
+    begun.run.cancel()
+    await until(lambda: flow.steps["a"].n_left == flow.steps["b"].n_left == 1)
+
+    await loop_turns(5)
+    assert not begun.reply.done()
+    assert "c" not in flow.asked()
+
+
+async def test_branches_of_a_node_that_is_passed_by_meet_in_the_next() -> None:
+    """Or in the reply; what comes on two ways from one node comes once."""
+    flow = Flow("a", "b<a", "c<a", "d<b,c", "e")
+    await flow.ask(target_executor="[a-c]|e".replace("[a-c]", "a|b|c"))
+    assert [name for name, _ in flow.steps["e"].asked[0].branches] == ["b", "c"]
+
+    await flow.ask(target_executor="a|e")
+    assert (flow.steps["e"].asked[1].branches, flow.steps["e"].asked[1].payload.data) == ((), b"[]a")
+
+
+async def test_unjoined_branches_are_what_a_node_may_ask_for() -> None:
+    """`no_reduce`."""
+    nodes = [GraphNode(name="a", needs="gateway"), GraphNode(name="b", needs=("gateway", "a"), no_reduce=True)]
+    steps = {"a": Step("a"), "b": Step("b")}
+    await FlowHandler(make_graph(nodes), {name: Node(name, step) for name, step in steps.items()})(make_call())
+
+    assert steps["b"].asked[0].keeps_branches
+    assert steps["b"].asked[0].branches == (("gateway", Payload(b"[]", "json")), ("a", Payload(b"[]a", "ours")))
+
+
 @pytest.mark.parametrize("needs_task", [False, True])
 async def test_a_floating_node_gets_its_documents_and_is_not_waited_for(needs_task: bool) -> None:
     """Its deadline is not the caller's, its routes and results are not in the reply; the handler knows that it is under way."""
@@ -385,10 +461,8 @@ async def test_a_stream_that_would_have_to_branch_is_refused() -> None:
 # --- what is not there yet ---------------------------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_done_yet_is_refused_before_anything_starts() -> None:
-    """With the edges, and what to do instead."""
-    with pytest.raises(ConfigError, match="edges 'a' -> 'c' and 'b' -> 'c': documents of several nodes cannot be joined yet"):
-        Flow("a", "b<gateway", "c<a,b")
+def test_a_condition_is_refused_before_anything_starts() -> None:
+    """With the node, and what to do instead."""
     graph = make_graph([GraphNode(name="a", when={"x": {"$eq": 1}})])
     with pytest.raises(ConfigError, match="node 'a' has a condition"):
         FlowHandler(graph, {"a": Node("a", Step("a"))})

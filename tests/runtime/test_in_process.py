@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -263,3 +264,32 @@ async def test_a_stream_of_large_items_is_held_back_by_their_bytes(endpoint: str
             break
     await reply.items.aclose()  # type: ignore[attr-defined]
     assert executor.n_made <= n_read + 8
+
+
+class Branches(Executor):
+    @requests(on="/x")
+    def method(self, docs: DocList[Text], docs_matrix: Any, docs_map: Any, **kwargs: Any) -> DocList[Text]:
+        lists = [("docs", docs), *((f"matrix {n}", branch) for n, branch in enumerate(docs_matrix)), *docs_map.items()]
+        return DocList[Text]([Text(id=name, text=",".join(doc.text for doc in branch)) for name, branch in lists])
+
+
+@pytest.mark.parametrize(
+    ("keeps_branches", "made"),
+    [
+        (False, [("docs", "b,c"), ("matrix 0", "b,c"), ("gateway", "b,c")]),
+        (True, [("docs", "a,b,c"), ("matrix 0", "a"), ("matrix 1", "b,c"), ("matrix 2", ""), ("one", "a"), ("two", "b,c"), ("three", "")]),
+    ],
+)
+async def test_branches_are_joined_or_given_as_they_are(keeps_branches: bool, made: list[tuple[str, str]]) -> None:
+    """By id; or in `docs_matrix` and `docs_map`, with all of them behind one another in `docs`."""
+    one, two = Payload(b'[{"id":"1","text":"a"}]'), Payload(b'[{"id":"1","text":"b"},{"id":"2","text":"c"}]')
+    branches = (("one", one), ("two", two), ("three", Payload(b"", "ours")))
+    handler = InProcess(Branches())
+    try:
+        reply = await handler(Call("/x", Payload(b"", "ours"), branches=branches, keeps_branches=keeps_branches))
+    finally:
+        handler.close()
+
+    assert reply.status is None
+    assert reply.payload is not None
+    assert [(doc["id"], doc["text"]) for doc in json.loads(reply.payload.data)] == made

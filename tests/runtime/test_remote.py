@@ -165,6 +165,19 @@ def failed(reply: Reply) -> Status:
     return reply.status
 
 
+async def test_branches_that_meet_there_are_joined_before() -> None:
+    """By id, whatever their encodings; an executor elsewhere cannot have them apart."""
+    binary, given = call("/up", Word(id="1", text="a", n=1), Word(id="2")).payload, Payload(b'[{"id":"1","text":"b"}]')
+    branches = (("a", binary), ("gateway", given), ("c", Payload(b"", "ours")))
+    async with site() as here:
+        reply = await here.remote(Call("/up", Payload(b"", "ours"), branches=branches, wants="ours"))
+        apart = await here.remote(Call("/up", Payload(b"", "ours"), branches=branches, wants="ours", keeps_branches=True))
+
+    assert reply.status is None
+    assert [(word.id, word.text, word.n) for word in words(reply.payload)] == [("1", "B", 1), ("2", "", 0)]
+    assert "'words' cannot be made: the documents of several nodes can only be given to it joined" in failed(apart).description
+
+
 # --- one call --------------------------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pydantic
 import pytest
 
 from jina import Executor, requests
@@ -69,6 +70,84 @@ def test_a_flow_is_called_as_one_service(protocol: str) -> None:
         assert [(doc.id, doc.text) for doc in docs] == [("d-0", "!A"), ("d-1", "!CB")]
         assert service.executors["reverse"].seen == ["A!", "BC!"]
         assert service.executor is service.executors["reverse"]
+
+
+class Scored(BaseDoc):
+    text: str = ""
+    score: float | None = None
+    tags: list[str] = []
+
+
+class Score(Executor):
+    @requests(on="/score")
+    def score(self, docs: DocList[Scored], **kwargs: Any) -> None:
+        for doc in docs:
+            doc.score, doc.tags = float(len(doc.text)), ["scored"]
+
+
+class Tag(Executor):
+    @requests(on="/score")
+    async def tag(self, docs: DocList[Scored], **kwargs: Any) -> DocList[Scored]:
+        more = DocList[Scored]([Scored(id=f"{doc.id}-more") for doc in docs])
+        return DocList[Scored]([*(Scored(id=doc.id, text=doc.text.upper(), tags=["tagged"]) for doc in docs), *more])
+
+
+class Count(Executor):
+    @requests(on=["/score", "/count"])
+    def count(self, docs: DocList[Scored], **kwargs: Any) -> dict[str, Any]:
+        return {"n": len(docs)}
+
+
+class Elsewhere(Executor):
+    @requests(on="/elsewhere")
+    def nothing(self, docs: DocList[Scored], **kwargs: Any) -> None:
+        """Not what is called."""
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "websocket"])
+@pytest.mark.parametrize("last", [Count, Elsewhere])
+def test_branches_are_joined_by_id(protocol: str, last: type[Executor]) -> None:
+    """By the node that needs both, and where that does not know the endpoint on the way to the caller: the outcome is the same."""
+    nodes: list[Any] = [("score", Score), ("tag", Tag, "gateway"), ("join", last, ["score", "tag"])]
+    given = DocList[Scored]([Scored(text="ab"), Scored(id="b", text="c")])
+    with serve(nodes, protocol=protocol) as service:
+        docs = service.post("/score", given, return_type=DocList[Scored])
+
+    first = given[0].id
+    assert [(doc.id, doc.text, doc.score, doc.tags) for doc in docs] == [
+        (first, "AB", 2.0, ["scored", "tagged"]),
+        ("b", "C", 1.0, ["scored", "tagged"]),
+        (f"{first}-more", "", None, []),
+        ("b-more", "", None, []),
+    ]
+
+
+def test_documents_without_ids_are_the_same_in_all_branches() -> None:
+    """Whoever reads them first: a join does not double them. Results are those of all nodes."""
+    nodes: list[Any] = [("score", Score), ("tag", Tag, "gateway"), ("count", Count, ["score", "tag"])]
+    with serve(nodes) as service:
+        reply = service.http("POST", "/score", json={"data": [{"text": "ab"}, {"text": "c"}]}).json()
+
+    assert [doc["text"] for doc in reply["data"]] == ["AB", "C", "", ""]
+    assert reply["parameters"] == {"__results__": {"count/rep-0": {"n": 4.0}}}
+
+
+def test_documents_that_cannot_be_joined_are_told() -> None:
+    """By the node at which they meet."""
+
+    class Bare(pydantic.BaseModel):
+        text: str
+
+    class Same(Executor):
+        @requests(on="/same")
+        def same(self, docs: list[Bare], **kwargs: Any) -> list[Bare]:
+            return docs
+
+    with serve([("a", Same), ("b", Same, "gateway"), ("c", Same, ["a", "b"])]) as service:
+        reply = service.http("POST", "/same", json={"data": [{"text": "ab"}]})
+
+    assert reply.status == 500
+    assert "documents of class 'Bare' come from several nodes and cannot be joined: they have no field 'id'" in reply.json()["detail"]
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http", "websocket"])

@@ -31,10 +31,10 @@ def test_a_call_comes_out_as_it_went_in(call: Call) -> None:
     assert read_call(bytes(write_call(call))) == call
 
 
-@given(calls, st.lists(st.tuples(st.text(max_size=5), payloads), min_size=1, max_size=5))
-def test_documents_of_branches_come_out_apart(call: Call, branches: list[tuple[str, Payload]]) -> None:
+@given(calls, st.lists(st.tuples(st.text(max_size=5), payloads), min_size=1, max_size=5), st.booleans())
+def test_documents_of_branches_come_out_apart(call: Call, branches: list[tuple[str, Payload]], keeps_branches: bool) -> None:
     """Each with its encoding, also where one of them has none."""
-    call.branches, call.payload = tuple(branches), Payload(b"", "ours")
+    call.branches, call.payload, call.keeps_branches = tuple(branches), Payload(b"", "ours"), keeps_branches
     assert read_call(bytes(write_call(call))) == call
 
 

@@ -34,12 +34,14 @@ class GraphNode:
             it, of those that do not float.
         is_floating: Nobody waits for it, and the next one that is added does not follow it.
         when: Which documents it takes; opaque here.
+        no_reduce: The documents of several needs are not joined but given to it as they are.
     """
 
     name: str
     needs: str | Sequence[str] | None = None
     is_floating: bool = False
     when: Any = None
+    no_reduce: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +52,13 @@ class Graph:
         needs: Whose documents each node takes, the nodes in an order in which each stands after what it needs.
         ends: Whose answers are the reply, which is merged in this order; `gateway` if it is the caller's own documents.
         when: Conditions of those nodes that have one.
+        no_reduce: Nodes that take the documents of several as they are.
     """
 
     needs: Mapping[str, tuple[str, ...]]
     ends: tuple[str, ...]
     when: Mapping[str, Any] = field(default_factory=dict)
+    no_reduce: frozenset[str] = frozenset()
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -104,6 +108,7 @@ class Graph:
             needs=needs,
             ends=_merged(sources[end] for end in self.ends),
             when={name: condition for name, condition in self.when.items() if name not in skipped},
+            no_reduce=self.no_reduce.difference(skipped),
         )
 
 
@@ -125,6 +130,7 @@ def make_graph(nodes: Iterable[GraphNode], *, ends: Sequence[str] | None = None,
     where = f"flow {flow!r}"
     needs: dict[str, tuple[str, ...]] = {}
     when: dict[str, Any] = {}
+    no_reduce: set[str] = set()
     last = GATEWAY
     for node in nodes:
         name = node.name
@@ -136,6 +142,8 @@ def make_graph(nodes: Iterable[GraphNode], *, ends: Sequence[str] | None = None,
         needs[name] = _merged([own]) if own else (last,)
         if node.when is not None:
             when[name] = node.when
+        if node.no_reduce:
+            no_reduce.add(name)
         if not node.is_floating:
             last = name
     for name, own in needs.items():
@@ -148,7 +156,12 @@ def make_graph(nodes: Iterable[GraphNode], *, ends: Sequence[str] | None = None,
         if end not in needs and end != GATEWAY:
             raise ConfigError(f"{where}: edge {end!r} -> {GATEWAY!r}: {_unknown(end, needs)}")
     order = _sorted(needs, where)
-    return Graph(needs={name: needs[name] for name in order}, ends=(last,) if ends is None else _merged([ends]), when=when)
+    return Graph(
+        needs={name: needs[name] for name in order},
+        ends=(last,) if ends is None else _merged([ends]),
+        when=when,
+        no_reduce=frozenset(no_reduce),
+    )
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

@@ -148,15 +148,15 @@ class Walk:
         return self._call.request_id, self._call.endpoint[:256]
 
     async def _ask(self, name: str, wants: str, deadline: float | None) -> Reply:
-        inputs = self.inputs(self._graph.needs[name])
-        return await self._nodes[name](with_inputs(self._call, inputs, wants=wants, deadline=deadline))
+        asked = replace(self._call, wants=wants, deadline=deadline)
+        return await self._nodes[name](with_inputs(asked, self.inputs(self._graph.needs[name]), name in self._graph.no_reduce))
 
 
-def with_inputs(call: Call, inputs: Branches, **changes: Any) -> Call:
+def with_inputs(call: Call, inputs: Branches, keeps_branches: bool) -> Call:
     """Give the call for a node that takes these documents."""
     if len(inputs) == 1:
-        return replace(call, payload=inputs[0][1], target_executor="", **changes)
-    return replace(call, payload=NOTHING, branches=inputs, target_executor="", **changes)
+        return replace(call, payload=inputs[0][1], target_executor="")
+    return replace(call, payload=NOTHING, branches=inputs, keeps_branches=keeps_branches, target_executor="")
 
 
 def blamed(status: Status, name: str, needs: Iterable[str]) -> Status:

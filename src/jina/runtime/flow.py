@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from jina.call import Call, EndpointInfo, Item, Reply, Route, Status
+from jina.call import Call, EndpointInfo, Item, Payload, Reply, Route, Status
+from jina.codec.join_json import join_json
+from jina.codec.join_proto import join_proto
 from jina.core.graph import GATEWAY, Graph
 from jina.errors import Code, ConfigError, InvalidInputError
 from jina.parameters import RESULTS
@@ -51,10 +53,6 @@ class FlowHandler:
             name: What callers are told that the whole is called.
         """
         assert handlers.keys() == graph.needs.keys(), "a node for each name"
-        for node, needs in {**graph.needs, GATEWAY: graph.ends}.items():
-            if len(needs) > 1:
-                edges = " and ".join(f"{need!r} -> {node!r}" for need in needs)
-                raise ConfigError(f"flow {name!r}: edges {edges}: documents of several nodes cannot be joined yet; let {node!r} need one")
         if graph.when:
             raise ConfigError(f"flow {name!r}: node {next(iter(graph.when))!r} has a condition; `when` is not there yet, take it out")
         self._nodes, self._name = handlers, name
@@ -106,12 +104,27 @@ class FlowHandler:
         walk = Walk(graph, self._nodes, call, self._floats)
         reply = await walk.to_end()
         if reply is None:
-            reply = _merged(walk.inputs(graph.ends), call)
+            reply = self._merged(walk.inputs(graph.ends), call)
         else:
             reply.payload = call.payload if call.payload.encoding == call.wants else None
         reply.routes = walk.all_routes()
         reply.parameters = with_results(call.parameters, walk.results) if walk.results else call.parameters
         return reply
+
+    def _merged(self, branches: Branches, call: Call) -> Reply:
+        """Give the documents of the ends as one list; JSON by the schema of the first."""
+        names = [name for name, _ in branches]
+        if GATEWAY in names:
+            echo = unchanged(call, "")
+            if echo.status is not None or len(names) == 1:
+                return echo
+        if len(names) == 1:
+            return Reply(payload=branches[0][1])
+        lists = [bytes(payload.data) for _, payload in branches]
+        if call.wants != "json":
+            return Reply(payload=Payload(join_proto(lists), call.wants))
+        info = next(self._nodes[name] for name in names if name != GATEWAY).find(call.endpoint)
+        return Reply(payload=Payload(join_json(lists, info.output if info is not None else {}), "json"))
 
     async def _stream(self, call: Call, graph: Graph) -> Reply:
         if not graph.on_way:
@@ -125,9 +138,8 @@ class FlowHandler:
         failed = await walk.to_end()
         first, *rest = (self._nodes[name] for name in path)
         if failed is None:
-            wants = OURS if rest else call.wants
             inputs = walk.inputs(before.ends) if before.order else ((GATEWAY, call.payload),)
-            reply = await first(with_inputs(call, inputs, wants=wants))
+            reply = await first(with_inputs(replace(call, wants=OURS if rest else call.wants), inputs, path[0] in graph.no_reduce))
             if reply.status is not None and before.order:
                 reply.status = blamed(reply.status, path[0], before.ends)
         else:
@@ -211,8 +223,3 @@ async def _through(node: Node, items: AsyncIterator[Item], call: Call) -> AsyncI
             else:
                 for document in each(reply.payload or NOTHING):
                     yield Item(document)
-
-
-def _merged(branches: Branches, call: Call) -> Reply:
-    ((name, payload),) = branches
-    return unchanged(call, "") if name == GATEWAY else Reply(payload=payload)

@@ -28,6 +28,7 @@ from jina.parameters import merge_parameters
 from jina.runtime.describe import endpoint_infos
 
 __all__ = [
+    "Branched",
     "Endpoint",
     "arguments",
     "call",
@@ -50,6 +51,18 @@ _MAX_TEXT, _MAX_ARGUMENTS, _MAX_LINES = 8192, 32, 64
 _NO_HEADERS: Mapping[str, str] = {}
 Outcome = tuple[Any, dict[str, Any] | None]
 """Documents, and what a method that returned a dict said (for `parameters["__results__"]`), or None."""
+
+
+class Branched(list[Any]):
+    """Documents of several nodes in one list, for a method that takes them unjoined.
+
+    Attributes:
+        branches: The same documents by who gave them.
+    """
+
+    def __init__(self, branches: Mapping[str, list[Any]]) -> None:
+        super().__init__(doc for branch in branches.values() for doc in branch)
+        self.branches = branches
 
 
 def find_endpoint(executor: BaseExecutor, path: str) -> Endpoint | None:
@@ -83,6 +96,9 @@ def arguments(
         InvalidInputError: The parameters do not fit the endpoint's model; `loc` begins with `parameters`.
     """
     made = endpoint.make_list(docs)
+    if docs.__class__ is Branched:
+        docs_map = {name: endpoint.make_list(branch) for name, branch in docs.branches.items()}
+        docs_matrix = [*docs_map.values()]
     read = endpoint.read_parameters
     if docs_matrix is None and docs:
         docs_matrix = [made]

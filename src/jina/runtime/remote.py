@@ -24,7 +24,7 @@ from jina.options.address import Address
 from jina.runtime.remote_messages import default_endpoint, read_discovery, read_item, read_reply, write_request
 from jina.runtime.remote_peers import Failed, Peer, describe, make_peers
 from jina.runtime.remote_stream import RemoteItems, RemoteStream
-from jina.runtime.transcode import to_binary, to_json
+from jina.runtime.transcode import joined, to_binary, to_json
 from jina.transport.connect import Connect
 from jina.transport.grpc_calls import CallEnd
 from jina.transport.grpc_connection import ChannelOptions
@@ -92,7 +92,9 @@ class Remote:
 
     async def __call__(self, call: Call) -> Reply:
         try:
-            if call.payload.encoding == "json" and call.payload.data:
+            if call.branches:
+                call = replace(call, payload=await joined(call), branches=())
+            elif call.payload.encoding == "json" and call.payload.data:
                 call = replace(call, payload=await to_binary(call.payload, call.call_id))
             message = write_request(call)
             private = find_private(call.payload.data, is_single=call.payload.is_single) if call.payload.encoding == "ours" else ""

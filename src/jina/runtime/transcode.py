@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from jina.call import Payload
+from jina.call import Call, Payload
+from jina.codec.join_proto import join_proto
 from jina.codec.pieces import LARGE
+from jina.errors import ConfigError
 
 _made: list[Any] = []
 
@@ -41,6 +43,19 @@ async def to_json(payload: Payload) -> Payload:
         UnencodableError: A value has no form in JSON.
     """
     return await _aside(_to_json, payload)
+
+
+async def joined(call: Call) -> Payload:
+    """Give the documents of branches that meet at somebody else's executor as one list, in our dialect.
+
+    Raises:
+        ConfigError: They were to stay apart.
+        MalformedError, InvalidInputError: They are no documents.
+    """
+    if call.keeps_branches:
+        raise ConfigError("the documents of several nodes can only be given to it joined; take out no_reduce")
+    parts = [await to_binary(each, call.call_id) if each.encoding == "json" and each.data else each for _, each in call.branches]
+    return Payload(await asyncio.to_thread(join_proto, [bytes(part.data) for part in parts]), "ours")
 
 
 async def _aside(convert: Any, payload: Payload, *given: Any) -> Payload:

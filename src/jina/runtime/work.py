@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, cast
 
+from msgspec.structs import replace
+
 from jina.call import Call, Item, Payload, Status
 from jina.codec import Codec, codec_for
+from jina.codec.join import join_documents
 from jina.codec.pieces import placed
 from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.endpoint import Endpoint
@@ -141,7 +144,7 @@ def decode(codec: Codec, call: Call) -> list[Any]:
     payload = call.payload
     data = payload.data
     if not data:
-        return []
+        return _decode_branches(codec, call) if call.branches else []
     if payload.encoding == "json":
         try:
             return codec.decode_json(data, call.call_id)
@@ -149,6 +152,11 @@ def decode(codec: Codec, call: Call) -> list[Any]:
             raise _as_finding(error) from None
     whole, start = placed(data)
     return codec.decode_proto(whole, call.call_id, dialect=payload.encoding, start=start)
+
+
+def _decode_branches(codec: Codec, call: Call) -> list[Any]:
+    lists = {name: decode(codec, replace(call, payload=payload, branches=())) for name, payload in call.branches}
+    return invoke.Branched(lists) if call.keeps_branches else join_documents(lists.values(), codec.schema)
 
 
 def decode_one(codec: Codec, call: Call) -> Any:

@@ -53,6 +53,7 @@ class _CallEnvelope(msgspec.Struct, array_like=True, gc=False):
     parameters: dict[str, Any]
     headers: dict[str, str]
     branches: list[_Branch]
+    keeps_branches: bool
 
 
 class _ReplyEnvelope(msgspec.Struct, array_like=True, gc=False):
@@ -86,6 +87,7 @@ def write_call(call: Call) -> Message:
             call.parameters,
             call.headers if type(call.headers) is dict else dict(call.headers),
             _branches(call) if call.branches else [],
+            call.keeps_branches,
         )
     )
     documents = Pieces(*(part for _, each in call.branches for part in parts_of(each.data))) if call.branches else payload.data
@@ -119,6 +121,7 @@ def read_call(message: bytes) -> Call:
         envelope.wants,
         envelope.call_id,
         _read_branches(message, end, envelope.branches) if envelope.branches else (),
+        envelope.keeps_branches,
     )
 
 
