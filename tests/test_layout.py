@@ -34,6 +34,8 @@ client
 yaml
 main
 engines
+announcement own_client
+orchestrator
 deployment
 testing
 cli __main__

@@ -10,6 +10,9 @@ from typing import Any
 from jina.limits import FrontOptions, Patience
 from jina.options import DeploymentOptions
 from jina.options.address import ABSTRACT, in_url, is_network, reachable, unix_path
+from jina.options.service import ServiceOptions
+
+_MAX_THREADS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,58 @@ class Node:
     patience: Patience = field(default_factory=Patience)
 
 
+def node_of(
+    options: DeploymentOptions,
+    executor: type,
+    config: Mapping[str, Any],
+    *,
+    graph_name: str,
+    needs: tuple[str, ...] = ("gateway",),
+) -> Node:
+    """Make the node of a deployment.
+
+    Args:
+        options: How the Executor runs.
+        executor: Its class.
+        config: What `resolve_uses` found beside the class.
+        graph_name: What the graph calls it.
+        needs: Names of the nodes whose documents it takes.
+    """
+    return Node(
+        name=options.name,
+        graph_name=graph_name,
+        executor=executor,
+        config={**config, "runtime_args": _runtime_args(options)},
+        env={**_logging_env(options), **(options.env or {})},
+        n_threads=_MAX_THREADS if options.allow_concurrent else 1,
+        needs=needs,
+        n_replicas=options.replicas,
+        patience=options.patience(),
+    )
+
+
+def _runtime_args(options: DeploymentOptions) -> dict[str, Any]:
+    return {
+        "workspace": options.workspace,
+        "shard_id": 0,
+        "shards": options.shards,
+        "replicas": options.replicas,
+        "name": f"{options.name}/rep-0",
+        "provider": "NONE",
+        "provider_endpoint": None,
+        "allow_concurrent": options.allow_concurrent,
+        "quiet_error": options.quiet_error,
+        "exit_on_exceptions": list(options.exit_on_exceptions),
+    }
+
+
+def _logging_env(options: DeploymentOptions) -> dict[str, str]:
+    """Let the worker's `self.logger` write as the deployment's does; Jina's variable is how a child hears of it."""
+    if options.quiet:
+        return {"JINA_LOG_CONFIG": "QUIET"}
+    return {} if options.log_config == "default" else {"JINA_LOG_CONFIG": options.log_config}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Listener:
     """Public addresses with the same port, and what is spoken there.
@@ -66,9 +121,9 @@ class Listener:
         return [f"{scheme}+{host if path[0] == ABSTRACT else f'unix://{os.path.abspath(path)}'}" for scheme in schemes]
 
 
-def listeners_of(options: DeploymentOptions) -> tuple[Listener, ...]:
+def listeners_of(options: ServiceOptions) -> tuple[Listener, ...]:
     """Say what a deployment listens on: its ports on every address, and all protocols on every Unix socket and every passed one."""
-    protocols = [protocol.name.lower() for protocol in options.protocol]
+    protocols = options.protocol_names
     network = tuple(host for host in options.host if is_network(host))
     other = tuple(host for host in options.host if not is_network(host))
     groups: dict[Any, tuple[str, ...]] = {}
@@ -79,7 +134,7 @@ def listeners_of(options: DeploymentOptions) -> tuple[Listener, ...]:
         Listener(protocols=group, hosts=network, port=port if isinstance(port, int) else 0, reuse_port=options.reuse_port)
         for port, group in groups.items()
     ]
-    rest = [Listener(protocols=tuple(protocols), hosts=other, access=options.unix_access)] if other else []
+    rest = [Listener(protocols=protocols, hosts=other, access=options.unix_access)] if other else []
     return (*(found if network else ()), *rest)
 
 
@@ -104,6 +159,7 @@ class Plan:
     """Nodes behind one front.
 
     Attributes:
+        kind: What errors call it: `deployment` or `flow`.
         name: For logs.
         nodes: In graph order.
         listeners: What the front listens on.
@@ -113,6 +169,7 @@ class Plan:
         grace_s: How long stopping waits for held calls.
     """
 
+    kind: str
     name: str
     nodes: tuple[Node, ...]
     listeners: tuple[Listener, ...]
@@ -120,3 +177,22 @@ class Plan:
     grace_s: float
     front: FrontOptions = field(default_factory=FrontOptions)
     guard: Any = field(default=None, repr=False)
+
+    @property
+    def shown(self) -> str:
+        """What errors call it: its kind and its name."""
+        return f"{self.kind} {self.name!r}"
+
+
+def plan_of(kind: str, options: ServiceOptions, nodes: tuple[Node, ...]) -> Plan:
+    """Make the plan of a service: nodes, behind a front as the options say."""
+    return Plan(
+        kind=kind,
+        name=options.name,
+        nodes=nodes,
+        listeners=listeners_of(options),
+        timeout_ready_s=options.timeout_ready_s,
+        grace_s=options.timeout_ctrl,
+        front=options.front_options(),
+        guard=options.api_key,
+    )

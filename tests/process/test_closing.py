@@ -259,7 +259,7 @@ def test_calls_that_the_grace_is_too_short_for_are_answered(tmp_path: Path, capf
     assert capfd.readouterr().err == ""
 
 
-FILES = ("deployment.py", "local.py", "supervisor.py")
+FILES = ("deployment.py", "orchestrator.py", "local.py", "supervisor.py")
 
 
 class Moment:

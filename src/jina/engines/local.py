@@ -34,7 +34,7 @@ _APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
 
 
 class LocalEngine:
-    """A Plan, placed on this machine: started once, stopped at any time, from any thread or signal handler."""
+    """The Engine of this machine."""
 
     def __init__(self, plan: Plan, *, log: Log, on_failure: Callable[[BaseException], None] = lambda error: None) -> None:
         """Take a plan; nothing runs and no port is bound yet.
@@ -56,30 +56,15 @@ class LocalEngine:
         self._is_ready = self._is_stopped = False
 
     def bind(self) -> list[Listener]:
-        """Bind what is public, if that has not happened, and tell where it is.
-
-        Raises:
-            PortAlreadyUsed: Somebody else has one of the ports; none stays bound.
-            ConfigError: An address cannot be listened on; none stays bound.
-        """
         if not self._listeners:
             self._bound = bind(self._plan.listeners)
             self._listeners = [bound.listener for bound in self._bound]
         return self._listeners
 
     def claim(self) -> bool:
-        """Take the right to start; only the first who asks gets it."""
         return next(self._claims) == 0
 
     def start(self, web_app: WebApp | None = None) -> None:
-        """Start the processes and wait until they serve.
-
-        Args:
-            web_app: Answers on the HTTP port, instead of the front.
-
-        Raises:
-            StartError, TimeoutError, PortAlreadyUsed, ConfigError: It cannot run, or was stopped; nothing stays behind.
-        """
         self._owner_pid, self._starter = os.getpid(), threading.get_ident()
         try:
             atexit.register(self.stop)
@@ -94,9 +79,9 @@ class LocalEngine:
                 self._supervisor.stop(0.0)
             self._release()
             if self._is_stopped and isinstance(error, Exception):
-                raise StartError(f"deployment {self._plan.name!r} was closed while it started") from None
+                raise StartError(f"{self._plan.shown} was closed while it started") from None
             if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-                raise StartError(_no_file_left(self._plan.name)) from error
+                raise StartError(_no_file_left(self._plan.shown)) from error
             raise
         finally:
             self._is_start_over.set()
@@ -147,17 +132,14 @@ class LocalEngine:
 
     @property
     def is_running(self) -> bool:
-        """It has started and nobody has stopped it."""
         return self._is_ready and not self._is_stopped
 
     @property
     def endpoints(self) -> list[EndpointInfo]:
-        """What the executor offers; empty before start."""
         return self._supervisor.endpoints if self._supervisor is not None else []
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process ids of the children by name."""
         return self._supervisor.pids if self._supervisor is not None else {}
 
     def _failed(self, error: BaseException) -> None:
@@ -271,14 +253,14 @@ class LocalEngine:
         return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, spec.name))
 
 
-def _no_file_left(name: str) -> str:
+def _no_file_left(shown: str) -> str:
     try:
         import resource
 
         limit = f" (the limit is {resource.getrlimit(resource.RLIMIT_NOFILE)[0]})"
     except ImportError:
         limit = ""
-    return f"deployment {name!r} cannot start: this process may open no further file{limit}; raise it, e.g. with `ulimit -n 1024`"
+    return f"{shown} cannot start: this process may open no further file{limit}; raise it, e.g. with `ulimit -n 1024`"
 
 
 def _remove_files(folder: Path, stem: str) -> None:

@@ -57,6 +57,7 @@ class ServiceOptions:
     NOT_OPTIONS: ClassVar[tuple[str, ...]] = ()
     """Names that are given beside options, to others."""
 
+    name: str
     host: tuple[str, ...] = argument(
         (LOOPBACK,),
         values.hosts,
@@ -220,8 +221,9 @@ class ServiceOptions:
     def front_options(self) -> FrontOptions:
         """What its ports are told: every argument that is a field of theirs, files by their whole paths."""
         found = {each.name: getattr(self, each.name) for each in fields(FrontOptions) if hasattr(self, each.name)}
-        files = {name: os.path.abspath(found[name]) for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs") if found[name]}
-        return FrontOptions(**{**found, **files})
+        for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs"):
+            found[name] = os.path.abspath(found[name]) if found[name] else None
+        return FrontOptions(**found)
 
     def patience(self) -> Patience:
         """How long its calls wait, and its worker is waited for."""
@@ -241,6 +243,11 @@ class ServiceOptions:
     def max_ports(self) -> int:
         """How many may be given."""
         return len(self.protocol)
+
+    @property
+    def protocol_names(self) -> tuple[str, ...]:
+        """What is spoken, in lower case."""
+        return tuple(protocol.name.lower() for protocol in self.protocol)
 
     @property
     def shares_port(self) -> bool:

@@ -16,6 +16,8 @@ from types import FunctionType
 from typing import Any
 
 from jina.errors import ConfigError
+from jina.options.service import ServiceOptions
+from jina.plan import WebApp
 from jina.process.travel import importable_name, pack, unpack
 
 _PACKAGES = ("fastapi", "uvicorn")
@@ -31,6 +33,14 @@ def check_extra() -> None:
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise ConfigError(f"a web app of your own needs {' and '.join(missing)}; install them, or openjina with its extra 'fastapi'")
+
+
+def web_app_of(source: Any, options: ServiceOptions) -> WebApp | None:
+    """Give the web app of a service whose user passed `source` as `app`: None where nothing was passed and no hook is set."""
+    hook = custom_hook()
+    if source is None and hook is None:
+        return None
+    return WebApp(source=source, hook=hook, uvicorn_kwargs=options.uvicorn_kwargs or {})
 
 
 def pack_app(app: Any) -> bytes:

@@ -63,6 +63,17 @@ def listener_files(options: FrontOptions) -> TlsFiles | None:
     return TlsFiles(options.ssl_certfile, options.ssl_keyfile or "", options.ssl_ca_certs or "")
 
 
+def check_files(options: FrontOptions) -> None:
+    """Find a wrong certificate before anything starts.
+
+    Raises:
+        ConfigError: As `server_context`.
+    """
+    files = listener_files(options)
+    if files is not None:
+        server_context(files, ())
+
+
 def server_context(files: TlsFiles, alpn: Sequence[str]) -> ssl.SSLContext:
     """Give the context of a listener, for the files as they are now.
 
