@@ -115,3 +115,16 @@ async def lose(server: FakeGrpcServer | FakeHttpServer) -> None:
     """Break the first connection, and let the client hear of it."""
     server.connections[0].transport.abort()
     await loop_turns(10)
+
+
+React = Callable[[FakeGrpc, tuple[Any, ...]], None]
+
+
+def echo(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
+    """Give every request back as its own reply."""
+    if event[0] == UNARY:
+        connection.wire.reply(event[1], event[3])
+    elif event[0] == MESSAGE:
+        connection.wire.send_message(event[1], event[2])
+    elif event[0] == HALF_CLOSED:
+        connection.wire.send_status(event[1], 0)

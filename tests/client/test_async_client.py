@@ -14,8 +14,7 @@ from jina.docs import DocList
 from jina.errors import BadServer
 from jina.testing import AsyncService, serve
 from tests.client.executors import Sample, Text
-from tests.client.fakes import FakeGrpcServer
-from tests.client.test_reconnect import echo
+from tests.client.fakes import FakeGrpcServer, echo
 
 pytestmark = pytest.mark.anyio
 

@@ -80,7 +80,7 @@ import asyncio, os, sys
 from jina import Client
 from jina.docs import BaseDoc
 from tests.client.fakes import FakeGrpc, FakeGrpcServer
-from tests.client.test_reconnect import echo
+from tests.client.fakes import echo
 
 class Text(BaseDoc):
     text: str = ""
@@ -136,7 +136,7 @@ def test_script_that_never_closes_its_client_ends_in_silence() -> None:
         from jina import Client
         from tests.client.executors import Text
         from tests.client.fakes import FakeGrpcServer
-        from tests.client.test_reconnect import echo
+        from tests.client.fakes import echo
         client = Client(open_connection=FakeGrpcServer(echo).connect)
         print(client.post("/x", Text(text="a"), return_type=Text).text)
         """

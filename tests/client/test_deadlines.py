@@ -18,7 +18,7 @@ from jina.wire.grpc import CALL_STARTED, UNARY
 from tests.client.executors import Sample, Text
 from tests.client.fakes import FakeGrpc, FakeGrpcServer, FakeHttpServer
 from tests.client.test_dialect import Event
-from tests.client.test_websocket import Fake, FakeServer
+from tests.client.websocket_fakes import Fake, FakeServer
 
 AGAIN: dict[str, Any] = {"max_attempts": 2, "initial_backoff": 0.2}
 CALLS = [("grpc", True), ("grpc", False), ("http", True), ("websocket", True)]

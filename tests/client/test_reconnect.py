@@ -6,7 +6,6 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,28 +14,9 @@ from jina.client import Client
 from jina.codec import messages
 from jina.docs import DocList
 from jina.wire.grpc import HALF_CLOSED, MESSAGE, UNARY
+from tests.client.callers import ALL, texts
 from tests.client.executors import Text
-from tests.client.fakes import FakeGrpc, FakeGrpcServer, lose
-
-React = Callable[[FakeGrpc, tuple[Any, ...]], None]
-
-
-def echo(connection: FakeGrpc, event: tuple[Any, ...]) -> None:
-    """Give every request back as its own reply."""
-    if event[0] == UNARY:
-        connection.wire.reply(event[1], event[3])
-    elif event[0] == MESSAGE:
-        connection.wire.send_message(event[1], event[2])
-    elif event[0] == HALF_CLOSED:
-        connection.wire.send_status(event[1], 0)
-
-
-def texts(client: Any, n_docs: int = 4, **options: Any) -> list[str]:
-    docs = client.post("/x", [Text(text=str(n)) for n in range(n_docs)], request_size=1, return_type=DocList[Text], **options)
-    return sorted(docs.text)
-
-
-ALL = ["0", "1", "2", "3"]
+from tests.client.fakes import FakeGrpc, FakeGrpcServer, echo, lose
 
 
 @pytest.mark.parametrize("stream", [True, False])

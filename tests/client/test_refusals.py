@@ -17,9 +17,9 @@ from jina.transport.grpc_connection import ChannelOptions
 from jina.transport.grpc_slots import Slots
 from jina.wire.grpc import CALL_STARTED, UNARY, request_block
 from jina.wire.status import GrpcStatus
+from tests.client.callers import ALL, texts
 from tests.client.executors import Text
-from tests.client.fakes import UNARY_PATH, FakeGrpc, FakeGrpcServer
-from tests.client.test_reconnect import ALL, React, echo, texts
+from tests.client.fakes import UNARY_PATH, FakeGrpc, FakeGrpcServer, React, echo
 
 REFUSED_STREAM = 7
 

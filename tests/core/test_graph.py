@@ -115,9 +115,6 @@ def test_whoever_needs_a_skipped_node_takes_what_that_would_have_got() -> None:
     assert diamond.without({"a", "b", "c", "d"}).ends == (GATEWAY,)
 
 
-# --- one call --------------------------------------------------------------------------------------------------------------------------
-
-
 def test_a_join_begins_with_its_last_input() -> None:
     """The reply is there when the node that it is taken from has answered."""
     run = GraphRun(make_graph([node("a"), node("b", "gateway"), node("c", "a", "b")]))
