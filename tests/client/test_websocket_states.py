@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jina.client.failures import RpcError
 from jina.client.websocket_exchanges import NEXT, State
 from tests.client.executors import Text
-from tests.client.test_websocket import Fake, FakeServer, response
+from tests.client.websocket_fakes import Fake, FakeServer, response
 
 
 def test_every_state_is_reached_and_leads_to_the_end() -> None:
