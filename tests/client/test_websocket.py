@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from jina.errors import BadClientInput, BadServerFlow
 from jina.testing import Service, serve
 from jina.transport import websocket as transport
 from tests.client.executors import Sample, Text
-from tests.client.websocket_fakes import Fake, FakeServer, ours
+from tests.client.websocket_fakes import Fake, FakeServer, ours, response
 from tests.waiting import until
 
 
@@ -254,10 +253,6 @@ def test_close_ends_posts_that_are_under_way() -> None:
             await posted
 
     asyncio.run(close())
-
-
-def response(status: str, body: str = "", lines: str = "") -> Callable[[Fake], bytes]:
-    return lambda fake: f"HTTP/1.1 {status}\r\n{lines}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 @pytest.mark.parametrize(

@@ -83,3 +83,7 @@ class FakeServer:
 
 def ours(fake: Fake) -> bytes:
     return fake.granted("jina-dialect: 1\r\n")
+
+
+def response(status: str, body: str = "", lines: str = "") -> Callable[[Fake], bytes]:
+    return lambda fake: f"HTTP/1.1 {status}\r\n{lines}Content-Length: {len(body)}\r\n\r\n{body}".encode()
