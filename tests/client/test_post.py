@@ -11,7 +11,7 @@ import pydantic
 import pytest
 
 from jina.docs import AnyDoc, BaseDoc, DocList
-from jina.errors import BadClientCallback, BadClientInput
+from jina.errors import BadClientCallback, BadClientInput, BadServer
 from jina.testing import Service
 from tests.client.executors import Text
 
@@ -311,11 +311,26 @@ def test_large_documents_pass(service: Service) -> None:
     assert [len(doc.text) for doc in docs] == [3_000_000] * 8
 
 
-def test_progress_is_shown_on_stderr(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """Counts the answers, of as many as are known."""
+def test_progress_is_shown_on_stderr(service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts the answers, of as many as are known; nothing is said where nobody asked."""
+    monkeypatch.delenv("GITHUB_WORKFLOW", raising=False)
     service.post("/up", THREE, request_size=1, show_progress=True)
+    assert capsys.readouterr().err.startswith("requests answered 3 of 3, ")
 
-    assert "3 of 3 requests answered" in capsys.readouterr().err
+    service.post("/up", iter(THREE), request_size=1, show_progress=True)
+    assert capsys.readouterr().err.startswith("requests answered 3, ")
+
+    service.post("/up", THREE, request_size=1)
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_ends_where_the_post_fails(service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is whole, and tells how far it came."""
+    monkeypatch.delenv("GITHUB_WORKFLOW", raising=False)
+    with pytest.raises(BadServer):
+        service.post("/fail", [Text(text="fine"), Text()], request_size=1, prefetch=1, show_progress=True)
+
+    assert capsys.readouterr().err.startswith("requests answered 1 of 2, ")
 
 
 def test_ready_and_profile(service: Service, capsys: pytest.CaptureFixture[str]) -> None:

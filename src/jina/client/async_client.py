@@ -16,7 +16,7 @@ from jina.client.cores import Core, make_core
 from jina.client.drive import post_async, stream_async
 from jina.client.inputs import batches_of
 from jina.client.post import read_metadata, read_timeout
-from jina.client.settle import Progress, settle
+from jina.client.settle import progress, settle
 from jina.errors import BadClient
 
 
@@ -43,19 +43,19 @@ class AsyncClient(BaseClient[AsyncIterator[Any], AsyncIterator[Any]]):
         post, wanted = self._read(on, given)
         batches = batches_of(inputs, post.request_size)
         core = await self._core()
-        progress = Progress(post.show_progress, batches.n_batches)
         answers = post_async(lambda deliver: core.exchange(post, deliver), core.writer(post), batches, post)
-        try:
-            async for answer in answers:
-                settle(answer, post, wanted, self._log_error)
-                progress.add()
-                found = answer.response(wanted) if post.return_responses else wanted.result(answer.docs(wanted))
-                if answer.remark:
-                    self._remark(on, answer.remark)
-                yield found
-        finally:
-            await answers.aclose()  # type: ignore[attr-defined]
-            progress.end()
+        with progress(post, batches.n_batches) as bar:
+            try:
+                async for answer in answers:
+                    settle(answer, post, wanted, self._log_error)
+                    if bar is not None:
+                        bar.update()
+                    found = answer.response(wanted) if post.return_responses else wanted.result(answer.docs(wanted))
+                    if answer.remark:
+                        self._remark(on, answer.remark)
+                    yield found
+            finally:
+                await answers.aclose()  # type: ignore[attr-defined]
 
     async def _stream_doc(self, on: str, inputs: Any, given: dict[str, Any]) -> AsyncIterator[Any]:
         post, wanted = self._read(on, given)

@@ -105,7 +105,7 @@ class BaseClient(Generic[Result, Items]):
             parameters: A dict of JSON values, or a model.
             target_executor: A regular expression over executor names; others pass the documents through.
             request_size: Documents in one request; 0 for all in one.
-            show_progress: Count the answers on stderr.
+            show_progress: Show on stderr how many requests are answered: as a bar, or where that is no terminal as a line now and then.
             continue_on_error: Log failures of an executor, and of callbacks, and go on.
             return_responses: Give the `Response` objects, not their documents.
             max_attempts: How often a request is sent at most.

@@ -1,16 +1,16 @@
-"""What follows an answer: callbacks, or an error, and progress for people's eyes."""
+"""What follows an answer: callbacks, or an error; and progress for people's eyes, where that is wanted."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from jina.client.answers import Answer
 from jina.client.documents import ReturnType
 from jina.client.post import Callback, Post
 from jina.errors import BadClientCallback
+from jina.observe.progress import ProgressBar
 
 
 def settle(answer: Answer, post: Post, wanted: ReturnType, log_error: Callable[[str], None]) -> None:
@@ -44,21 +44,6 @@ def _call(callback: Callback, response: Any, post: Post, log_error: Callable[[st
         log_error(text)
 
 
-class Progress:
-    """A line on stderr that counts answers; does nothing unless it is shown."""
-
-    def __init__(self, is_shown: bool, n_batches: int | None) -> None:
-        self._is_shown, self._of = is_shown, "" if n_batches is None else f" of {n_batches}"
-        self._n, self._started_s = 0, time.monotonic()
-
-    def add(self) -> None:
-        """An answer came."""
-        if self._is_shown:
-            self._n += 1
-            rate = self._n / max(time.monotonic() - self._started_s, 1e-9)
-            print(f"\r{self._n}{self._of} requests answered, {rate:.0f} a second", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """That was all."""
-        if self._is_shown and self._n:
-            print(file=sys.stderr)
+def progress(post: Post, n_batches: int | None) -> AbstractContextManager[ProgressBar | None]:
+    """Give what shows how many requests are answered; nothing unless the post asks for it."""
+    return ProgressBar("requests answered", n_batches, is_logged=True) if post.show_progress else nullcontext()

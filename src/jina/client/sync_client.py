@@ -17,7 +17,7 @@ from jina.client.cores import Core, make_core
 from jina.client.drive import post_sync, stream_sync
 from jina.client.inputs import batches_of
 from jina.client.post import read_metadata, read_timeout
-from jina.client.settle import Progress, settle
+from jina.client.settle import progress, settle
 from jina.errors import BadClient
 
 _abandoned: list[object] = []
@@ -57,20 +57,20 @@ class SyncClient(BaseClient[Any, Iterator[Any]]):
         post, wanted = self._read(on, given)
         batches = batches_of(inputs, post.request_size)
         loop, core = self._core()
-        progress = Progress(post.show_progress, batches.n_batches)
         docs: list[Any] = []
         answers = post_sync(loop, lambda deliver: core.exchange(post, deliver), core.writer(post), batches, post)
-        try:
-            for answer in answers:
-                settle(answer, post, wanted, self._log_error)
-                if post.has_result:
-                    docs += [answer.response(wanted)] if post.return_responses else answer.docs(wanted)
-                if answer.remark:
-                    self._remark(on, answer.remark)
-                progress.add()
-        finally:
-            answers.close()  # type: ignore[attr-defined]
-            progress.end()
+        with progress(post, batches.n_batches) as bar:
+            try:
+                for answer in answers:
+                    settle(answer, post, wanted, self._log_error)
+                    if post.has_result:
+                        docs += [answer.response(wanted)] if post.return_responses else answer.docs(wanted)
+                    if answer.remark:
+                        self._remark(on, answer.remark)
+                    if bar is not None:
+                        bar.update()
+            finally:
+                answers.close()  # type: ignore[attr-defined]
         if not post.has_result:
             return None
         return docs if post.return_responses else wanted.result(docs)
