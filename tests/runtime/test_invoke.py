@@ -10,9 +10,8 @@ import inspect
 import logging
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from enum import IntEnum
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pydantic
@@ -20,9 +19,9 @@ import pytest
 
 from jina import caller_gone
 from jina.docs import BaseDoc, DocList
-from jina.errors import CallerError, Code, InvalidInputError, OverloadedError
 from jina.executor import Executor, requests
 from jina.runtime import invoke
+from tests.runtime.calling import HEADERS, Options, RowOptions, Text, run
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # docarray 0.41 uses what pydantic deprecates
@@ -30,10 +29,6 @@ with warnings.catch_warnings():
 
     class Peer(docarray.BaseDoc):
         text: str = ""
-
-
-class Text(BaseDoc):
-    text: str = ""
 
 
 class Number(BaseDoc):
@@ -53,31 +48,7 @@ class Row(msgspec.Struct):
     text: str = ""
 
 
-class Options(pydantic.BaseModel):
-    top: int
-    name: str = "x"
-
-
 FAMILIES = [(Text, DocList[Text]), (Peer, docarray.DocList[Peer]), (Model, list[Model]), (Record, list[Record]), (Row, list[Row])]
-HEADERS = {"x-user": "ann"}
-
-
-def run(executor: Executor, path: str, docs: list[Any], parameters: Any = None, headers: Any = HEADERS) -> Any:
-    """Call an endpoint as a worker does, whatever its kind; a stream gives a list."""
-    endpoint = invoke.find_endpoint(executor, path)
-    assert endpoint is not None
-    parameters = {} if parameters is None else parameters
-    if endpoint.kind != "stream":
-        if endpoint.is_async:
-            return asyncio.run(invoke.call_async(executor, endpoint, docs, parameters, headers))
-        return invoke.call(executor, endpoint, docs, parameters, headers)
-    if not endpoint.is_async:
-        return list(invoke.stream(executor, endpoint, docs[0], parameters, headers))
-
-    async def collect() -> list[Any]:
-        return [item async for item in invoke.stream_async(executor, endpoint, docs[0], parameters, headers)]
-
-    return asyncio.run(collect())
 
 
 def family(document: Any, documents: Any) -> Executor:
@@ -396,331 +367,12 @@ def test_documents_of_two_classes_cannot_be_encoded() -> None:
         invoke.encoded_class(executor, endpoint, docs)
 
 
-class Bad(Executor):
-    @requests(on="/items")
-    def items(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
-        yield Text(text="a")
-        yield "b"  # type: ignore[misc]
-        yield None  # type: ignore[misc]
-        yield Text(text="c")
-
-    @requests(on="/items_async")
-    async def items_async(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
-        for item in self.items(doc):
-            yield item
-
-    @requests(on="/raises")
-    def raises(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
-        yield Text(text="a")
-        raise ValueError("no more")
-
-    @requests(on="/raises_async")
-    async def raises_async(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
-        yield Text(text="a")
-        raise ValueError("no more")
-
-    @requests(on="/iterator")
-    def iterator(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
-        return iter([doc, doc])
-
-
-@pytest.mark.parametrize("path", ["/items", "/items_async"])
-def test_wrong_item_is_an_error_and_the_stream_goes_on(path: str) -> None:
-    """One TypeError an item."""
-    first, second, third, fourth = run(Bad(), path, [Text()])
-
-    assert (first.text, fourth.text) == ("a", "c")
-    assert isinstance(second, TypeError)
-    assert isinstance(third, TypeError)
-    assert str(second) == f"endpoint {path!r} must yield 'Text', got 'str' ('b')"
-
-
-@pytest.mark.parametrize("path", ["/raises", "/raises_async"])
-def test_what_a_stream_raises_comes_after_its_items(path: str) -> None:
-    """Items before it are not lost."""
-    executor = Bad()
-    endpoint = invoke.find_endpoint(executor, path)
-    assert endpoint is not None
-    seen = []
-
-    async def collect() -> None:
-        if endpoint.is_async:
-            async for item in invoke.stream_async(executor, endpoint, Text(), {}):
-                seen.append(item.text)
-        for item in invoke.stream(executor, endpoint, Text(), {}):
-            seen.append(item.text)
-
-    with pytest.raises(ValueError, match="no more"):
-        asyncio.run(collect())
-    assert seen == ["a"]
-
-
-def test_method_may_return_an_iterator_instead_of_yielding() -> None:
-    """Its annotation says that it streams."""
-    assert len(run(Bad(), "/iterator", [Text()])) == 2
-
-
-def test_closing_a_stream_closes_the_method() -> None:
-    """Its `finally` runs at once, for both kinds of generators."""
-    closed = []
-
-    class E(Executor):
-        @requests(on="/sync")
-        def sync(self, doc: Text, **kwargs: Any) -> Iterator[Text]:
-            try:
-                while True:
-                    yield doc
-            finally:
-                closed.append("sync")
-
-        @requests(on="/async")
-        async def coroutine(self, doc: Text, **kwargs: Any) -> AsyncIterator[Text]:
-            try:
-                while True:
-                    yield doc
-            finally:
-                closed.append("async")
-
-    executor = E()
-    stream: Any = invoke.stream(executor, executor.requests["/sync"], Text(), {})
-    next(stream)
-    stream.close()
-
-    async def leave() -> None:
-        items = invoke.stream_async(executor, executor.requests["/async"], Text(), {})
-        await anext(items)
-        await items.aclose()
-
-    asyncio.run(leave())
-    assert closed == ["sync", "async"]
-
-
-@dataclasses.dataclass
-class RecordOptions:
-    top: int
-    name: str = "x"
-
-
-class RowOptions(msgspec.Struct):
-    top: int
-    name: str = "x"
-
-
-@pytest.mark.parametrize("model", [Options, RecordOptions, RowOptions])
-@pytest.mark.parametrize("kind", ["batch", "single", "stream"])
-@pytest.mark.parametrize("is_async", [False, True])
-def test_parameters_become_the_model(model: Any, kind: str, is_async: bool) -> None:
-    """For every kind of method; Jina fails for an `async def` one with `doc`, and for streams."""
-    seen = []
-
-    class E(Executor):
-        @requests(on="/batch")
-        def batch(self, docs: DocList[Text], parameters: model, **kwargs: Any) -> None:
-            seen.append(parameters)
-
-        @requests(on="/batch_async")
-        async def batch_async(self, docs: DocList[Text], parameters: model, **kwargs: Any) -> None:
-            seen.append(parameters)
-
-        @requests(on="/single")
-        def single(self, doc: Text, parameters: model, **kwargs: Any) -> None:
-            seen.append(parameters)
-
-        @requests(on="/single_async")
-        async def single_async(self, doc: Text, parameters: model, **kwargs: Any) -> None:
-            seen.append(parameters)
-
-        @requests(on="/stream")
-        def stream(self, doc: Text, parameters: model, **kwargs: Any) -> Iterator[Text]:
-            seen.append(parameters)
-            yield doc
-
-        @requests(on="/stream_async")
-        async def stream_async(self, doc: Text, parameters: model, **kwargs: Any) -> AsyncIterator[Text]:
-            seen.append(parameters)
-            yield doc
-
-    run(E(), f"/{kind}" + ("_async" if is_async else ""), [Text()], {"top": 3.0, "__results__": {}})
-
-    assert seen == [model(top=3)]
-    assert type(seen[0].top) is int
-
-
-@pytest.mark.parametrize("model", [Options, RecordOptions, RowOptions])
-def test_parameters_that_do_not_fit_are_the_callers_fault(model: Any) -> None:
-    """With the place of each finding, below `parameters`."""
-
-    class E(Executor):
-        @requests
-        def f(self, docs: DocList[Text], parameters: model, **kwargs: Any) -> None: ...
-
-    with pytest.raises(InvalidInputError) as caught:
-        run(E(), "/", [], {"top": 1.5})
-    assert caught.value.details[0]["loc"] == ("parameters", "top")
-    assert set(caught.value.details[0]) == {"loc", "msg", "type"}
-    assert "at `parameters.top`" in str(caught.value)
-
-
-def test_integral_floats_become_ints_where_the_model_is_strict() -> None:
-    """On the wire all numbers are floats."""
-
-    class Level(IntEnum):
-        LOW = 1
-
-    class Strict(pydantic.BaseModel):
-        n: int = pydantic.Field(strict=True)
-        one: Literal[1, 2]
-        level: Level
-        many: list[int]
-
-    class E(Executor):
-        @requests
-        def f(self, docs: DocList[Text], parameters: Strict, **kwargs: Any) -> Any:
-            return parameters.model_dump()
-
-    _, results = run(E(), "/", [], {"n": 3.0, "one": 1.0, "level": 1.0, "many": [1.0, 2.0]})
-    assert results == {"n": 3, "one": 1, "level": 1, "many": [1, 2]}
-
-
-def test_optional_model_is_none_without_parameters() -> None:
-    """Where it has fields that must be given; else it is made of its defaults."""
-    seen = []
-
-    class Free(pydantic.BaseModel):
-        top: int = 5
-
-    class E(Executor):
-        @requests(on="/a")
-        def a(self, docs: DocList[Text], parameters: Options | None = None, **kwargs: Any) -> None:
-            seen.append(parameters)
-
-        @requests(on="/b")
-        def b(self, docs: DocList[Text], parameters: Free | None = None, **kwargs: Any) -> None:
-            seen.append(parameters)
-
-    run(E(), "/a", [])
-    run(E(), "/b", [])
-    assert seen == [None, Free(top=5)]
-    with pytest.raises(InvalidInputError):
-        run(E(), "/a", [], {"name": "x"})
-
-
-SENT = {"executor__a": 1, "foo__b": 2, "G": {"c": 3}, "foo": {"d": 4}, "executor": {"e": 5}}
-
-
-def test_parameters_merge_as_in_jina() -> None:
-    """Seen with Jina 3.33: the node's prefix, the node's dict and the class's dict."""
-    front = invoke.merge_parameters(SENT, deployment_name="executor")
-
-    assert invoke.merge_parameters(front, "G") == {"a": 1, "e": 5, "c": 3, "G": {"c": 3}, "foo": {"d": 4}, "executor": {"e": 5}}
-    assert "executor__a" in SENT
-
-
-def test_separator_splits_at_its_first_place() -> None:
-    """The rest of the name is the parameter's, underscores included."""
-    sent = {"executor___z": 1, "executor__x__y": 2, "other__x__y": 3}
-
-    assert invoke.merge_parameters(sent, deployment_name="executor") == {"_z": 1, "x__y": 2}
-
-
-def test_parameters_may_also_use_a_deployments_real_name() -> None:
-    """The stronger name last."""
-    assert invoke.merge_parameters(SENT, "G", ("executor", "foo")) == {
-        "a": 1,
-        "b": 2,
-        "c": 3,
-        "d": 4,
-        "e": 5,
-        "G": {"c": 3},
-        "foo": {"d": 4},
-        "executor": {"e": 5},
-    }
-
-
-@pytest.mark.parametrize("key", ["__results__", "a__", "__a", "plain"])
-def test_separator_at_an_end_is_no_prefix(key: str) -> None:
-    """Such keys go to everybody."""
-    assert invoke.merge_parameters({key: 1}, deployment_name="a") == {key: 1}
-
-
 def test_worker_takes_parameters_for_its_own_name() -> None:
     """A dict under `metas.name`."""
     spy = Spy(metas={"name": "mine"})
     run(spy, "/all", [], {"mine": {"a": 1.0}, "b": 2.0})
 
     assert spy.seen["parameters"] == {"mine": {"a": 1.0}, "a": 1.0, "b": 2.0}
-
-
-def raised(error: Exception) -> Exception:
-    try:
-        raise error
-    except Exception as caught:
-        return caught
-
-
-def test_exception_of_a_method_is_described_as_jina_does() -> None:
-    """`repr`, class name, arguments as text, traceback lines, executor."""
-    status = invoke.status_of(raised(ValueError("bad", 3)), "Echo")
-
-    assert (status.code, status.description) == (Code.EXECUTOR_FAILED, "ValueError('bad', 3)")
-    assert (status.name, status.args, status.executor) == ("ValueError", ["bad", "3"], "Echo")
-    assert status.stacks[0].startswith("Traceback")
-    assert status.stacks[-1] == "ValueError: ('bad', 3)\n"
-
-
-def test_argument_whose_text_raises_does_not_hide_the_failure() -> None:
-    """Whatever people put into exceptions."""
-
-    class Mute:
-        def __str__(self) -> str:
-            raise RuntimeError("no")
-
-        __repr__ = object.__repr__
-
-    assert invoke.status_of(ValueError(Mute()), "E").args == ["<Mute whose str() raises RuntimeError>"]
-
-
-def test_findings_of_validation_are_passed_on() -> None:
-    """Without a traceback of ours."""
-    details = [{"loc": ("parameters", "a"), "msg": "m", "type": "t"}]
-    status = invoke.status_of(raised(InvalidInputError("wrong", details)), "E")
-
-    assert (status.code, status.description, status.details, status.stacks) == (Code.INVALID_INPUT, "wrong", details, [])
-
-
-def test_caller_error_of_a_method_is_the_callers_fault() -> None:
-    """Also its base class, which has no code of its own."""
-    assert invoke.status_of(CallerError("too long"), "E").code is Code.INVALID_INPUT
-    assert invoke.status_of(CallerError("too long"), "E").description == "too long"
-
-
-def test_overload_says_when_to_try_again() -> None:
-    """Raised by a method that cannot take more."""
-    status = invoke.status_of(OverloadedError("full", 2.5), "E")
-
-    assert (status.code, status.retry_after_s) == (Code.OVERLOADED, 2.5)
-
-
-def test_exception_may_carry_a_status() -> None:
-    """As `http_status` and `grpc_status`; its text is then what the caller reads."""
-
-    class Missing(Exception):
-        http_status = 404
-        grpc_status = 5
-
-    status = invoke.status_of(raised(Missing("no such index")), "E")
-
-    assert (status.http_status, status.grpc_status, status.description) == (404, 5, "no such index")
-    assert status.code is Code.EXECUTOR_FAILED
-
-
-@pytest.mark.parametrize("value", [200, 999, "404", None])
-def test_status_that_is_none_is_ignored(value: Any) -> None:
-    """Only failures can be asked for."""
-    error = ValueError("x")
-    error.http_status = value  # type: ignore[attr-defined]
-
-    assert invoke.status_of(error, "E").http_status is None
 
 
 def test_nobody_has_gone_outside_a_call() -> None:

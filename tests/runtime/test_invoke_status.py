@@ -2,10 +2,85 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from jina.errors import Code
+from jina.errors import CallerError, Code, InvalidInputError, OverloadedError
+from jina.runtime import invoke
 from jina.runtime.invoke import status_of
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+def test_exception_of_a_method_is_described_as_jina_does() -> None:
+    """`repr`, class name, arguments as text, traceback lines, executor."""
+    status = invoke.status_of(raised(ValueError("bad", 3)), "Echo")
+
+    assert (status.code, status.description) == (Code.EXECUTOR_FAILED, "ValueError('bad', 3)")
+    assert (status.name, status.args, status.executor) == ("ValueError", ["bad", "3"], "Echo")
+    assert status.stacks[0].startswith("Traceback")
+    assert status.stacks[-1] == "ValueError: ('bad', 3)\n"
+
+
+def test_argument_whose_text_raises_does_not_hide_the_failure() -> None:
+    """Whatever people put into exceptions."""
+
+    class Mute:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+        __repr__ = object.__repr__
+
+    assert invoke.status_of(ValueError(Mute()), "E").args == ["<Mute whose str() raises RuntimeError>"]
+
+
+def test_findings_of_validation_are_passed_on() -> None:
+    """Without a traceback of ours."""
+    details = [{"loc": ("parameters", "a"), "msg": "m", "type": "t"}]
+    status = invoke.status_of(raised(InvalidInputError("wrong", details)), "E")
+
+    assert (status.code, status.description, status.details, status.stacks) == (Code.INVALID_INPUT, "wrong", details, [])
+
+
+def test_caller_error_of_a_method_is_the_callers_fault() -> None:
+    """Also its base class, which has no code of its own."""
+    assert invoke.status_of(CallerError("too long"), "E").code is Code.INVALID_INPUT
+    assert invoke.status_of(CallerError("too long"), "E").description == "too long"
+
+
+def test_overload_says_when_to_try_again() -> None:
+    """Raised by a method that cannot take more."""
+    status = invoke.status_of(OverloadedError("full", 2.5), "E")
+
+    assert (status.code, status.retry_after_s) == (Code.OVERLOADED, 2.5)
+
+
+def test_exception_may_carry_a_status() -> None:
+    """As `http_status` and `grpc_status`; its text is then what the caller reads."""
+
+    class Missing(Exception):
+        http_status = 404
+        grpc_status = 5
+
+    status = invoke.status_of(raised(Missing("no such index")), "E")
+
+    assert (status.http_status, status.grpc_status, status.description) == (404, 5, "no such index")
+    assert status.code is Code.EXECUTOR_FAILED
+
+
+@pytest.mark.parametrize("value", [200, 999, "404", None])
+def test_status_that_is_none_is_ignored(value: Any) -> None:
+    """Only failures can be asked for."""
+    error = ValueError("x")
+    error.http_status = value  # type: ignore[attr-defined]
+
+    assert invoke.status_of(error, "E").http_status is None
 
 
 class Hostile(Exception):
