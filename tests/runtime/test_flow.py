@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.core.graph import GraphNode, make_graph
@@ -402,6 +404,63 @@ async def test_a_bug_in_a_branch_reaches_whoever_called() -> None:
     flow.steps["a"].__class__ = type("Broken", (Step,), {"__call__": staticmethod(broken)})
     with pytest.raises(ZeroDivisionError):
         await flow.ask()
+
+
+class Empty(Step):
+    """Gives no documents, so that any may be joined."""
+
+    async def __call__(self, call: Call) -> Reply:
+        reply = await super().__call__(call)
+        if reply.payload is not None:
+            reply.payload = Payload(b"[]" if call.wants == "json" else b"", call.wants)
+        return reply
+
+
+async def walk(data: st.DataObject) -> None:
+    """One call through any flow, its nodes answering in any order; what must hold whatever happens."""
+    names = [f"n{number}" for number in range(data.draw(st.integers(1, 6)))]
+    nodes = []
+    for number, name in enumerate(names):
+        needs = data.draw(st.lists(st.sampled_from(["gateway", *names[:number]]), max_size=3))
+        nodes.append(GraphNode(name=name, needs=needs, is_floating=data.draw(st.booleans())))
+    graph, needs_task = make_graph(nodes), data.draw(st.booleans())
+    steps = {name: Empty(name, holds=data.draw(st.booleans()), needs_task=needs_task) for name in names}
+    handler = FlowHandler(graph, {name: Node(name, step) for name, step in steps.items()})
+    for name in names:
+        handler.set_endpoints(name, [EndpointInfo(data.draw(st.sampled_from(["/x", "/x", "/x", "/y"])), "batch")])
+    begun = Begun(handler, make_call())
+    is_gone = has_failed = False
+    await loop_turns(3 * len(names))
+    while held := [name for name, step in steps.items() if step.held]:
+        name = data.draw(st.sampled_from(held))
+        fate = data.draw(st.sampled_from(["answers", "answers", "answers", "fails", "its caller leaves"]))
+        if fate == "its caller leaves":
+            is_gone = is_gone or not begun.reply.done()
+            begun.run.cancel()
+        else:
+            has_failed |= fate == "fails" and name in graph.on_way
+            steps[name].answer(Status(Code.EXECUTOR_FAILED, name) if fate == "fails" else None)
+        await loop_turns(3 * len(names))
+        for step in steps.values():  # who was cancelled holds nothing
+            step.held = [waiter for waiter in step.held if not waiter.is_done]
+
+    assert begun.reply.done() is not is_gone
+    if not is_gone:
+        reply = begun.reply.result()
+        assert (reply.status is not None) <= has_failed
+        assert [route.executor for route in reply.routes] == [
+            name for name in graph.on_way if name in {each.executor for each in reply.routes}
+        ]
+    assert all(len(step.asked) <= 1 for step in steps.values())
+    async with asyncio.timeout(5):
+        await handler.drain()
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_every_call_ends_once_whatever_its_nodes_do(data: st.DataObject) -> None:
+    """In any graph: in one reply, or with its caller; no node is asked twice, and nothing is left under way."""
+    asyncio.run(walk(data))
 
 
 # --- streams -----------------------------------------------------------------------------------------------------------------------------
