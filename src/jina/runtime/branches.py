@@ -62,11 +62,7 @@ class Floats:
 
 
 class Walk:
-    """One call on its way.
-
-    Attributes:
-        results: What the nodes on the way to the reply gave as dicts, merged.
-    """
+    """One call on its way."""
 
     def __init__(self, graph: Graph, nodes: Mapping[str, Node], call: Call, floats: Floats) -> None:
         """Take a call whose documents are a list; the nodes at the end are asked for what it wants."""
@@ -77,7 +73,7 @@ class Walk:
         self._under_way: dict[str, Run] = {}
         self._has_ended = False
         self._routes: dict[str, list[Route]] = {}
-        self.results: dict[str, Any] = {}
+        self._results: dict[str, Any] = {}
 
     async def to_end(self) -> Reply | None:
         """Go as far as the reply needs it; gives the failure, if there is one."""
@@ -95,9 +91,12 @@ class Walk:
         """Give what these nodes answered."""
         return tuple((need, self._call.payload if need == GATEWAY else self._run.outcomes[need]) for need in needs)
 
-    def all_routes(self) -> list[Route]:
-        """Give the stops on the way to the reply, in graph order."""
-        return [route for name in self._graph.on_way for route in self._routes.get(name, ())]
+    def finish(self, reply: Reply) -> Reply:
+        """Give the call's reply the stops before it, in graph order, and what the nodes there returned as dicts."""
+        given = self._call.parameters
+        reply.routes = [*(route for name in self._graph.on_way for route in self._routes.get(name, ())), *reply.routes]
+        reply.parameters = with_results(given, self._results) if self._results else given
+        return reply
 
     def _begin_ready(self) -> None:
         for name in self._run.ready():
@@ -119,16 +118,14 @@ class Walk:
             raise
         finally:
             del self._under_way[name]
-        self._routes[name] = reply.routes
-        self.results.update(reply.parameters.get(RESULTS, ()) if reply.parameters is not self._call.parameters else ())
+        self._routes[name], reply.routes = reply.routes, []
+        self._results.update(reply.parameters.get(RESULTS, ()) if reply.parameters is not self._call.parameters else ())
         if reply.status is None:
             self._run.done(name, reply.payload or NOTHING)
             self._begin_ready()
         else:
             needs = self._graph.needs[name]
-            if needs != (GATEWAY,):
-                reply.status = blamed(reply.status, name, needs)
-            self._run.fail(name, reply)
+            self._run.fail(name, Reply(reply.status if needs == (GATEWAY,) else blamed(reply.status, name, needs)))
         if self._run.is_complete:
             self._over.set_result(None)
 
@@ -157,6 +154,17 @@ def with_inputs(call: Call, inputs: Branches, keeps_branches: bool) -> Call:
     if len(inputs) == 1:
         return replace(call, payload=inputs[0][1], target_executor="")
     return replace(call, payload=NOTHING, branches=inputs, keeps_branches=keeps_branches, target_executor="")
+
+
+def with_results(given: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    """Give the parameters of a reply: the request's own, and what methods returned as dicts."""
+    before = given.get(RESULTS)
+    return {**given, RESULTS: {**before, **results} if isinstance(before, dict) else results}
+
+
+def given_back(call: Call) -> Payload | None:
+    """After a failure the caller gets its own documents, if they are in the encoding that it reads."""
+    return call.payload if call.payload.encoding == call.wants else None
 
 
 def blamed(status: Status, name: str, needs: Iterable[str]) -> Status:

@@ -4,27 +4,26 @@ Most flows are chains, and a chain is a loop within the caller's `Run`. Between 
 that answers last is asked for the encoding that the caller reads. A node that is not meant (`target_executor`), or does not know the
 endpoint, is taken out of the graph before the call begins, so nothing is asked of it.
 
-Where there are branches (`branches.py`) each node has a `Run` of its own.
+Where there are branches (`branches.py`) each node has a `Run` of its own; streams have rules of their own (`flow_streams.py`).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from jina.call import Call, EndpointInfo, Item, Payload, Reply, Route, Status
+from jina.call import Call, EndpointInfo, Payload, Reply, Route, Status
 from jina.codec.join_json import join_json
 from jina.codec.join_proto import join_proto
 from jina.core.graph import GATEWAY, Graph
 from jina.errors import Code, ConfigError, InvalidInputError
 from jina.parameters import RESULTS
-from jina.runtime.branches import NOTHING, OURS, Branches, Floats, Walk, blamed, with_inputs
-from jina.runtime.lists import as_list, each
-from jina.runtime.node import Node, unchanged
+from jina.runtime.branches import NOTHING, OURS, Branches, Floats, Walk, blamed, given_back, with_results
+from jina.runtime.flow_streams import stream
+from jina.runtime.node import DEFAULT_ENDPOINT, Node, unchanged
 from jina.runtime.targets import no_endpoint
 
 _MAX_SHAPES = 256
@@ -57,24 +56,26 @@ class FlowHandler:
             raise ConfigError(f"flow {name!r}: node {next(iter(graph.when))!r} has a condition; `when` is not there yet, take it out")
         self._nodes, self._name = handlers, name
         self.needs_task = any(node.needs_task for node in handlers.values())
-        self._by_endpoint: dict[str, _Shape] = {}
         self._graph, self._floats = graph, Floats()
         self._shape = functools.lru_cache(_MAX_SHAPES)(self._make_shape)
+        self._note_endpoints()
 
     def set_endpoints(self, name: str, endpoints: Sequence[EndpointInfo]) -> None:
         """Learn which endpoints the executor of a node has."""
         self._nodes[name].set_endpoints(endpoints)
-        self._by_endpoint.clear()
+        self._note_endpoints()
 
     async def __call__(self, call: Call) -> Reply:
-        shape = None if call.target_executor else self._by_endpoint.get(call.endpoint)
+        shape = None if call.target_executor else self._by_endpoint.get(call.endpoint, self._by_default)
         if shape is None:
             found = self._find(call)
             if isinstance(found, Reply):
                 return found
             shape = found
-        if call.is_stream or not shape.chain:
-            return await (self._stream if call.is_stream else self._branch)(call, shape.graph)
+        if call.is_stream and shape.graph.on_way:
+            return await stream(call, shape.graph, self._nodes, self._floats)
+        if not shape.chain:
+            return await self._branch(call, shape.graph)
         given, wants, payload, last = call.parameters, call.wants, call.payload, shape.chain[-1]
         routes: list[Route] = []
         results: dict[str, Any] = {}
@@ -86,7 +87,7 @@ class FlowHandler:
             if reply.status is not None:
                 if node is not shape.chain[0]:
                     reply.status = blamed(reply.status, node.name, [routes[-2].executor])
-                reply.payload = call.payload if call.payload.encoding == wants else None
+                reply.payload = given_back(call)
                 break
             payload = reply.payload or NOTHING
         reply.routes, reply.parameters = routes, with_results(given, results) if results else given
@@ -106,10 +107,8 @@ class FlowHandler:
         if reply is None:
             reply = self._merged(walk.inputs(graph.ends), call)
         else:
-            reply.payload = call.payload if call.payload.encoding == call.wants else None
-        reply.routes = walk.all_routes()
-        reply.parameters = with_results(call.parameters, walk.results) if walk.results else call.parameters
-        return reply
+            reply.payload = given_back(call)
+        return walk.finish(reply)
 
     def _merged(self, branches: Branches, call: Call) -> Reply:
         """Give the documents of the ends as one list; JSON by the schema of the first."""
@@ -126,64 +125,32 @@ class FlowHandler:
         info = next(self._nodes[name] for name in names if name != GATEWAY).find(call.endpoint)
         return Reply(payload=Payload(join_json(lists, info.output if info is not None else {}), "json"))
 
-    async def _stream(self, call: Call, graph: Graph) -> Reply:
-        if not graph.on_way:
-            return await self._branch(call, graph)
-        path = self._path_of_items(call.endpoint, graph)
-        if isinstance(path, Status):
-            return Reply(path)
-        before = graph.without(path)
-        asked = replace(call, payload=as_list(call.payload), wants=OURS, is_stream=False)
-        walk = Walk(before, self._nodes, asked, self._floats)
-        failed = await walk.to_end()
-        first, *rest = (self._nodes[name] for name in path)
-        if failed is None:
-            inputs = walk.inputs(before.ends) if before.order else ((GATEWAY, call.payload),)
-            reply = await first(with_inputs(replace(call, wants=OURS if rest else call.wants), inputs, path[0] in graph.no_reduce))
-            if reply.status is not None and before.order:
-                reply.status = blamed(reply.status, path[0], before.ends)
-        else:
-            reply = failed
-        reply.routes = [*walk.all_routes(), *reply.routes] if failed is None else walk.all_routes()
-        reply.parameters = with_results(call.parameters, walk.results) if walk.results else call.parameters
-        if reply.items is not None:
-            for node in rest:
-                reply.items = _through(node, reply.items, replace(call, wants=call.wants if node is rest[-1] else OURS))
-        return reply
+    # --- which nodes are asked -------------------------------------------------------------------------------------------------------
 
-    def _path_of_items(self, endpoint: str, graph: Graph) -> Sequence[str] | Status:
-        """Give the nodes from the first that streams to the end; or why items cannot follow one path from there on."""
-        first = next((name for name in graph.on_way if _streams(self._nodes[name], endpoint)), graph.on_way[0])
-        path = [first]
-        while after := graph.successors[path[-1]]:
-            if len(after) > 1 or len(graph.needs[after[0]]) > 1:
-                break
-            path += after
-        if graph.ends == (path[-1],):
-            return path
-        around = ", ".join(map(repr, after or graph.ends))
-        return Status(
-            Code.INVALID_INPUT,
-            f"endpoint {endpoint!r} streams from node {first!r} on, and the documents of {path[-1]!r} are not the only ones that "
-            f"{around} take: items can only go one way to the end",
-        )
+    def _note_endpoints(self) -> None:
+        """Find the shape of the graph for each endpoint that a node has, and for all others; None where no node takes part."""
+        paths = {path for node in self._nodes.values() for path in node.endpoints}
+        self._by_endpoint = {path: self._shape(self._strangers(path)) for path in paths}
+        shape = self._shape(self._strangers(DEFAULT_ENDPOINT))
+        self._by_default = shape if shape.graph.order else None
+
+    def _strangers(self, endpoint: str) -> frozenset[str]:
+        """The nodes that do not know an endpoint; one that is not up yet may know it."""
+        return frozenset(name for name, node in self._nodes.items() if node.endpoints and node.find(endpoint) is None)
 
     def _find(self, call: Call) -> _Shape | Reply:
-        """Give the shape for a call, or its reply where no node has anything to do with it."""
-        nodes, endpoint = self._nodes, call.endpoint
-        unknown = {name for name, node in nodes.items() if node.endpoints and node.find(endpoint) is None}
-        not_meant = set()
+        """Give the shape for a call that names its targets, or the reply to one with which no node has anything to do."""
+        nodes, endpoint, not_meant = self._nodes, call.endpoint, set()
         if call.target_executor:
             try:
                 not_meant = {name for name, node in nodes.items() if not node.is_meant(call.target_executor)}
             except InvalidInputError as error:
                 return Reply(Status(Code.INVALID_INPUT, str(error)))
-        shape = self._shape(frozenset(unknown | not_meant))
+        strangers = self._strangers(endpoint)
+        shape = self._shape(strangers | not_meant)
         if shape.graph.order:
-            if not call.target_executor and any(endpoint in node.endpoints for node in nodes.values()):
-                self._by_endpoint[endpoint] = shape
             return shape
-        if not unknown - not_meant:
+        if strangers <= not_meant:
             return unchanged(call, "")
         known = dict.fromkeys(path for name, node in nodes.items() if name not in not_meant for path in node.endpoints)
         return unchanged(call, no_endpoint(f"flow {self._name!r} has", endpoint, known))
@@ -191,35 +158,3 @@ class FlowHandler:
     def _make_shape(self, skipped: frozenset[str]) -> _Shape:
         graph = self._graph.without(skipped)
         return _Shape(graph, (*(self._nodes[name] for name in graph.order),) if graph.is_chain else ())
-
-
-def with_results(given: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
-    """Give the parameters of a reply: the request's own, and what methods returned as dicts."""
-    before = given.get(RESULTS)
-    return {**given, RESULTS: {**before, **results} if isinstance(before, dict) else results}
-
-
-def _streams(node: Node, endpoint: str) -> bool:
-    info = node.find(endpoint)
-    return info is not None and info.kind == "stream"
-
-
-async def _through(node: Node, items: AsyncIterator[Item], call: Call) -> AsyncIterator[Item]:
-    """Send each item through one more node; an item that fails there is one, and the stream goes on."""
-    is_stream = _streams(node, call.endpoint)
-    async with aclosing(items):  # type: ignore[type-var]
-        async for item in items:
-            if item.payload is None:
-                yield item
-                continue
-            payload = item.payload if is_stream else as_list(item.payload)
-            reply = await node(replace(call, payload=payload, target_executor="", is_stream=is_stream))
-            if reply.items is not None:
-                async with aclosing(reply.items):  # type: ignore[type-var]
-                    async for made in reply.items:
-                        yield made
-            elif reply.status is not None:
-                yield Item(status=reply.status)
-            else:
-                for document in each(reply.payload or NOTHING):
-                    yield Item(document)
