@@ -116,9 +116,6 @@ def make_call(data: bytes = b"[]", **changes: Any) -> Call:
     return Call(changes.pop("endpoint", "/x"), Payload(data, "json"), **changes)
 
 
-# --- a chain -----------------------------------------------------------------------------------------------------------------------------
-
-
 async def test_documents_pass_a_chain_in_our_dialect_and_leave_it_in_the_callers() -> None:
     """Only the last node makes what the caller reads."""
     flow = Flow("a", "b", "c")
@@ -213,9 +210,6 @@ async def test_a_caller_that_leaves_ends_the_node_under_way() -> None:
     assert (flow.steps["a"].n_left, flow.asked(), begun.run.is_done) == (1, {"a": b"[]"}, True)
 
 
-# --- who is asked ------------------------------------------------------------------------------------------------------------------------
-
-
 async def test_only_the_targets_are_asked() -> None:
     """Documents pass the others unchanged, and the last that is asked makes what the caller reads."""
     flow = Flow("a", "b", "c")
@@ -261,9 +255,6 @@ async def test_a_node_that_is_not_up_yet_is_asked() -> None:
     flow.bind("b")
 
     assert (await flow.ask()).payload == Payload(b"[]ab", "json")
-
-
-# --- branches ----------------------------------------------------------------------------------------------------------------------------
 
 
 async def test_branches_run_at_the_same_time_and_meet() -> None:
@@ -466,9 +457,6 @@ def test_every_call_ends_once_whatever_its_nodes_do(data: st.DataObject) -> None
     asyncio.run(walk(data))
 
 
-# --- streams -----------------------------------------------------------------------------------------------------------------------------
-
-
 async def items(reply: Reply) -> list[bytes]:
     assert reply.status is None
     assert reply.items is not None
@@ -520,17 +508,11 @@ async def test_a_stream_that_would_have_to_branch_is_refused() -> None:
     assert flow.asked() == {}
 
 
-# --- what is not there yet ---------------------------------------------------------------------------------------------------------------
-
-
 def test_a_condition_is_refused_before_anything_starts() -> None:
     """With the node, and what to do instead."""
     graph = make_graph([GraphNode(name="a", when={"x": {"$eq": 1}})])
     with pytest.raises(ConfigError, match="node 'a' has a condition"):
         FlowHandler(graph, {"a": Node("a", Step("a"))})
-
-
-# --- what a flow offers ------------------------------------------------------------------------------------------------------------------
 
 
 def test_an_endpoint_takes_what_its_first_node_does_and_gives_what_its_last_one_gives() -> None:

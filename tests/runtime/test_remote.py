@@ -178,9 +178,6 @@ async def test_branches_that_meet_there_are_joined_before() -> None:
     assert "'words' cannot be made: the documents of several nodes can only be given to it joined" in failed(apart).description
 
 
-# --- one call --------------------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("wants", ["strict", "ours"])
 async def test_documents_and_parameters_go_there_and_come_back(wants: str) -> None:
     async with site() as there:
@@ -254,9 +251,6 @@ async def test_metadata_of_a_call_names_its_endpoint_and_has_what_was_given() ->
     remote.close()
 
 
-# --- the dialect -----------------------------------------------------------------------------------------------------------------------
-
-
 async def test_values_that_docarray_has_no_form_for_go_to_a_service_of_ours() -> None:
     async with site() as there:
         when = datetime(2026, 1, 2, tzinfo=UTC)
@@ -285,9 +279,6 @@ async def test_a_service_that_knows_no_such_question_is_foreign() -> None:
     assert status.code is Code.UNENCODABLE
     assert [event[2].path for event in server.events] == ["/jina.JinaInfoRPC/_status"]
     remote.close()
-
-
-# --- streams ---------------------------------------------------------------------------------------------------------------------------
 
 
 async def items_of(reply: Reply) -> list[Item]:
@@ -368,9 +359,6 @@ async def test_a_stream_whose_connection_breaks_says_so_and_is_not_begun_again()
     remote.close()
     await parts.stop()
     parts.close()
-
-
-# --- several addresses -----------------------------------------------------------------------------------------------------------------
 
 
 async def test_an_address_where_nobody_is_does_not_fail_a_call() -> None:
@@ -496,9 +484,6 @@ async def test_a_service_that_comes_back_is_found_again() -> None:
     remote.close()
 
 
-# --- time ------------------------------------------------------------------------------------------------------------------------------
-
-
 async def test_a_service_that_says_nothing_costs_one_try_and_no_more() -> None:
     """Another address may be faster; the same one is not asked again."""
     silent = FakeGrpcServer(lambda connection, event: None)
@@ -542,9 +527,6 @@ async def test_closing_fails_what_is_under_way_at_once() -> None:
         await asyncio.sleep(0.02)
         there.remote.close()
         assert failed(await asked).code is Code.UNAVAILABLE
-
-
-# --- discovery -------------------------------------------------------------------------------------------------------------------------
 
 
 async def test_discovery_tells_what_a_service_of_ours_has() -> None:
@@ -600,9 +582,6 @@ async def test_discovery_does_not_wait_for_who_does_not_let_us_in() -> None:
     with pytest.raises(TransportError, match=r"does not let us in: a:1: UNAUTHENTICATED not now"):
         await remote.discover()
     remote.close()
-
-
-# --- arguments -------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -150,8 +150,6 @@ class Remote:
         except CallerError as error:
             raise TransportError(f"external executor {self._name!r} at {peer.address} tells its endpoints in vain: {error}") from error
 
-    # --- tries -----------------------------------------------------------------------------------------------------------------------
-
     async def _until_answered(self, call: Call, message: Message, private: str) -> Reply:
         tried: list[Peer] = []
         failures: dict[str, str] = {}
@@ -196,8 +194,6 @@ class Remote:
         text = f"the call to external executor {self._name!r} failed{times}: {_list(failures)}"
         number = GrpcStatus(end.status) if end.status in _KNOWN else GrpcStatus.UNKNOWN
         return Status(_CODES.get(number, Code.TRANSPORT), text, grpc_status=int(number), retry_after_s=_retry_after_s(end))
-
-    # --- one try ---------------------------------------------------------------------------------------------------------------------
 
     async def _unary(self, peer: Peer, call: Call, message: Message) -> Reply:
         is_ours = call.wants != "strict"
