@@ -77,7 +77,7 @@ def test_only_what_speaks_websocket_loads_it() -> None:
 
 def test_front_process_knows_no_documents() -> None:
     """The process that owns the ports passes documents on as bytes; without pydantic and numpy it starts fast and stays small."""
-    names = modules_after("import jina.main.front, jina.fronts.http1_connection, jina.fronts.http2_request")
+    names = modules_after("import jina.main.front, jina.fronts.http1_connection, jina.fronts.http2_request, jina.runtime.flow")
 
     assert heavy(names) & {"cloudpickle", "docarray", "fastapi", "grpc", "numpy", "pydantic", "torch"} == set()
     assert not any(name.startswith("jina.docs") for name in names)

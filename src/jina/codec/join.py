@@ -10,35 +10,17 @@ Three forms of the same rules: on documents here (before a node of a flow), on b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any, TypeVar, get_origin
+from typing import Any, get_origin
 
 import msgspec
 
+from jina.codec.by_id import by_id
 from jina.codec.schema import Field, Schema, schema_of
 from jina.errors import ConfigError
 
-T = TypeVar("T")
 Join = Callable[[Any, Any], Any]
-
-
-def by_id(branches: Iterable[Sequence[T]], id_of: Callable[[T], Hashable], update: Callable[[T, T], T]) -> list[T]:
-    """Unite lists: `update` gives what becomes of two of one id; what has none (None) is united with nothing."""
-    joined: list[T] = []
-    places: dict[Hashable, int] = {}
-    for branch in branches:
-        new: dict[Hashable, int] = {}
-        for item in branch:
-            key = id_of(item)
-            place = None if key is None else places.get(key)
-            if place is None:
-                new[key] = len(joined)
-                joined.append(item)
-            else:
-                joined[place] = update(joined[place], item)
-        places.update(new)
-    return joined
 
 
 def join_documents(branches: Iterable[Sequence[Any]], schema: Schema) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from jina.codec.join import by_id
+from jina.codec.by_id import by_id
 
 Document = dict[str, msgspec.Raw]
 

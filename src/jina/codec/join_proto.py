@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from jina.codec import proto_wire as w
-from jina.codec.join import by_id
+from jina.codec.by_id import by_id
 from jina.codec.proto_fields import Span, entries_of, read_node, repeated
 from jina.codec.varint import varint
 
