@@ -230,6 +230,14 @@ def _json_or_text(content: bytes) -> Any:
         return content.decode("utf-8", "replace")
 
 
+def dry_run_failure(content: bytes) -> str:
+    """Why a dry run over HTTP failed, from the status that is its answer; empty if it did not."""
+    status = _json_or_text(content)
+    if not isinstance(status, dict) or status.get("code") not in (1, "ERROR"):
+        return ""
+    return str(status.get("description") or "the dry run failed")
+
+
 def _status_in(body: Any) -> dict[str, Any]:
     """Jina's status in a reply's body; whoever answered may be a proxy, or anybody."""
     header = body.get("header") if isinstance(body, dict) else None

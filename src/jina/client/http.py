@@ -7,7 +7,6 @@ rule decides: `/default` if the service has it, else `/post`.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from math import isfinite
@@ -17,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from jina.client import documents
-from jina.client.answers import Answer, HttpAnswer, http_failure
+from jina.client.answers import Answer, HttpAnswer, dry_run_failure, http_failure
 from jina.client.attempts import Attempts
 from jina.client.exchange import Deliver, Exchange, SeparateExchange
 from jina.client.failures import late, no_stream, streams, unreachable
@@ -132,7 +131,7 @@ class HttpCore:
             return str(error) or "no answer in time"
         if response.status != 200:
             return f"HTTP status {response.status}"
-        return "the dry run failed" if re.search(rb'"code"\s*:\s*1\b', response.body) else ""
+        return dry_run_failure(response.body)
 
     def close(self) -> None:
         """Close the connections; on the core's loop."""

@@ -19,16 +19,20 @@ def profile_of(response: Any, elapsed_s: float) -> dict[str, float]:
         "Roundtrip": total,
         "Client-server network": total - server,
         "Server": server,
-        "Gateway-executors network": server - sum(executors.values()),
+        "Gateway-executors network": max(0.0, server - sum(executors.values())),  # those of branches run at the same time
         **executors,
     }
 
 
 def table(profile: dict[str, float]) -> str:
-    """Give the profile as lines for people."""
-    total = profile["Roundtrip"] or 1.0
-    width = max(map(len, profile))
-    return "\n".join(f"{name:<{width}}  {value:8.2f} ms  {value / total:4.0%}" for name, value in profile.items())
+    """Give the profile as lines for people: a tree, each with its part of what it is in."""
+    total, server = profile["Roundtrip"], profile["Server"]
+    depths = {"Roundtrip": (0, total), "Client-server network": (1, total), "Server": (1, total)}
+    rows = [(name, value, *depths.get(name, (2, server))) for name, value in profile.items()]
+    width = max(2 * depth + len(name) for name, _, depth, _ in rows)
+    return "\n".join(
+        f"{'  ' * depth + name:<{width}}  {value:8.2f} ms  {value / (whole or 1.0):4.0%}" for name, value, depth, whole in rows
+    )
 
 
 def seconds(timestamp: Any) -> float:
