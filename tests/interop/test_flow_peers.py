@@ -181,17 +181,18 @@ DIFFERENT = [
 ]
 
 ATTRIBUTES_THAT_DIFFER = {
-    "needs an unknown one": "an error",
-    "a node named gateway": "another text",
+    "needs an unknown one": "an error that names the edge",
     "a Deployment": "it works; Jina forgets its role",
+    "loaded with files of Deployments": "a Deployment's own name is the node's",
+    "unknown protocol": "ValueError; Jina's command line parser ends the process",
+    "unknown keyword": "of a node it is an error",
+    "loaded with unknown keys": "the same",
     "drawing": "without Jina's colours",
-    "arrows": "the same",
-    "saved": "no ports that nobody gave, no defaults",
+    "saved": "no ports that nobody gave, no defaults, classes with their modules",
     "saved options": "the same",
     "saved nodes": "the same",
-    "unknown protocol": "ValueError; Jina's command line parser ends the process",
-    "loaded with files of Deployments": "a Deployment's own name is the node's",
 }
+"""Cases of `peer/flow_attributes.py`."""
 
 
 # --- tests -----------------------------------------------------------------------------------------------------------------------------
