@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from jina import Executor
+from jina.core.graph import GraphNode, make_graph
 from jina.errors import ConfigError, StartError
 from jina.options import DeploymentOptions
 from jina.orchestrator import Orchestrator
@@ -28,8 +29,9 @@ class _Chain(Orchestrator):
 
     def _plan(self) -> Plan:
         first = node_of(DeploymentOptions(name="first", allow_concurrent=True), _First, {}, graph_name="first")
-        second = node_of(DeploymentOptions(name="second", env={"A": "1"}), _Second, {}, graph_name="second", needs=("first",))
-        return plan_of(self.KIND, self.options, (first, second))
+        second = node_of(DeploymentOptions(name="second", env={"A": "1"}), _Second, {}, graph_name="second")
+        graph = make_graph([GraphNode(name="first"), GraphNode(name="second")])
+        return plan_of(self.KIND, self.options, (first, second), graph)
 
 
 def test_errors_call_a_service_what_it_is() -> None:
@@ -47,7 +49,6 @@ def test_each_node_has_its_own_options_and_the_front_those_of_the_service() -> N
     first, second = plan.nodes
 
     assert (plan.front.title, plan.grace_s) == ("Search", 5)
-    assert (first.needs, second.needs) == (("gateway",), ("first",))
     assert (first.n_threads > 1, second.n_threads) == (True, 1)
     assert (dict(first.env), dict(second.env)) == ({}, {"A": "1"})
     assert second.config["runtime_args"]["name"] == "second/rep-0"

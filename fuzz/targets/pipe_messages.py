@@ -34,8 +34,8 @@ def _read(reader: pipe.Reader, pieces: list[bytes]) -> tuple[list[Any], bool]:
 
 def seeds() -> list[bytes]:
     messages: list[Any] = [
-        pipe.ReplicaUp("executor/rep-0", "/s", "/b", 5, []),
-        pipe.ReplicaDown("executor/rep-0", "died"),
+        pipe.ReplicaUp("executor/rep-0", "executor", "/s", "/b", 5, []),
+        pipe.ReplicaDown("executor/rep-0", "executor", "died"),
         pipe.Stop(5.0),
         pipe.Ready(),
         pipe.Failed("a", "b"),

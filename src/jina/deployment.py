@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from jina.core.graph import GraphNode, make_graph
 from jina.errors import ConfigError
 from jina.options import DeploymentOptions
 from jina.orchestrator import Orchestrator
@@ -69,7 +70,8 @@ class Deployment(Orchestrator):
 
         check_files(self.options.front_options())
         executor, config = resolve_uses(self.options)
-        return plan_of(self.KIND, self.options, (node_of(self.options, executor, config, graph_name=_GRAPH_NAME),))
+        node = node_of(self.options, executor, config, graph_name=_GRAPH_NAME)
+        return plan_of(self.KIND, self.options, (node,), make_graph([GraphNode(name=_GRAPH_NAME)]))
 
 
 def _shown(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jina.core.graph import Graph
 from jina.limits import FrontOptions, Patience
 from jina.options import DeploymentOptions
 from jina.options.address import ABSTRACT, in_url, is_network, reachable, unix_path
@@ -26,7 +27,6 @@ class Node:
         config: Keyword arguments of `create_executor` beside the class (JSON values).
         env: Environment variables of its workers, on top of the supervisor's.
         n_threads: Threads for `def` methods; 1 means one call at a time.
-        needs: Names of the nodes whose documents it takes; `gateway` is the caller.
         n_replicas: Equal copies.
         patience: How long its calls wait, and its workers are waited for.
     """
@@ -35,9 +35,8 @@ class Node:
     graph_name: str
     executor: type
     config: Mapping[str, Any]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, Any] = field(default_factory=dict)
     n_threads: int = 1
-    needs: tuple[str, ...] = ("gateway",)
     n_replicas: int = 1
     patience: Patience = field(default_factory=Patience)
 
@@ -48,7 +47,6 @@ def node_of(
     config: Mapping[str, Any],
     *,
     graph_name: str,
-    needs: tuple[str, ...] = ("gateway",),
 ) -> Node:
     """Make the node of a deployment.
 
@@ -57,16 +55,14 @@ def node_of(
         executor: Its class.
         config: What `resolve_uses` found beside the class.
         graph_name: What the graph calls it.
-        needs: Names of the nodes whose documents it takes.
     """
     return Node(
         name=options.name,
         graph_name=graph_name,
         executor=executor,
         config={**config, "runtime_args": _runtime_args(options)},
-        env={**_logging_env(options), **(options.env or {})},
+        env=env_of(options),
         n_threads=_MAX_THREADS if options.allow_concurrent else 1,
-        needs=needs,
         n_replicas=options.replicas,
         patience=options.patience(),
     )
@@ -87,11 +83,10 @@ def _runtime_args(options: DeploymentOptions) -> dict[str, Any]:
     }
 
 
-def _logging_env(options: DeploymentOptions) -> dict[str, str]:
-    """Let the worker's `self.logger` write as the deployment's does; Jina's variable is how a child hears of it."""
-    if options.quiet:
-        return {"JINA_LOG_CONFIG": "QUIET"}
-    return {} if options.log_config == "default" else {"JINA_LOG_CONFIG": options.log_config}
+def env_of(options: ServiceOptions) -> dict[str, Any]:
+    """Give the environment variables of children that run a user's code: his own, and Jina's for how `self.logger` writes."""
+    log_config = "QUIET" if options.quiet else options.log_config
+    return {**({} if log_config == "default" else {"JINA_LOG_CONFIG": log_config}), **(options.env or {})}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +142,13 @@ class WebApp:
             the default app.
         hook: Gets the app at last and gives the one to serve.
         uvicorn_kwargs: More options of its server.
+        env: Environment variables of its process, on top of the supervisor's.
     """
 
     source: Any = None
     hook: Any = None
     uvicorn_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +159,7 @@ class Plan:
         kind: What errors call it: `deployment` or `flow`.
         name: For logs.
         nodes: In graph order.
+        graph: Who of them gets whose documents.
         listeners: What the front listens on.
         front: Of all its ports.
         guard: An API key, a callable over the headers, or None.
@@ -172,6 +170,7 @@ class Plan:
     kind: str
     name: str
     nodes: tuple[Node, ...]
+    graph: Graph
     listeners: tuple[Listener, ...]
     timeout_ready_s: float | None
     grace_s: float
@@ -184,12 +183,13 @@ class Plan:
         return f"{self.kind} {self.name!r}"
 
 
-def plan_of(kind: str, options: ServiceOptions, nodes: tuple[Node, ...]) -> Plan:
+def plan_of(kind: str, options: ServiceOptions, nodes: tuple[Node, ...], graph: Graph) -> Plan:
     """Make the plan of a service: nodes, behind a front as the options say."""
     return Plan(
         kind=kind,
         name=options.name,
         nodes=nodes,
+        graph=graph,
         listeners=listeners_of(options),
         timeout_ready_s=options.timeout_ready_s,
         grace_s=options.timeout_ctrl,

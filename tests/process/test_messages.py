@@ -11,7 +11,7 @@ from jina.process.messages import Reader, ReplicaDown, Stop, WorkerStarted, send
 @given(st.lists(st.integers(1, 200), max_size=20))
 def test_messages_survive_any_cut_of_the_pipe(cuts: list[int]) -> None:
     """However the bytes arrive, the same messages come out in the same order."""
-    sent: list[WorkerStarted | ReplicaDown | Stop] = [WorkerStarted("a/rep-0", 12), ReplicaDown("a/rep-0", "why" * 30), Stop(2.5)]
+    sent: list[WorkerStarted | ReplicaDown | Stop] = [WorkerStarted("a/rep-0", 12), ReplicaDown("a/rep-0", "a", "why" * 30), Stop(2.5)]
     read, write = os.pipe()
     for message in sent:
         send(write, message)

@@ -130,7 +130,7 @@ def test_an_order_to_a_child_that_does_not_read_waits_for_nobody() -> None:
     events_read, events_write = os.pipe()
     printed_read, printed_write = os.pipe()
     child = Child(process, orders_write, events_read, printed_read)
-    sent = [ReplicaDown("a", "x" * 1_000_000), ReplicaDown("b")]
+    sent = [ReplicaDown("a", "n", "x" * 1_000_000), ReplicaDown("b", "n")]
     for order in sent:
         child.send(order)
     assert child.has_unsent

@@ -22,11 +22,12 @@ from jina.executor.doubts import doubts
 from jina.plan import Listener, Node, Plan, WebApp
 from jina.process.folder import Folder
 from jina.process.listening import Bound, bind, renew
-from jina.process.messages import AppSpec, FrontSpec, Listen, WorkerSpec
+from jina.process.messages import AppSpec, FrontSpec, Listen, NodeSpec, WorkerSpec
 from jina.process.slot import Slot
 from jina.process.supervisor import Log, Supervisor
 from jina.process.travel import pack
 from jina.process.web_app import check_extra, pack_app
+from jina.runtime.flow_endpoints import flow_endpoints
 from jina.warning import warn_user
 
 _APP_PATIENCE = RestartOptions(max_deaths_before_ready=1000)
@@ -100,7 +101,8 @@ class LocalEngine:
 
     def _warn(self) -> None:
         for node in self._plan.nodes:
-            for text in doubts(node.executor, node.config.get("uses_dynamic_batching") or {}, {each.path for each in self.endpoints}):
+            paths = {each.path for each in self._known()[node.graph_name]}
+            for text in doubts(node.executor, node.config.get("uses_dynamic_batching") or {}, paths):
                 warn_user(text)
 
     def _make_folder(self) -> None:
@@ -136,11 +138,15 @@ class LocalEngine:
 
     @property
     def endpoints(self) -> list[EndpointInfo]:
-        return self._supervisor.endpoints if self._supervisor is not None else []
+        return flow_endpoints(self._plan.graph, self._known())
 
     @property
     def pids(self) -> dict[str, int]:
         return self._supervisor.pids if self._supervisor is not None else {}
+
+    def _known(self) -> dict[str, list[EndpointInfo]]:
+        known = {} if self._supervisor is None else self._supervisor.endpoints
+        return {name: known.get(name, []) for name in self._plan.graph.order}
 
     def _failed(self, error: BaseException) -> None:
         self._release()  # a port that nobody serves refuses callers instead of keeping them waiting
@@ -154,17 +160,17 @@ class LocalEngine:
             self._folder.remove()
 
     def _front_slot(self, guard: bytes, app: Slot | None) -> Slot:
-        plan, node = self._plan, self._plan.nodes[0]
+        plan = self._plan
         served = [bound for bound in self._bound if app is None or bound.listener.protocols != ("http",)]
         listens = [bound.listen() for bound in served]
         app_path = self._app_path if app is not None else ""
         assert self._folder is not None
         spec = FrontSpec(
             name=f"{plan.name}/front",
+            service=plan.name,
             listens=listens,
-            node=node.graph_name,
-            aliases=[node.name],
-            patience=node.patience,
+            nodes=[NodeSpec(node.graph_name, node.name, node.patience) for node in plan.nodes],
+            graph=plan.graph,
             options=plan.front,
             sys_path=self._sys_path,
             cwd=self._cwd,
@@ -202,6 +208,7 @@ class LocalEngine:
             name=f"{plan.name}/app",
             listen=Listen(["http"], fds),
             front_path=self._app_path,
+            graph=plan.graph,
             options=plan.front,
             uvicorn_kwargs=dict(web_app.uvicorn_kwargs),
             sys_path=self._sys_path,
@@ -217,7 +224,7 @@ class LocalEngine:
             folder.make()  # the front listens in it
             return spec
 
-        env = _environment(plan.nodes[0].env, spec.name)
+        env = _environment(web_app.env, spec.name)
         return Slot(role="app", make_spec=make_spec, env=env, pass_fds=tuple(fds), policy=RestartPolicy(_APP_PATIENCE))
 
     def _worker_slots(self, executors: Mapping[str, bytes]) -> list[Slot]:
@@ -250,7 +257,7 @@ class LocalEngine:
             own = str(path / f"{stem}.{incarnation}")
             return msgspec.structs.replace(spec, socket_path=f"{own}.sock", begun_path=f"{own}.begun")
 
-        return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, spec.name))
+        return Slot(role="worker", make_spec=make_spec, env=_environment(node.env, spec.name), node=node.graph_name)
 
 
 def _no_file_left(shown: str) -> str:

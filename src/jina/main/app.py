@@ -18,6 +18,7 @@ from jina.call import EndpointInfo
 from jina.main.child import Parent, die_with_parent, enter, raise_file_limit
 from jina.process.messages import AppSpec, Failed, Ready, ReplicaUp, Stop
 from jina.process.travel import unpack
+from jina.runtime.flow_endpoints import flow_endpoints
 from jina.transport.front_channel import FrontChannel
 from jina.transport.loops import new_loop
 
@@ -38,6 +39,7 @@ class _App:
     def __init__(self, parent: Parent, spec: AppSpec) -> None:
         self._parent, self._spec = parent, spec
         self._server: Any = None
+        self._known: dict[str, list[EndpointInfo]] = {}
         self._grace_s = spec.grace_s
 
     async def run(self) -> int:
@@ -74,8 +76,10 @@ class _App:
                 self._loop.remove_reader(fd)
             self._ask_to_stop()
         for order in orders or ():
-            if isinstance(order, ReplicaUp) and not self._endpoints.done():
-                self._endpoints.set_result(order.endpoints)
+            if isinstance(order, ReplicaUp):
+                self._known[order.node] = order.endpoints
+                if len(self._known) == len(self._spec.graph.order) and not self._endpoints.done():
+                    self._endpoints.set_result(flow_endpoints(self._spec.graph, self._known))
             elif isinstance(order, Stop):
                 self._grace_s = order.grace_s
                 self._ask_to_stop()

@@ -17,15 +17,13 @@ from typing import Any
 
 from jina.call import EndpointInfo
 from jina.fronts.table import Service
+from jina.main.behind import Behind
 from jina.main.child import Parent, enter, raise_file_limit
 from jina.main.public import PublicPorts
 from jina.process.exits import wait_all
 from jina.process.memory_limit import memory_limit
 from jina.process.messages import FrontSpec, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
 from jina.runtime.guards import make_guard
-from jina.runtime.node import Node
-from jina.runtime.replicas import Replicas
-from jina.runtime.silence import Watch
 from jina.transport.hop import HopChannel, connect
 from jina.transport.loops import new_loop
 from jina.wire.buffered import Buffered
@@ -51,10 +49,8 @@ def main(argv: list[str] | None = None) -> None:
 class _Front:
     def __init__(self, parent: Parent, spec: FrontSpec) -> None:
         self._parent, self._spec = parent, spec
-        patience = spec.patience
-        self._replicas = Replicas(spec.aliases[0], max_wait_s=patience.max_wait_for_replica_s)
         self._buffered = Buffered(spec.options.max_buffered_bytes or _share_of_memory())
-        self._node = Node(spec.node, self._replicas, aliases=spec.aliases, timeout_s=patience.timeout_send_s)
+        self._behind = Behind(spec.service, spec.nodes, spec.graph)
         self._groups: dict[str, int] = {}
         self._loading: dict[str, int] = {}
         self._is_serving = False
@@ -68,7 +64,7 @@ class _Front:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, loop.create_future()
-        Watch(self._replicas.members, hang_timeout_s=self._spec.patience.hang_timeout_s, on_hung=self._tell_hung)
+        self._behind.watch(self._tell_hung)
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
         if self._spec.app_path:
             await self._listen_for_apps(self._spec.app_path)
@@ -81,8 +77,6 @@ class _Front:
         if self._is_supervisor_gone:
             self._end_workers(grace_s)
             shutil.rmtree(self._spec.folder, ignore_errors=True)
-
-    # --- orders --------------------------------------------------------------------------------------------------------------------
 
     def _read_orders(self) -> None:
         orders = self._parent.read()
@@ -110,7 +104,7 @@ class _Front:
         elif isinstance(order, ReplicaDown):
             self._groups.pop(order.name, None)
             self._loading.pop(order.name, None)
-            self._replicas.members.down(order.name, order.error)
+            self._behind.members(order.node).down(order.name, order.error)
         elif isinstance(order, Stop):
             self._is_end = True
             self._ask_to_stop(order.grace_s)
@@ -135,8 +129,6 @@ class _Front:
             now, end = self._loop.time(), self._grace.when() or 0.0
             self._grace.reschedule(min(end, now + grace_s))
 
-    # --- replicas ------------------------------------------------------------------------------------------------------------------
-
     async def _connect(self, up: ReplicaUp) -> None:
         """Connect to a worker, again and again until it is known to be dead: something that it left behind may hold its socket open."""
         n_failed = 0
@@ -154,22 +146,25 @@ class _Front:
             if channel.is_lost or self._groups.get(up.name) != up.pid:
                 channel.close()
                 continue
-            self._replicas.members.add(up.name, channel)
-            await self._serve(up.endpoints)
+            self._behind.members(up.node).add(up.name, channel)
+            await self._serve({up.node: up.endpoints})
             return
 
     def _lost(self, up: ReplicaUp, channel: HopChannel) -> None:
         """Mostly the worker has died, which we shall hear; but its code may also have closed what it should not."""
-        members = self._replicas.members
+        members = self._behind.members(up.node)
         is_current = members.current.get(up.name) is channel
         members.lost(channel)
         if channel.is_lost and is_current:
             self._own(self._connect(up))
 
-    async def _serve(self, endpoints: list[EndpointInfo]) -> None:
-        """Offer these endpoints; the first time this opens the ports."""
-        self._node.set_endpoints(endpoints)
-        self._replicas.writes = frozenset(info.path for info in endpoints if info.is_write)
+    async def _serve(self, by_node: dict[str, list[EndpointInfo]]) -> None:
+        """Offer what these nodes, and those known before, have; once all are known this opens the ports."""
+        for node, infos in by_node.items():
+            self._behind.set_endpoints(node, infos)
+        endpoints = self._behind.endpoints
+        if endpoints is None:
+            return
         for front in self._public.fronts:
             front.set_endpoints(endpoints)
         if not self._is_serving:
@@ -180,19 +175,17 @@ class _Front:
     def _tell_hung(self, channel: HopChannel) -> None:
         self._parent.tell(Hung(self._groups[channel.pod], channel.silent_s))
 
-    # --- public ports ----------------------------------------------------------------------------------------------------------------
-
     async def _listen(self, endpoints: list[EndpointInfo]) -> None:
         from jina.process.travel import unpack
 
         guard = make_guard(unpack(self._spec.guard)) if self._spec.guard else None
         service = Service(
-            name=self._spec.aliases[0],
-            handler=self._node,
+            name=self._spec.service,
+            handler=self._behind.handler,
             endpoints=endpoints,
             guard=guard,
             is_ready=self._is_ready,
-            is_up=lambda: self._replicas.members.is_up,
+            is_up=lambda: self._behind.is_up,
             options=self._spec.options,
             buffered=self._buffered,
         )
@@ -202,13 +195,11 @@ class _Front:
         from jina.transport.hop_handler import HopHandlerServer
 
         if self._apps is None:
-            self._apps = HopHandlerServer(self._node)
+            self._apps = HopHandlerServer(self._behind.handler)
         self._app_servers.append(await self._apps.listen(path))
 
     def _is_ready(self) -> bool:
         return not self._stop.done()
-
-    # --- the end -----------------------------------------------------------------------------------------------------------------
 
     async def _drain(self, grace_s: float) -> None:
         self._public.close(is_end=self._is_end, is_last=self._is_supervisor_gone)
@@ -217,13 +208,15 @@ class _Front:
         drains = [self._loop.create_task(each.drain()) for each in (*self._public.fronts, self._apps) if each is not None]
         if not drains:
             return
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(grace_s) as self._grace:
                 await asyncio.wait(drains)
+                await self._behind.drain()
+        except TimeoutError:
+            self._behind.stop()
         self._grace = None
         left = [task for task in drains if not task.done()]
         if left:
-            self._replicas.stop()
             await asyncio.wait(left, timeout=_LAST_ANSWERS_S)
         for task in drains:
             if task.done():

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from jina.call import EndpointInfo
+from jina.core.graph import Graph
 from jina.limits import FrontOptions, Patience
 
 _LENGTH = struct.Struct("<I")
@@ -61,14 +62,29 @@ class Listen(msgspec.Struct):
     is_ours: bool = True
 
 
+class NodeSpec(msgspec.Struct):
+    """A node, as its front knows it.
+
+    Attributes:
+        name: In the graph: of routes, parameter prefixes, `target_executor`.
+        deployment: The deployment's own name, which errors say, and the latter two may use as well.
+        patience: How long its calls wait, and its workers are waited for.
+    """
+
+    name: str
+    deployment: str
+    patience: Patience
+
+
 class FrontSpec(msgspec.Struct, tag="front"):
     """What a front process needs.
 
     Attributes:
+        name: Pod name, e.g. `executor/front`.
+        service: The deployment's or the flow's name.
         listens: The public sockets, bound by the supervisor.
-        node: Name of the one node of a deployment.
-        aliases: Names that `target_executor` and parameter prefixes may also use for it.
-        patience: How long calls to the node wait, and its workers are waited for.
+        nodes: What is behind it, in graph order.
+        graph: Who of them gets whose documents.
         options: Of all ports.
         guard: Travelling key or callable over the headers; empty for none.
         app_path: Unix socket on which app processes call; empty if there is none.
@@ -76,10 +92,10 @@ class FrontSpec(msgspec.Struct, tag="front"):
     """
 
     name: str
+    service: str
     listens: list[Listen]
-    node: str
-    aliases: list[str]
-    patience: Patience
+    nodes: list[NodeSpec]
+    graph: Graph
     options: FrontOptions
     sys_path: list[str]
     cwd: str
@@ -95,6 +111,7 @@ class AppSpec(msgspec.Struct, tag="app"):
     Attributes:
         listen: The public HTTP sockets.
         front_path: Unix socket on which the front takes its calls.
+        graph: As in FrontSpec.
         options: As in FrontSpec.
         uvicorn_kwargs: More options of the server, as the user gave them.
         app, hook: What the user gave, travelling; empty for none.
@@ -104,6 +121,7 @@ class AppSpec(msgspec.Struct, tag="app"):
     name: str
     listen: Listen
     front_path: str
+    graph: Graph
     options: FrontOptions
     uvicorn_kwargs: dict[str, Any]
     sys_path: list[str]
@@ -115,9 +133,10 @@ class AppSpec(msgspec.Struct, tag="app"):
 
 
 class ReplicaUp(msgspec.Struct, tag="replica_up"):
-    """To a front: this replica takes calls now."""
+    """To a front and an app: this replica of a node takes calls now."""
 
     name: str
+    node: str
     socket_path: str
     begun_path: str
     pid: int
@@ -125,15 +144,16 @@ class ReplicaUp(msgspec.Struct, tag="replica_up"):
 
 
 class TakeOver(msgspec.Struct, tag="take_over"):
-    """To a front that takes a dead one's place: listen now, before any replica is known to be up."""
+    """To a front that takes a dead one's place: listen now, before any replica is known to be up. Endpoints by node."""
 
-    endpoints: list[EndpointInfo]
+    endpoints: dict[str, list[EndpointInfo]]
 
 
 class ReplicaDown(msgspec.Struct, tag="replica_down"):
-    """To a front: this replica died; `error` is set once it will not be started again."""
+    """To a front: this replica of a node died; `error` is set once it will not be started again."""
 
     name: str
+    node: str
     error: str = ""
 
 

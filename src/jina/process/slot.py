@@ -15,11 +15,16 @@ from jina.process.messages import AppSpec, Failed, FrontSpec, Ready, WorkerSpec
 
 @dataclass
 class Slot:
-    """A place that should always hold a running child."""
+    """A place that should always hold a running child.
+
+    Attributes:
+        node: Of a worker, the name in the graph of what it is a replica of.
+    """
 
     role: str
     make_spec: Callable[[int], WorkerSpec | FrontSpec | AppSpec]
     env: Mapping[str, str]
+    node: str = ""
     pass_fds: tuple[int, ...] = ()
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     n_started: int = 0

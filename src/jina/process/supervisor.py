@@ -19,7 +19,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from jina.call import EndpointInfo
@@ -77,13 +77,11 @@ class Supervisor:
         self._failure: BaseException | None = None
         self._start_error: BaseException | None = None
         self._was_ready = False
-        self._known: list[EndpointInfo] = []
+        self._known: dict[str, list[EndpointInfo]] = {}
         self._stop_grace_s: float | None = None
         self._begin_at, self._n_notes = clock(), 0
         self._note_at = self._begin_at + _FIRST_NOTE_S
         self._thread = threading.Thread(target=self._run, name="jina-supervisor", daemon=True)
-
-    # --- for the owner -----------------------------------------------------------------------------------------------------------
 
     def start(self, timeout_s: float | None) -> None:
         """Start everything and wait until it serves.
@@ -124,9 +122,9 @@ class Supervisor:
         self._close_wake()
 
     @property
-    def endpoints(self) -> list[EndpointInfo]:
-        """Endpoints of the first worker that is or was ready."""
-        return next((slot.ready.endpoints for slot in self._workers if slot.ready is not None), [])
+    def endpoints(self) -> Mapping[str, list[EndpointInfo]]:
+        """Endpoints by node, of those of which a worker is or was ready."""
+        return self._known
 
     @property
     def pids(self) -> dict[str, int]:
@@ -154,8 +152,6 @@ class Supervisor:
     def _awaited_words(self) -> str:
         children = [slot.child for slot in self._slots if slot.ready is None]
         return "\n".join(child.last_words for child in children if child is not None and child.last_words)
-
-    # --- the thread --------------------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
@@ -239,13 +235,13 @@ class Supervisor:
             return
         if other.child is None:
             if to is self._front and other.has_given_up:
-                to.child.send(ReplicaDown(other.name, other.last_error))
+                to.child.send(ReplicaDown(other.name, other.node, other.last_error))
             return
         if to is self._front:
             to.child.send(WorkerStarted(other.name, other.child.pid, other is self._app))
         if other.ready is not None and isinstance(other.spec, WorkerSpec):
             spec = other.spec
-            to.child.send(ReplicaUp(spec.name, spec.socket_path, spec.begun_path, other.child.pid, other.ready.endpoints))
+            to.child.send(ReplicaUp(spec.name, other.node, spec.socket_path, spec.begun_path, other.child.pid, other.ready.endpoints))
 
     def _watch_unsent(self) -> None:
         """Wait for room in the pipes of those children that have not taken everything."""
@@ -294,7 +290,7 @@ class Supervisor:
         slot.ready = event
         slot.policy.became_ready()
         if isinstance(slot.spec, WorkerSpec):
-            self._known = event.endpoints
+            self._known = {**self._known, slot.node: event.endpoints}
             self._introduce(slot, self._front)
             self._introduce(slot, self._app)
         if self._stop_grace_s is None and all(each.ready is not None for each in self._slots):
@@ -332,15 +328,13 @@ class Supervisor:
                 self._failure = slot.start_error()
                 self._stop_grace_s = 0.0
         elif self._front.child is not None:
-            self._front.child.send(ReplicaDown(slot.name, slot.last_error if gave_up else ""))
+            self._front.child.send(ReplicaDown(slot.name, slot.node, slot.last_error if gave_up else ""))
 
     def _say(self, level: Level, text: str) -> None:
         try:
             self._log(level, text)
         except Exception:
             traceback.print_exc()  # a log that cannot be written ends no service
-
-    # --- stopping ----------------------------------------------------------------------------------------------------------------
 
     def _continue_stopping(self, now: float, grace_s: float) -> bool:
         public = [slot for slot in (self._front, self._app) if slot is not None and slot.child is not None]

@@ -17,7 +17,7 @@ from typing import Any
 
 from jina.errors import ConfigError
 from jina.options.service import ServiceOptions
-from jina.plan import WebApp
+from jina.plan import WebApp, env_of
 from jina.process.travel import importable_name, pack, unpack
 
 _PACKAGES = ("fastapi", "uvicorn")
@@ -40,7 +40,7 @@ def web_app_of(source: Any, options: ServiceOptions) -> WebApp | None:
     hook = custom_hook()
     if source is None and hook is None:
         return None
-    return WebApp(source=source, hook=hook, uvicorn_kwargs=options.uvicorn_kwargs or {})
+    return WebApp(source=source, hook=hook, uvicorn_kwargs=options.uvicorn_kwargs or {}, env=env_of(options))
 
 
 def pack_app(app: Any) -> bytes:

@@ -1,0 +1,90 @@
+"""What is behind a front: the nodes with their replicas, and one Handler over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from jina.call import EndpointInfo, Handler
+from jina.core.graph import Graph
+from jina.process.messages import NodeSpec
+from jina.runtime.flow_endpoints import flow_endpoints
+from jina.runtime.members import Members
+from jina.runtime.node import Node
+from jina.runtime.replicas import Replicas
+from jina.runtime.silence import Watch
+from jina.transport.hop import HopChannel
+
+if TYPE_CHECKING:
+    from jina.runtime.flow import FlowHandler
+
+
+class Behind:
+    """The nodes of a front.
+
+    Attributes:
+        handler: Takes every call: the node where there is one, which spends no call on a graph, else a flow.
+    """
+
+    def __init__(self, service: str, specs: Sequence[NodeSpec], graph: Graph) -> None:
+        """Begin without any replica.
+
+        Raises:
+            ConfigError: Calls cannot go through such a graph.
+        """
+        self._graph, self._patience = graph, {spec.name: spec.patience for spec in specs}
+        self._replicas = {spec.name: Replicas(spec.deployment, max_wait_s=spec.patience.max_wait_for_replica_s) for spec in specs}
+        self._nodes = {
+            spec.name: Node(spec.name, self._replicas[spec.name], aliases=(spec.deployment,), timeout_s=spec.patience.timeout_send_s)
+            for spec in specs
+        }
+        self._known: dict[str, Sequence[EndpointInfo]] = {}
+        only, *others = self._nodes.values()
+        self._flow = _flow(graph, self._nodes, service) if others else None
+        self.handler: Handler = self._flow or only
+
+    def watch(self, on_hung: Callable[[HopChannel], None]) -> None:
+        """Begin to look after signs of life, in the running loop; `on_hung` hears of each replica that shows none for too long."""
+        for name, replicas in self._replicas.items():
+            Watch(replicas.members, hang_timeout_s=self._patience[name].hang_timeout_s, on_hung=on_hung)
+
+    def members(self, node: str) -> Members:
+        """The replicas of a node that are up."""
+        return self._replicas[node].members
+
+    @property
+    def is_up(self) -> bool:
+        """Each node has a replica that takes calls."""
+        return all(replicas.members.is_up for replicas in self._replicas.values())
+
+    def set_endpoints(self, node: str, endpoints: Sequence[EndpointInfo]) -> None:
+        """Learn what a node has."""
+        self._known[node] = endpoints
+        self._replicas[node].writes = frozenset(info.path for info in endpoints if info.is_write)
+        if self._flow is None:
+            self._nodes[node].set_endpoints(endpoints)
+        else:
+            self._flow.set_endpoints(node, endpoints)
+
+    @property
+    def endpoints(self) -> list[EndpointInfo] | None:
+        """What is offered; None as long as a node is not known."""
+        return None if len(self._known) < len(self._nodes) else flow_endpoints(self._graph, self._known)
+
+    async def drain(self) -> None:
+        """Wait until that has ended which no caller waits for."""
+        if self._flow is not None:
+            await self._flow.drain()
+
+    def stop(self) -> None:
+        """Fail what has not ended, and all that comes: the time to finish it is up."""
+        for replicas in self._replicas.values():
+            replicas.stop()
+        if self._flow is not None:
+            self._flow.stop()
+
+
+def _flow(graph: Graph, nodes: Mapping[str, Node], name: str) -> FlowHandler:
+    from jina.runtime.flow import FlowHandler
+
+    return FlowHandler(graph, nodes, name=name)
