@@ -106,6 +106,20 @@ def test_structs_go_both_ways() -> None:
         codec(Cell).encode([Cell(n=1, extra=object())])
 
 
+class Keyed(msgspec.Struct):
+    by_number: dict[int, bytes]
+
+
+def test_keys_of_a_struct_that_are_no_strings_go_both_ways() -> None:
+    """Beside bytes, which take another way in than other structs."""
+    data = b'[{"by_number":{"-1":"x"}}]'
+
+    assert codec(Keyed).decode(data) == [Keyed({-1: b"x"})]
+    assert codec(Keyed).encode(codec(Keyed).decode(data)) == data
+    with pytest.raises(InvalidInputError, match=r"0\.by_number"):
+        codec(Keyed).decode(b'[{"by_number":{"x":"x"}}]')
+
+
 @pytest.mark.parametrize(
     ("cls", "data", "loc"),
     [

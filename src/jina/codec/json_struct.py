@@ -49,7 +49,7 @@ class StructForm:
                 return decoder.decode(data)
             tree = msgspec.json.decode(data)
             tree = [_with_bytes(item, self._schema) for item in tree] if isinstance(tree, list) else _with_bytes(tree, self._schema)
-            return msgspec.convert(tree, decoder.type, builtin_types=(bytes,), dec_hook=_read_special)
+            return msgspec.convert(tree, decoder.type, builtin_types=(bytes,), str_keys=True, dec_hook=_read_special)
         except msgspec.ValidationError as error:
             raise Unfit([_detail(str(error))]) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
