@@ -19,7 +19,7 @@ from jina.codec.join import join_documents
 from jina.codec.join_json import join_json
 from jina.codec.join_proto import join_proto
 from jina.docs import BaseDoc, DocList, NdArray
-from jina.errors import ConfigError
+from jina.errors import ConfigError, MalformedError
 
 
 class Part(BaseDoc):
@@ -166,6 +166,16 @@ def test_keys_that_are_no_fields_are_kept() -> None:
     """Those of the later branch over those of the earlier."""
     (doc,) = join_documents([[Model(id="1", a=1, b=1)], [Model(id="1", b=2)]], codec_for(Model).schema)  # type: ignore[call-arg]
     assert json.loads(doc.model_dump_json()) == {"id": "1", "text": "", "a": 1, "b": 2}
+
+
+@given(st.binary(max_size=50), st.binary(max_size=50))
+def test_what_is_no_document_is_one_kind_of_error(one: bytes, two: bytes) -> None:
+    """Whatever somebody else's executor has sent."""
+    for join in (join_proto, lambda lists: join_json(lists, {})):
+        try:
+            join([one, two])
+        except MalformedError:
+            continue
 
 
 def test_documents_without_an_id_are_not_joined() -> None:

@@ -56,7 +56,8 @@ class Step:
         if call.is_stream:
             return Reply(items=self._items(call))
         made = {} if self.made is None else {"__results__": {f"{self.name}/rep-0": self.made}}
-        return Reply(payload=Payload(call.payload.data + self.name.encode(), call.wants), parameters=made)
+        self.gave = Payload(call.payload.data + self.name.encode(), call.wants)
+        return Reply(payload=self.gave, parameters=made)
 
     async def _items(self, call: Call) -> AsyncIterator[Item]:
         for number in b"12":
@@ -127,6 +128,8 @@ async def test_documents_pass_a_chain_in_our_dialect_and_leave_it_in_the_callers
         ("ours", "ours"),
         ("ours", "strict"),
     ]
+    for before, after in ("ab", "bc"):  # nobody looks into what passes
+        assert flow.steps[after].asked[0].payload is flow.steps[before].gave
 
 
 async def test_a_chain_runs_without_a_task() -> None:
@@ -321,6 +324,16 @@ async def test_branches_of_a_node_that_is_passed_by_meet_in_the_next() -> None:
 
     await flow.ask(target_executor="a|e")
     assert (flow.steps["e"].asked[1].branches, flow.steps["e"].asked[1].payload.data) == ((), b"[]a")
+
+
+async def test_documents_that_cannot_be_joined_are_told() -> None:
+    """An external executor may answer with anything."""
+    flow = Flow("a<gateway", "b<gateway", "c<a,b")
+    flow.bind("c", "/other")
+    reply = await flow.ask(wants="strict")
+
+    assert reply.status is not None
+    assert reply.status.description.startswith("the documents of 'a' and 'b' cannot be joined: not a protobuf message")
 
 
 async def test_unjoined_branches_are_what_a_node_may_ask_for() -> None:

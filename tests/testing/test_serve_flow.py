@@ -112,6 +112,7 @@ def test_branches_are_joined_by_id(protocol: str, last: type[Executor]) -> None:
     given = DocList[Scored]([Scored(text="ab"), Scored(id="b", text="c")])
     with serve(nodes, protocol=protocol) as service:
         docs = service.post("/score", given, return_type=DocList[Scored])
+        assert service.client.is_flow_ready()
 
     first = given[0].id
     assert [(doc.id, doc.text, doc.score, doc.tags) for doc in docs] == [

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from jina.codec.by_id import by_id
+from jina.errors import MalformedError
 
 Document = dict[str, msgspec.Raw]
 
@@ -27,8 +28,14 @@ def join_json(lists: Iterable[bytes], schema: Mapping[str, Any]) -> bytes:
     Args:
         lists: Each a JSON array.
         schema: The JSON Schema of one document.
+
+    Raises:
+        MalformedError: They are none.
     """
-    return _join_documents([data or b"[]" for data in lists], schema, schema.get("$defs", {}))
+    try:
+        return _join_documents([data or b"[]" for data in lists], schema, schema.get("$defs", {}))
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise MalformedError(f"not a list of JSON documents: {error}") from None
 
 
 def _join_documents(lists: Sequence[bytes], schema: Mapping[str, Any], defs: Mapping[str, Any]) -> bytes:

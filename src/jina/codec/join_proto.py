@@ -5,6 +5,7 @@ What a node's type string names (an id, a tensor, a datetime, ...) is replaced a
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from jina.codec import proto_wire as w
 from jina.codec.by_id import by_id
 from jina.codec.proto_fields import Span, entries_of, read_node, repeated
 from jina.codec.varint import varint
+from jina.errors import MalformedError
 
 _ITEM: Final = b"\x0a"
 
@@ -22,7 +24,10 @@ def join_proto(lists: Iterable[bytes]) -> bytes:
     Raises:
         MalformedError: They are none.
     """
-    return _written(by_id([_items(data, 0, len(data)) for data in lists], _id_of, _update))
+    try:
+        return _written(by_id([_items(data, 0, len(data)) for data in lists], _id_of, _update))
+    except (IndexError, struct.error, RecursionError) as error:
+        raise MalformedError(f"not a protobuf message of documents: {error}") from None
 
 
 def _items(buf: bytes, start: int, stop: int) -> list[bytes]:

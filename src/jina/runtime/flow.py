@@ -19,7 +19,7 @@ from jina.call import Call, EndpointInfo, Payload, Reply, Route, Status
 from jina.codec.join_json import join_json
 from jina.codec.join_proto import join_proto
 from jina.core.graph import GATEWAY, Graph
-from jina.errors import Code, ConfigError, InvalidInputError
+from jina.errors import Code, ConfigError, InvalidInputError, MalformedError
 from jina.parameters import RESULTS
 from jina.runtime.branches import NOTHING, OURS, Branches, Floats, Walk, blamed, given_back, with_results
 from jina.runtime.flow_streams import stream
@@ -120,10 +120,12 @@ class FlowHandler:
         if len(names) == 1:
             return Reply(payload=branches[0][1])
         lists = [bytes(payload.data) for _, payload in branches]
-        if call.wants != "json":
-            return Reply(payload=Payload(join_proto(lists), call.wants))
         info = next(self._nodes[name] for name in names if name != GATEWAY).find(call.endpoint)
-        return Reply(payload=Payload(join_json(lists, info.output if info is not None else {}), "json"))
+        try:
+            joined = join_proto(lists) if call.wants != "json" else join_json(lists, info.output if info is not None else {})
+        except MalformedError as error:
+            return Reply(Status(Code.INTERNAL, f"the documents of {' and '.join(map(repr, names))} cannot be joined: {error}"))
+        return Reply(payload=Payload(joined, call.wants))
 
     # --- which nodes are asked -------------------------------------------------------------------------------------------------------
 
