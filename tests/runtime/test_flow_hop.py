@@ -186,6 +186,14 @@ async def test_a_reader_who_stops_reading_stops_the_stream_at_its_source(tmp_pat
         await until(lambda: source.is_closed)
 
 
+async def test_a_stream_that_is_left_before_its_first_item_is_read_ends_at_its_source(tmp_path: Path) -> None:
+    """Though no node behind it has seen an item."""
+    async with flow(tmp_path, (node("a"), Upper), (node("b"), Count)) as behind:
+        reply = await behind.ask(stream())
+        await reply.items.aclose()  # type: ignore[union-attr]
+        await until(lambda: behind.executors["a"].is_closed)
+
+
 async def test_a_node_that_dies_in_a_stream_is_told(tmp_path: Path) -> None:
     """The last item says so, and the next call is answered by what is left."""
     async with flow(tmp_path, (node("a"), Upper), (node("b"), Count)) as behind:

@@ -171,6 +171,16 @@ async def test_a_worker_that_drains_gets_no_new_calls_and_answers_those_it_has(t
         await idle.wait()
 
 
+async def test_a_stream_that_is_left_before_its_first_item_is_read_ends_at_the_worker(tmp_path: Path) -> None:
+    """As when the caller goes in that very moment: nothing of the call stays."""
+    async with joined(tmp_path) as pair:
+        reply = await pair.replicas(call("/for-ever", is_stream=True))
+        await reply.items.aclose()  # type: ignore[union-attr]
+        assert pair.first.n_in_flight == 0
+        (connection,) = pair.at_worker
+        await until(lambda: not connection.is_busy)
+
+
 @pytest.mark.parametrize("endpoint", ["/never", "/for-ever"])
 async def test_a_stream_ends_at_its_deadline(tmp_path: Path, endpoint: str) -> None:
     """Whether items come or not: before the first it is a failed call, later the last item says so; the worker stops making."""

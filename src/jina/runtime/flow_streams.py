@@ -39,6 +39,7 @@ async def stream(call: Call, graph: Graph, nodes: Mapping[str, Node], floats: Fl
     if reply.items is not None:
         for name in path[1:]:
             reply.items = _through(nodes[name], reply.items, replace(call, wants=call.wants if name == path[-1] else OURS))
+            await anext(reply.items)
     return walk.finish(reply)
 
 
@@ -65,9 +66,10 @@ def _path(first: str, endpoint: str, graph: Graph) -> Sequence[str] | Status:
 
 
 async def _through(node: Node, items: AsyncIterator[Item], call: Call) -> AsyncIterator[Item]:
-    """Send each item through one more node."""
+    """Send each item through one more node. The first one is for who calls this: only a generator that has begun closes what it reads."""
     is_stream = _streams(node, call.endpoint)
     async with aclosing(items):  # type: ignore[type-var]
+        yield Item()
         async for item in items:
             if item.payload is None:
                 yield item

@@ -36,14 +36,14 @@ async def _open(channel: HopChannel, call: Call, message: Message) -> Reply:
     timer = None if call.deadline is None else asyncio.get_running_loop().call_at(call.deadline, stream.expire)
     try:
         item = await stream.next()
-        if item is None or item.status is None:
-            return Reply(items=_items(stream, item, None, call, timer))
-        second = await stream.next()  # is it this item that failed, or the call?
+        second = None if item is None or item.status is None else await stream.next()  # is it this item that failed, or the call?
     except BaseException:
         _leave(stream, timer)
         raise
-    if second is not None:
-        return Reply(items=_items(stream, item, second, call, timer))
+    if item is None or item.status is None or second is not None:
+        items = _items(stream, item, second, call, timer)
+        await anext(items)
+        return Reply(items=items)
     _leave(stream, timer)
     return Reply(item.status)
 
@@ -51,8 +51,12 @@ async def _open(channel: HopChannel, call: Call, message: Message) -> Reply:
 async def _items(
     stream: HopStream[Item], first: Item | None, second: Item | None, call: Call, timer: asyncio.TimerHandle | None
 ) -> AsyncIterator[Item]:
-    """Pass items on as they come; what breaks the stream off, a death or the deadline, is its last item."""
+    """Pass items on as they come; what breaks the stream off, a death or the deadline, is its last item.
+
+    Before all items comes one for whoever opened the stream: a generator that has begun leaves the stream also if it is closed at once.
+    """
     try:
+        yield Item()
         if first is not None:
             yield first
         if second is not None:
