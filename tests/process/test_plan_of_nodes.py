@@ -132,6 +132,7 @@ def test_each_node_dies_and_comes_back_for_itself() -> None:
         before = engine.pids
         died = http_call(port, "POST", "/exit", {"data": [{"text": "a"}]}, timeout=60)
         assert (died.status, "'two'" in died.json["detail"] or "two/rep-0" in died.json["detail"]) == (503, True)
+        assert "/exit" in {info.path for info in engine.endpoints}  # while it starts anew, too
         wait_until(lambda: engine.pids.get("two/rep-0", before["two/rep-0"]) != before["two/rep-0"])
         assert ask(port, "http", "/both") == "hello, first, second!"
         assert engine.pids["one/rep-0"] == before["one/rep-0"]
