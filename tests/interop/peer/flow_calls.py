@@ -25,7 +25,7 @@ from jina.types.request.data import DataRequest
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 RETURNS = {"Word": Word, "Length": Length, "Item": Item}
-LIMIT_S = 3
+LIMIT_S = 10
 
 
 def documents(n: int) -> Any:
