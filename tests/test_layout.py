@@ -37,6 +37,7 @@ engines
 announcement own_client
 orchestrator
 deployment
+flow
 testing
 cli __main__
 serve clients excepts logging jaml helper parsers
@@ -47,7 +48,7 @@ AT_CALL_TIME = {
     ("jina", "client"): "the public names, for type checkers; they are imported when first used",
     ("jina", "deployment"): "the same",
     ("jina", "docs"): "the same",
-    ("jina", "errors"): "a name that comes later is missed in the same words everywhere",
+    ("jina", "flow"): "the same",
     ("jina", "executor"): "the same",
     ("codec.json_pydantic", "docs"): "arrays in JSON become the user's tensor class",
     ("codec.json_struct", "docs"): "the same for msgspec structs and dataclasses",
@@ -55,6 +56,7 @@ AT_CALL_TIME = {
     ("executor.base", "yaml"): "Executor.load_config and .save_config",
     ("executor.base", "logging"): "self.logger is a JinaLogger, made when it is first used",
     ("yaml.deployment", "deployment"): "a YAML file is turned into a Deployment",
+    ("yaml.flow", "flow"): "the same of a Flow",
 }
 
 

@@ -55,7 +55,7 @@ def test_uses_with_goes_over_the_arguments() -> None:
     ("text", "error", "word"),
     [
         ("jtype: Deployment", ConfigError, "needs a mapping 'with'"),
-        ("jtype: Flow\nwith: {}", BadConfigSource, "describes a Flow: Flows come with a later release; serve each Executor"),
+        ("jtype: Flow\nwith: {}", BadConfigSource, "describes a Flow, not a Deployment; load it with Flow.load_config"),
         ("jtype: Deploymnt\nwith: {}", BadConfigSource, "did you mean 'Deployment'"),
         ("jtype: MyExec\nwith: {}", BadConfigSource, "jina executor"),
         ("jtype: Deployment\nversion: '2'\nwith: {}", BadYAMLVersion, "version: '1'"),

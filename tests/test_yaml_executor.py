@@ -229,7 +229,7 @@ def test_a_class_that_is_no_executor_is_refused_with_what_to_write() -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("Flow", "describes a Flow: Flows come with a later release"),
+        ("Flow", "describes a Flow, not an Executor; load it with Flow.load_config, or `jina flow --uses`"),
         ("Deployment", "describes a Deployment, not an Executor; start it with `jina deployment --uses`"),
         ("Deploymnt", "there is no Executor class 'Deploymnt'; did you mean 'Deployment'?"),
     ],

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jina.executor import dynamic_batching as dynamic_batching
     from jina.executor import monitor as monitor
     from jina.executor import requests as requests
+    from jina.flow import AsyncFlow as AsyncFlow
+    from jina.flow import Flow as Flow
 
 __version__ = "4.0.0a1"
 __proto_version__ = "0.1.27"
@@ -28,7 +30,9 @@ _HOME = {
     "DocList": "jina.docs",
     "Document": "jina.docs",
     "DocumentArray": "jina.docs",
+    "AsyncFlow": "jina.flow",
     "Executor": "jina.executor",
+    "Flow": "jina.flow",
     "caller_gone": "jina.executor",
     "dynamic_batching": "jina.executor",
     "monitor": "jina.executor",
@@ -46,9 +50,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _missing(name: str) -> AttributeError:
-    from jina.errors import FLOWS_LATER
-
-    why = f": {FLOWS_LATER}" if name in ("Flow", "AsyncFlow", "Gateway") else ""
+    why = ": gateways of your own come with a later release; a Flow has one" if name == "Gateway" else ""
     return AttributeError(f"module 'jina' has no attribute {name!r}{why}")
 
 

@@ -124,15 +124,11 @@ class RuntimeTerminated(KeyboardInterrupt, BaseJinaException):
     """An internal stop."""
 
 
-FLOWS_LATER = "Flows come with a later release; serve each Executor as a Deployment for now"
-"""What to say wherever somebody asks for a Flow."""
-
-
-class FlowTopologyError(Exception, BaseJinaException):
+class FlowTopologyError(ConfigError, BaseJinaException):
     """The graph of a Flow is wrong."""
 
 
-class FlowMissingDeploymentError(Exception, BaseJinaException):
+class FlowMissingDeploymentError(ConfigError, BaseJinaException):
     """A Flow names a deployment that it does not have."""
 
 

@@ -17,7 +17,6 @@ from jina.plan import Listener, Plan, WebApp
 from jina.warning import warn_user
 
 if TYPE_CHECKING:
-    from jina.client.sync_client import SyncClient
     from jina.engines.engine import Engine
     from jina.observe.logging import JinaLogger
 
@@ -27,6 +26,8 @@ class Orchestrator(ABC):
 
     KIND: ClassVar[str]
     """What errors call it, before its name."""
+    IS_ASYNC: ClassVar[bool] = False
+    """Its client, and what it does with that, gives coroutines."""
 
     def __init__(self, options: ServiceOptions, app: Any = None) -> None:
         """Begin without anything that runs.
@@ -48,7 +49,7 @@ class Orchestrator(ABC):
         self._engine_lock = threading.RLock()
         self._n_closed = 0
         self._logger: JinaLogger | None = None
-        self._client: SyncClient | None = None
+        self._client: Any = None
         self._closed = threading.Event()
         self._is_interrupted = self._is_hurried = False
         self._failure: BaseException | None = None
@@ -222,7 +223,15 @@ class Orchestrator(ABC):
     @property
     def is_ready(self) -> bool:
         """It serves and its health check says so."""
-        return self._is_running and bool(self.client.is_flow_ready())
+        if not self._is_running:
+            return False
+        if not self.IS_ASYNC:
+            return bool(self.client.is_flow_ready())
+        client = own_client(self.options, self._bind()[0])
+        try:
+            return bool(client.is_flow_ready())
+        finally:
+            client.teardown()
 
     @property
     def _is_running(self) -> bool:
@@ -236,7 +245,7 @@ class Orchestrator(ABC):
     def client(self) -> Any:
         """A client of the first protocol and port."""
         if self._client is None:
-            self._client = own_client(self.options, self._bind()[0])
+            self._client = own_client(self.options, self._bind()[0], is_async=self.IS_ASYNC)
         return self._client
 
     def post(self, *args: Any, **kwargs: Any) -> Any:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jina.options.address import reachable
 from jina.options.service import ServiceOptions
 from jina.plan import Listener
 
-if TYPE_CHECKING:
-    from jina.client.sync_client import SyncClient
 
-
-def own_client(options: ServiceOptions, listener: Listener) -> SyncClient:
-    """Make a client of the first protocol and address of a listener; it connects when it is used."""
+def own_client(options: ServiceOptions, listener: Listener, *, is_async: bool = False) -> Any:
+    """Make a client of the first protocol and address of a listener, one of coroutines if asked for; it connects when it is used."""
     from jina.client import Client
 
     is_secure = bool(options.ssl_certfile)
     where = {"host": reachable(listener.hosts[0]), "port": listener.port, "protocol": listener.protocols[0], "tls": is_secure}
     way = _pinned_way(options, listener) if is_secure else None
-    client: SyncClient = Client(**where, api_key=_own_key(options.api_key), open_connection=way)
-    return client
+    return Client(**where, asyncio=is_async, api_key=_own_key(options.api_key), open_connection=way)
 
 
 def _pinned_way(options: ServiceOptions, listener: Listener) -> Any:

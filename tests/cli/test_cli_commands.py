@@ -246,11 +246,28 @@ def test_new_makes_a_project(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "exists already" in capsys.readouterr().err
 
 
-def test_new_refuses_flows_until_they_can_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is written whose next step would fail."""
-    assert main(["new", str(tmp_path / "p"), "--type", "flow"]) == 1
-    assert "Flows come with a later release" in capsys.readouterr().err
-    assert not (tmp_path / "p").exists()
+def test_new_flow_can_be_loaded(tmp_path: Path) -> None:
+    """Its one executor is found beside it."""
+    from jina import Flow
+
+    assert main(["new", str(tmp_path / "p"), "--type", "flow"]) == 0
+    (node,) = Flow.load_config(str(tmp_path / "p" / "flow.yml"))._plan().nodes
+    sys.modules.pop("executor", None)
+    assert (node.name, node.executor.__name__) == ("executor1", "MyExecutor")
+
+
+@pytest.mark.parametrize(("name", "begins"), [("f.svg", "<svg "), ("f.mmd", "flowchart TB\n")])
+def test_export_draws_a_flow(name: str, begins: str, tmp_path: Path) -> None:
+    """As a picture or as text, by the file's name."""
+    (tmp_path / "flow.yml").write_text("jtype: Flow\nexecutors: [{name: a}, {name: b}]\n")
+    assert main(["export", "flowchart", str(tmp_path / "flow.yml"), str(tmp_path / name), "--vertical-layout"]) == 0
+    assert (tmp_path / name).read_text().startswith(begins)
+
+
+def test_export_says_why_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And gives 1."""
+    assert main(["export", "flowchart", str(tmp_path / "none.yml"), str(tmp_path / "x.svg")]) == 1
+    assert "none.yml" in capsys.readouterr().err
 
 
 def test_new_project_can_be_loaded(tmp_path: Path) -> None:
@@ -279,7 +296,8 @@ def test_new_project_can_be_loaded(tmp_path: Path) -> None:
         ("protocol", 0, "default: grpc\n"),
         ("uses_with", 0, "default: none\n"),
         ("ping", 0, "ask a running service"),
-        ("flow", 0, "later release"),
+        ("flow", 0, "serve the pipeline"),
+        ("gateway", 0, "later release"),
     ],
 )
 def test_help_explains_arguments_and_commands(query: str, code: int, text: str, capsys: pytest.CaptureFixture[str]) -> None:

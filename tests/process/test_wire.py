@@ -132,7 +132,7 @@ class Served:
 @asynccontextmanager
 async def served(folder: Path, cls: type[Held] = Held) -> AsyncIterator[Served]:
     """Serve an executor; whatever a test holds is let go at its end."""
-    spec = WorkerSpec("held/rep-0", "held", str(folder / "s"), str(folder / "begun"), [], "", b"", {}, cls.n_threads, None, 60.0)
+    spec = WorkerSpec("held/rep-0", "held", str(folder / "s"), str(folder / "begun"), [], "", b"", {}, cls.n_threads, None, None, 60.0)
     executor = cls()
     wire = Wire(executor, spec, asyncio.get_running_loop())
     channel = await connect("held/rep-0", spec.socket_path, spec.begun_path, on_lost=lambda channel: None)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.core.graph import GraphNode, make_graph
-from jina.errors import Code, ConfigError
+from jina.errors import Code
 from jina.runtime.flow import FlowHandler
 from jina.runtime.flow_endpoints import flow_endpoints
 from jina.runtime.node import Node
@@ -519,13 +519,6 @@ async def test_a_stream_that_would_have_to_branch_is_refused() -> None:
         "items can only go one way to the end"
     )
     assert flow.asked() == {}
-
-
-def test_a_condition_is_refused_before_anything_starts() -> None:
-    """With the node, and what to do instead."""
-    graph = make_graph([GraphNode(name="a", when={"x": {"$eq": 1}})])
-    with pytest.raises(ConfigError, match="node 'a' has a condition"):
-        FlowHandler(graph, {"a": Node("a", Step("a"))})
 
 
 def test_an_endpoint_takes_what_its_first_node_does_and_gives_what_its_last_one_gives() -> None:

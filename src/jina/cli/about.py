@@ -8,7 +8,12 @@ from typing import Any
 from jina import __version__
 from jina.cli.commands import COMMANDS, NOT_YET
 
-_SERVING = ("deployment", "executor")
+_SERVING = {"deployment": "DeploymentOptions", "executor": "DeploymentOptions", "flow": "FlowOptions"}
+_WORDS = {
+    "ping": ["executor", "deployment", "gateway", "flow", "--timeout", "--attempts", "--min-successful-attempts"],
+    "new": ["--type"],
+    "export": ["flowchart", "--vertical-layout"],
+}
 
 
 def overview() -> int:
@@ -48,15 +53,14 @@ def completions(words: list[str]) -> int:
 def _candidates(words: list[str]) -> list[str]:
     if not words or words[0] not in COMMANDS:
         return [name for name in COMMANDS if not words or name.startswith(words[0])]
-    if words[0] == "ping":
-        return ["executor", "deployment", "gateway", "flow", "--timeout", "--attempts", "--min-successful-attempts"]
-    if words[0] == "new":
-        return ["--type"]
+    if words[0] in _WORDS:
+        return _WORDS[words[0]]
     if words[0] not in _SERVING:
         return []
-    from jina.options import DeploymentOptions, arguments_of
+    from jina import options
 
-    flags = [argument.flag for argument in arguments_of(DeploymentOptions).values() if not argument.hidden]
+    kind = getattr(options, _SERVING[words[0]])
+    flags = [argument.flag for argument in options.arguments_of(kind).values() if not argument.hidden]
     return [flag for flag in flags if flag not in words]
 
 
@@ -92,9 +96,9 @@ def _shown(argument: Any) -> str:
 def _explain(query: str, word: str) -> int:
     from difflib import get_close_matches
 
-    from jina.options import ClientOptions, DeploymentOptions, arguments_of, names_of
+    from jina.options import ClientOptions, DeploymentOptions, FlowOptions, arguments_of, names_of
 
-    owners = {"Deployment, jina deployment, jina executor": DeploymentOptions, "Client": ClientOptions}
+    owners = {"Deployment, jina deployment, jina executor": DeploymentOptions, "Flow, jina flow": FlowOptions, "Client": ClientOptions}
     found = [(where, kind, arguments_of(kind)[names_of(kind)[query][0]]) for where, kind in owners.items() if query in names_of(kind)]
     for where, kind, argument in found:
         print(f"{argument.name} ({where}; flag {argument.flag})\n  {argument.help}\n  default: {_shown(argument)}")

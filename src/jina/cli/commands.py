@@ -6,8 +6,6 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jina.errors import FLOWS_LATER
-
 
 class Command(NamedTuple):
     """One command: a line of help, and the function that runs it as `module:function`."""
@@ -25,8 +23,10 @@ class Command(NamedTuple):
 COMMANDS = {
     "deployment": Command("serve an Executor on this machine (loopback unless --host says more)", "jina.cli.serve:deployment"),
     "executor": Command("serve an Executor in a container (listens everywhere)", "jina.cli.serve:executor"),
+    "flow": Command("serve the pipeline that a Flow's YAML describes", "jina.cli.serve:flow"),
     "ping": Command("ask a running service whether it is ready", "jina.cli.ping:ping"),
     "new": Command("make a directory with a small project to begin with", "jina.cli.new:new"),
+    "export": Command("draw a Flow: `jina export flowchart flow.yml flow.svg`", "jina.cli.export:export"),
     "help": Command("explain a command or an argument, e.g. `jina help replicas`", "jina.cli.about:help_on"),
     "commands": Command("list all commands, for shells", "jina.cli.about:commands"),
     "completions": Command("list what may follow the given words, for shells", "jina.cli.about:completions"),
@@ -34,11 +34,9 @@ COMMANDS = {
 
 _HOSTED = "Jina's hosted service is gone; {} instead"
 NOT_YET = {
-    "flow": f"{FLOWS_LATER} (`jina deployment --uses`)",
-    "gateway": "gateways come with a later release; a Deployment has its own front, see `jina deployment --help`",
+    "gateway": "single gateways come with a later release; a Deployment and a Flow have their own, see `jina flow --help`",
     "pod": "single pods come with a later release; use `jina executor`",
     "client": "use the Client from Python: `from jina import Client`",
-    "export": "exports to Kubernetes and Compose come with a later release; containers run `jina executor --uses config.yml`",
     "hub": _HOSTED.format("keep Executors in your own repository and name their YAML file in `uses`"),
     "auth": _HOSTED.format("guard your services with `api_key`"),
     "cloud": _HOSTED.format("run `jina deployment` on your own machines"),

@@ -7,8 +7,6 @@ import os
 import shlex
 import sys
 
-from jina.cli.commands import NOT_YET
-
 _EXECUTOR = """\
 from jina import Executor, requests
 from jina.docs import BaseDoc, DocList
@@ -42,6 +40,17 @@ with:
   port: [8080, 8081]
 """
 
+_FLOW = """\
+jtype: Flow
+version: '1'
+with:
+  protocol: [http, grpc]
+  port: [8080, 8081]
+executors:  # each follows the one before it, unless `needs` says otherwise
+  - name: executor1
+    uses: executor1/config.yml
+"""
+
 _CLIENT = """\
 from jina import Client
 from jina.docs import BaseDoc, DocList
@@ -60,10 +69,10 @@ if __name__ == "__main__":
 _REQUIREMENTS = "# packages that the Executor needs, one a line\n"
 
 
-def render() -> dict[str, str]:
-    """Relative paths and contents of a project."""
+def render(kind: str = "deployment") -> dict[str, str]:
+    """Relative paths and contents of a project: of a `deployment`, or of a `flow`."""
     return {
-        "deployment.yml": _DEPLOYMENT,
+        f"{kind}.yml": _FLOW if kind == "flow" else _DEPLOYMENT,
         "client.py": _CLIENT,
         "executor1/executor.py": _EXECUTOR,
         "executor1/config.yml": _CONFIG,
@@ -77,21 +86,18 @@ def new(words: list[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="the directory; must not exist")
     parser.add_argument("--type", choices=("deployment", "flow"), default="deployment", help="what its YAML describes [deployment]")
     given, _ = parser.parse_known_args(words)
-    if given.type == "flow":
-        print(f"jina new: {NOT_YET['flow']}", file=sys.stderr)
-        return 1
     if os.path.exists(given.name):
         print(f"jina new: {given.name!r} exists already; give another name", file=sys.stderr)
         return 1
-    for path, content in render().items():
+    for path, content in render(given.type).items():
         target = os.path.join(given.name, path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "x", encoding="utf-8") as file:
             file.write(content)
-    print(_next_steps(given.name))
+    print(_next_steps(given.name, given.type))
     return 0
 
 
-def _next_steps(name: str) -> str:
-    steps = (f"cd {shlex.quote(name)}", "jina deployment --uses deployment.yml", "python client.py        # in another terminal")
+def _next_steps(name: str, kind: str) -> str:
+    steps = (f"cd {shlex.quote(name)}", f"jina {kind} --uses {kind}.yml", "python client.py        # in another terminal")
     return "\n  ".join((f"made {name}; try it:\n", *steps))

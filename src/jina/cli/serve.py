@@ -1,4 +1,4 @@
-"""`jina deployment` and `jina executor`: serve until Ctrl-C or SIGTERM."""
+"""`jina deployment`, `jina executor` and `jina flow`: serve until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jina.cli.flags import make_parser, parse
 from jina.errors import BaseJinaException, ConfigError, JinaError
-from jina.options import EVERYWHERE, DeploymentOptions
+from jina.options import EVERYWHERE, DeploymentOptions, FlowOptions
+
+if TYPE_CHECKING:
+    from jina.orchestrator import Orchestrator
 
 _KEYS = "Lists take several words or commas; KEY=VALUE arguments also take a JSON object. The same names work in Python and YAML."
 
@@ -30,9 +33,26 @@ def deployment(words: list[str]) -> int:
         given = parse(parser, DeploymentOptions, words)
         if "uses" not in given:
             raise ConfigError("--uses is missing; name a YAML file or a class, e.g. --uses deployment.yml")
-        _serve(_arguments(given))
+        _serve(_deployment(_arguments(given)))
 
     return _reported("deployment", run)
+
+
+def flow(words: list[str]) -> int:
+    """Serve a Flow's YAML."""
+    parser = make_parser(
+        "flow", "Serve a Flow. --uses takes its YAML; other flags go over what it says of the gateway.", FlowOptions, _KEYS
+    )
+
+    def run() -> None:
+        from jina.yaml import load_flow
+
+        given = parse(parser, FlowOptions, words)
+        if "uses" not in given:
+            raise ConfigError("--uses is missing; name the Flow's YAML, e.g. --uses flow.yml")
+        _serve(load_flow(given.pop("uses"), extra_search_paths=given.get("extra_search_paths"), uses_with=given))
+
+    return _reported("flow", run)
 
 
 def executor(words: list[str]) -> int:
@@ -44,7 +64,7 @@ def executor(words: list[str]) -> int:
     def run() -> None:
         given = parse(parser, DeploymentOptions, words)
         given.setdefault("host", os.environ.get("JINA_DEFAULT_HOST") or EVERYWHERE)
-        _serve(given)
+        _serve(_deployment(given))
 
     return _reported("executor", run)
 
@@ -59,14 +79,18 @@ def _arguments(given: dict[str, Any]) -> dict[str, Any]:
     return read_deployment(given["uses"], extra_search_paths=paths, uses_with=flags)
 
 
-def _serve(arguments: dict[str, Any]) -> None:
+def _deployment(arguments: dict[str, Any]) -> Orchestrator:
     from jina.deployment import Deployment
 
+    return Deployment(**arguments)
+
+
+def _serve(service: Orchestrator) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
-    with Deployment(**arguments) as running:
+    with service as running:
         running.block()
 
 

@@ -18,7 +18,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from jina.errors import ConfigError
+from jina.errors import FlowTopologyError
 
 GATEWAY = "gateway"
 """What needs call the caller: where the documents come from."""
@@ -125,7 +125,7 @@ def make_graph(nodes: Iterable[GraphNode], *, ends: Sequence[str] | None = None,
         flow: What errors call the whole.
 
     Raises:
-        ConfigError: A name twice or reserved, a need that is no node, or a cycle; names the edge.
+        FlowTopologyError: A name twice or reserved, a need that is no node, or a cycle; names the edge.
     """
     where = f"flow {flow!r}"
     needs: dict[str, tuple[str, ...]] = {}
@@ -135,9 +135,9 @@ def make_graph(nodes: Iterable[GraphNode], *, ends: Sequence[str] | None = None,
     for node in nodes:
         name = node.name
         if name in needs:
-            raise ConfigError(f"{where}: two nodes are named {name!r}; give one of them another name")
+            raise FlowTopologyError(f"{where}: two nodes are named {name!r}; give one of them another name")
         if name == GATEWAY or not name:
-            raise ConfigError(f"{where}: a node cannot be named {name!r}, which is the caller; give it another name")
+            raise FlowTopologyError(f"{where}: a node cannot be named {name!r}, which is the caller; give it another name")
         own = (node.needs,) if isinstance(node.needs, str) else node.needs
         needs[name] = _merged([own]) if own else (last,)
         if node.when is not None:
@@ -149,12 +149,12 @@ def make_graph(nodes: Iterable[GraphNode], *, ends: Sequence[str] | None = None,
     for name, own in needs.items():
         for need in own:
             if need == name:
-                raise ConfigError(f"{where}: edge {need!r} -> {name!r}: a node cannot need itself; name another one, or {GATEWAY!r}")
+                raise FlowTopologyError(f"{where}: edge {need!r} -> {name!r}: a node cannot need itself; name another one, or {GATEWAY!r}")
             if need not in needs and need != GATEWAY:
-                raise ConfigError(f"{where}: edge {need!r} -> {name!r}: {_unknown(need, needs)}")
+                raise FlowTopologyError(f"{where}: edge {need!r} -> {name!r}: {_unknown(need, needs)}")
     for end in ends or ():
         if end not in needs and end != GATEWAY:
-            raise ConfigError(f"{where}: edge {end!r} -> {GATEWAY!r}: {_unknown(end, needs)}")
+            raise FlowTopologyError(f"{where}: edge {end!r} -> {GATEWAY!r}: {_unknown(end, needs)}")
     order = _sorted(needs, where)
     return Graph(
         needs={name: needs[name] for name in order},
@@ -178,7 +178,7 @@ def _sorted(needs: Mapping[str, tuple[str, ...]], where: str) -> list[str]:
         sorter.prepare()
     except CycleError as error:
         cycle: list[str] = error.args[1]
-        raise ConfigError(
+        raise FlowTopologyError(
             f"{where}: edge {cycle[-2]!r} -> {cycle[-1]!r} closes a cycle: {' -> '.join(cycle)}; take one of its names out of `needs`"
         ) from None
     order: list[str] = []

@@ -247,6 +247,7 @@ class LocalEngine:
             executor=executor,
             config=dict(node.config),
             n_threads=node.n_threads,
+            when=self._plan.graph.when.get(node.graph_name),
             max_message_bytes=plan.front.max_message_bytes,
             grace_s=plan.grace_s,
         )

@@ -67,6 +67,7 @@ class Wire:
             notes=self._notes,
             on_failure=on_failure,
             thread=VitalThread,
+            when=spec.when,
         )
 
     def drain(self, grace_s: float) -> None:

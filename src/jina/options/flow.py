@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from jina.enums import FlowInspectType
 from jina.errors import NotSupportedError
+from jina.limits import FrontOptions
 from jina.options import values
 from jina.options.client import ClientOptions
 from jina.options.deployment import DeploymentOptions
@@ -18,6 +19,7 @@ from jina.options.table import argument, names_of
 
 _GATEWAY = "gateway"
 _INACTIVE = ("no_debug_endpoints", "no_crud_endpoints", "expose_endpoints", "expose_graphql_endpoint", "proxy", "replicas")
+_OF_THE_GRAPH = ("no_reduce", "when", "floating")
 _SHARED = frozenset(
     (
         *("env", "workspace", "extra_search_paths", "py_modules", "reload", "log_config", "quiet", "quiet_error"),
@@ -31,7 +33,6 @@ class FlowOptions(ServiceOptions):
     """How several Executors are served behind one gateway."""
 
     INACTIVE: ClassVar[tuple[str, ...]] = (*ServiceOptions.INACTIVE, *_INACTIVE)
-    LATER: ClassVar[tuple[str, ...]] = ("uses",)
     NOT_OPTIONS: ClassVar[tuple[str, ...]] = ("args", "kwargs", "asyncio", "needs", "include_gateway")
 
     name: str = argument("flow", values.text, "name in logs and errors", group=SERVICE)
@@ -41,7 +42,12 @@ class FlowOptions(ServiceOptions):
         "what becomes of `inspect` nodes: hang (nobody waits), collect (all wait), or remove",
         group=SERVICE,
     )
-    uses: Any = argument(None, values.anything, "a gateway of your own: its class or YAML", group=_GATEWAY)
+    uses: Any = argument(
+        None,
+        values.anything,
+        "for `jina flow` the YAML of the Flow; from Python a gateway of your own, which a later release brings",
+        group=SERVICE,
+    )
     uses_with: dict[str, Any] | None = argument(None, values.mapping, "arguments of its __init__", group=_GATEWAY)
     py_modules: tuple[str, ...] = argument((), values.strings, "Python files or modules to import first", group=_GATEWAY)
     no_debug_endpoints: bool = argument(False, values.flag, "accepted, without effect", group=INNER, hidden=True)
@@ -55,6 +61,9 @@ class FlowOptions(ServiceOptions):
         super().__post_init__()
         if self.uses is not None:
             raise NotSupportedError(f"flow {self.name!r}: uses= is a gateway of your own, which a later release brings; leave it out")
+
+    def front_options(self) -> FrontOptions:
+        return replace(super().front_options(), has_header=True)
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any], *, host: str = LOOPBACK, environ: Mapping[str, str] | None = None) -> Self:
@@ -77,3 +86,11 @@ def split(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if name in node_names and (known is None or known[0] in _SHARED):
             nodes[name] = value
     return own, nodes
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeOptions(DeploymentOptions):
+    """How one Executor of a Flow runs: a Deployment's arguments, of which those for its place in the graph have a meaning here."""
+
+    INACTIVE: ClassVar[tuple[str, ...]] = tuple(name for name in DeploymentOptions.INACTIVE if name not in _OF_THE_GRAPH)
+    NOT_OPTIONS: ClassVar[tuple[str, ...]] = (*DeploymentOptions.NOT_OPTIONS, "copy_flow", "method")

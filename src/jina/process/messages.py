@@ -31,6 +31,7 @@ class WorkerSpec(msgspec.Struct, tag="worker"):
         executor: The travelling executor class (see `process/travel.py`).
         config: Keyword arguments of `create_executor` (JSON values).
         n_threads: Threads for `def` methods; 1 means one call at a time.
+        when: Which documents are let in (`core/condition.py`); None for all.
         max_message_bytes: None for no limit.
         grace_s: How long to finish held calls when the supervisor is gone.
     """
@@ -44,6 +45,7 @@ class WorkerSpec(msgspec.Struct, tag="worker"):
     executor: bytes
     config: dict[str, Any]
     n_threads: int
+    when: Any
     max_message_bytes: int | None
     grace_s: float
 

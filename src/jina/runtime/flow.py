@@ -13,13 +13,15 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from jina.call import Call, EndpointInfo, Payload, Reply, Route, Status
 from jina.codec.join_json import join_json
 from jina.codec.join_proto import join_proto
+from jina.codec.order import in_order
 from jina.core.graph import GATEWAY, Graph
-from jina.errors import Code, ConfigError, InvalidInputError, MalformedError
+from jina.errors import Code, InvalidInputError, MalformedError
 from jina.parameters import RESULTS
 from jina.runtime.branches import NOTHING, OURS, Branches, Floats, Walk, blamed, given_back, with_results
 from jina.runtime.flow_streams import stream
@@ -52,8 +54,6 @@ class FlowHandler:
             name: What callers are told that the whole is called.
         """
         assert handlers.keys() == graph.needs.keys(), "a node for each name"
-        if graph.when:
-            raise ConfigError(f"flow {name!r}: node {next(iter(graph.when))!r} has a condition; `when` is not there yet, take it out")
         self._nodes, self._name = handlers, name
         self.needs_task = any(node.needs_task for node in handlers.values())
         self._graph, self._floats = graph, Floats()
@@ -91,7 +91,7 @@ class FlowHandler:
                 break
             payload = reply.payload or NOTHING
         reply.routes, reply.parameters = routes, with_results(given, results) if results else given
-        return reply
+        return _in_order(reply, call) if self._graph.when else reply
 
     async def drain(self) -> None:
         """Wait until the nodes have answered that nobody waits for."""
@@ -108,7 +108,8 @@ class FlowHandler:
             reply = self._merged(walk.inputs(graph.ends), call)
         else:
             reply.payload = given_back(call)
-        return walk.finish(reply)
+        reply = walk.finish(reply)
+        return _in_order(reply, call) if self._graph.when else reply
 
     def _merged(self, branches: Branches, call: Call) -> Reply:
         """Give the documents of the ends as one list; JSON by the schema of the first."""
@@ -160,3 +161,14 @@ class FlowHandler:
     def _make_shape(self, skipped: frozenset[str]) -> _Shape:
         graph = self._graph.without(skipped)
         return _Shape(graph, (*(self._nodes[name] for name in graph.order),) if graph.is_chain else ())
+
+
+def _in_order(reply: Reply, call: Call) -> Reply:
+    """Put documents that conditions have parted into the order in which the caller sent them, as Jina does."""
+    made, asked = reply.payload, call.payload
+    if reply.status is None and made is not None and made.encoding == asked.encoding:
+        try:
+            reply.payload = Payload(in_order(bytes(made.data), bytes(asked.data), made.encoding, call.call_id), made.encoding)
+        except (MalformedError, msgspec.MsgspecError) as error:
+            return Reply(Status(Code.INVALID_INPUT, f"the documents cannot be read: {error}"), routes=reply.routes)
+    return reply

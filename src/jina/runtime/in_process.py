@@ -16,11 +16,11 @@ from jina.runtime.work import ITEM, PAUSED, REPLY, LoopOutlet, Outcome, Work
 class InProcess:
     """Handler around a Local; made and used on one running loop, which also runs the executor's `async def` methods."""
 
-    def __init__(self, executor: BaseExecutor, *, pod: str = "executor/rep-0", n_threads: int = 1) -> None:
-        """Start the executor's threads; `close` stops them."""
+    def __init__(self, executor: BaseExecutor, *, pod: str = "executor/rep-0", n_threads: int = 1, when: Any = None) -> None:
+        """Start the executor's threads; `close` stops them. `when` says which documents are let in."""
         loop = asyncio.get_running_loop()
         self._loop, self._pod = loop, pod
-        self._local = Local(executor, user_loop=loop, outlet=LoopOutlet(loop, self._deliver), n_threads=n_threads)
+        self._local = Local(executor, user_loop=loop, outlet=LoopOutlet(loop, self._deliver), n_threads=n_threads, when=when)
 
     async def __call__(self, call: Call) -> Reply:
         if call.is_stream:

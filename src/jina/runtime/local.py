@@ -19,6 +19,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from jina.call import Status
 from jina.caller import gone_flag
@@ -65,6 +66,7 @@ class Local(OnLoop):
         notes: BegunNotes | None = None,
         on_failure: Callable[[BaseException], None] | None = None,
         thread: type[threading.Thread] = threading.Thread,
+        when: Any = None,
     ) -> None:
         """Start the executor threads; call it in the user loop's thread.
 
@@ -77,8 +79,9 @@ class Local(OnLoop):
             notes: Where to note begun calls, if anybody wants to know after our death.
             on_failure: Hears of each exception that a method raised, in the method's thread, before its caller does.
             thread: What kind of threads.
+            when: Which documents are let in, see `core/condition.py`; None for all.
         """
-        super().__init__(executor, outlet, notes, on_failure, user_loop)
+        super().__init__(executor, outlet, notes, on_failure, user_loop, when)
         self._inbox: Inbox = queue.SimpleQueue() if inbox is None else inbox
         self._took: dict[Endpoint | None, float] = {}
         self._leave_at = 0.0
@@ -207,6 +210,8 @@ class Local(OnLoop):
         assert endpoint is not None
         try:
             docs = decode(codec_for(endpoint.input), call)
+            if self._keeps is not None:
+                docs = self._kept(docs)
             docs, results = invoke.call(self.executor, endpoint, docs, call.parameters, call.headers)
             return work, REPLY, None, encode(self.executor, endpoint, docs, call.wants), None if results is None else plain(results)
         except BaseException as error:
@@ -217,6 +222,9 @@ class Local(OnLoop):
         assert endpoint is not None
         try:
             doc = decode_one(codec_for(endpoint.input), call)
+            if self._keeps is not None and not self._keeps(doc):
+                self._hand_over((work, END, None, None, None))
+                return
             work.iterator = invoke.stream(self.executor, endpoint, doc, call.parameters, call.headers)
         except BaseException as error:
             self._fail(work, self._status(error, call))

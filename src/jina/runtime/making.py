@@ -9,6 +9,7 @@ from typing import Any
 
 from jina.call import Call, Item, Payload, Status
 from jina.codec import codec_for
+from jina.core.condition import condition
 from jina.errors import Code
 from jina.executor import BaseExecutor
 from jina.runtime import invoke
@@ -20,9 +21,15 @@ class Making:
     """An Executor whose calls have outcomes; see `Local`."""
 
     def __init__(
-        self, executor: BaseExecutor, outlet: Outlet, notes: BegunNotes | None, on_failure: Callable[[BaseException], None] | None
+        self,
+        executor: BaseExecutor,
+        outlet: Outlet,
+        notes: BegunNotes | None,
+        on_failure: Callable[[BaseException], None] | None,
+        when: Any,
     ) -> None:
         self.executor = executor
+        self._keeps = None if when is None else condition(when)
         self._name = type(executor).__name__
         self._is_quiet = bool(getattr(executor.runtime_args, "quiet_error", False)) or _is_set("JINA_QUIET_ERROR")
         self._outlet, self._hand_over = outlet, outlet.put
@@ -75,6 +82,14 @@ class Making:
         except Exception as error:
             return Item(status=self._status(error, work.call))
         return Item(Payload(data, wants, True))
+
+    def _kept(self, docs: list[Any]) -> list[Any]:
+        """Leave out the documents that the condition on this node (`when`) does not let in; only asked where there is one."""
+        keeps = self._keeps
+        assert keeps is not None
+        if isinstance(docs, invoke.Branched):
+            return invoke.Branched({name: [doc for doc in branch if keeps(doc)] for name, branch in docs.branches.items()})
+        return [doc for doc in docs if keeps(doc)]
 
     def _begin(self, work: Work) -> int:
         """Note that the user's code begins to run a call; gives the slot for `_send`."""

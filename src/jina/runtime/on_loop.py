@@ -29,8 +29,9 @@ class OnLoop(Making):
         notes: BegunNotes | None,
         on_failure: Callable[[BaseException], None] | None,
         user_loop: asyncio.AbstractEventLoop,
+        when: Any,
     ) -> None:
-        super().__init__(executor, outlet, notes, on_failure)
+        super().__init__(executor, outlet, notes, on_failure, when)
         self._user_loop, self._user_thread = user_loop, threading.get_ident()
         self._ended_async: list[int] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,6 +77,8 @@ class OnLoop(Making):
         slot = self._begin(work)
         try:
             docs = decode(codec_for(endpoint.input), call)
+            if self._keeps is not None:
+                docs = self._kept(docs)
             docs, results = await invoke.call_async(self.executor, endpoint, docs, call.parameters, call.headers)
             outcome: Outcome = (
                 work,
@@ -105,6 +108,8 @@ class OnLoop(Making):
         items: AsyncIterator[Any] | None = None
         try:
             doc = decode_one(codec_for(endpoint.input), call)
+            if self._keeps is not None and not self._keeps(doc):
+                return
             items = invoke.stream_async(self.executor, endpoint, doc, call.parameters, call.headers)
             turn_at = time.monotonic() + COMPANY_S
             async for made in items:

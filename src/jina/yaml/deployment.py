@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jina.errors import FLOWS_LATER, BadConfigSource, BadYAMLVersion, ConfigError
+from jina.errors import BadConfigSource, BadYAMLVersion, ConfigError
 from jina.options import DeploymentOptions
 from jina.options.table import refuse_misspelt
 from jina.warning import warn_user
@@ -43,7 +43,7 @@ def read_deployment(
     data = substitute_variables(read.data, context=context) if substitute else read.data
     where = read.path or "the configuration"
     _check_kind(data, where)
-    _check_version(data.get("version"))
+    check_version(data.get("version"))
     given = data.get("with")
     if not isinstance(given, dict):
         raise ConfigError(f"{where}: a Deployment needs a mapping 'with' that holds its arguments, e.g. 'with: {{uses: MyExecutor}}'")
@@ -75,14 +75,23 @@ def deployment_yaml(options: Any) -> str:
     Raises:
         ConfigError: A value exists only in this process, such as a callable.
     """
-    arguments = options.to_dict()
+    return dump_yaml({"jtype": "Deployment", "version": "1", "with": written(options)})
+
+
+def written(options: Any) -> dict[str, Any]:
+    """What of an option class differs from the defaults, as YAML holds it.
+
+    Raises:
+        ConfigError: A value exists only in this process, such as a callable.
+    """
+    arguments: dict[str, Any] = options.to_dict()
     arguments.pop("extra_search_paths", None)
     if "uses" in arguments:
         arguments["uses"] = _written_uses(arguments["uses"])
     for name, value in arguments.items():
         if callable(value):
             raise ConfigError(f"{name} is a {type(value).__name__} of this process and cannot be written as YAML")
-    return dump_yaml({"jtype": "Deployment", "version": "1", "with": arguments})
+    return arguments
 
 
 def save_deployment(deployment: Any, filename: str | None = None) -> str:
@@ -112,7 +121,7 @@ def is_like_deployment(kind: Any) -> bool:
 def _check_kind(data: Mapping[str, Any], where: str) -> None:
     kind = data.get("jtype")
     if kind == "Flow":
-        raise BadConfigSource(f"{where} describes a Flow: {FLOWS_LATER}")
+        raise BadConfigSource(f"{where} describes a Flow, not a Deployment; load it with Flow.load_config, or `jina flow --uses`")
     if kind != "Deployment":
         hint = "did you mean 'Deployment'?" if is_like_deployment(kind) else "start an Executor with `jina executor --uses`"
         raise BadConfigSource(f"{where} describes {kind!r}, not a Deployment; {hint}")
@@ -123,7 +132,8 @@ def _check_kind(data: Mapping[str, Any], where: str) -> None:
         warn_user(f"{where}: ignored unknown key(s) {', '.join(unknown)}; arguments belong under 'with'")
 
 
-def _check_version(version: Any) -> None:
+def check_version(version: Any) -> None:
+    """Refuse a `version` that we do not know; 1.x is read as 1, with a warning."""
     if version is None or str(version) == "1":
         return
     if str(version).startswith("1."):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jina.errors import FLOWS_LATER, BadConfigSource, ConfigError
+from jina.errors import BadConfigSource, ConfigError
 from jina.executor import BaseExecutor
 from jina.options import DeploymentOptions
 from jina.warning import warn_user
@@ -216,7 +216,7 @@ def _class_name(data: Mapping[str, Any], source: Source) -> str:
     if not isinstance(name, str):
         raise BadConfigSource(f"{where} has no 'jtype' that names the Executor's class")
     if name == "Flow":
-        raise BadConfigSource(f"{where} describes a Flow: {FLOWS_LATER}")
+        raise BadConfigSource(f"{where} describes a Flow, not an Executor; load it with Flow.load_config, or `jina flow --uses`")
     if name == "Deployment":
         raise BadConfigSource(f"{where} describes a Deployment, not an Executor; start it with `jina deployment --uses`")
     unknown = sorted(str(key) for key in data if key not in _KNOWN_KEYS)

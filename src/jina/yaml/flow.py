@@ -1,0 +1,162 @@
+"""Flow YAML, in both directions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from jina.errors import BadConfigSource, ConfigError
+from jina.options import FlowOptions
+from jina.options.table import nearest, refuse_misspelt, with_hint
+from jina.warning import warn_user
+from jina.yaml.deployment import check_version, read_deployment, save_text, written
+from jina.yaml.loading import dump_yaml
+from jina.yaml.modules import import_all, py_modules_in
+from jina.yaml.source import find_file, is_yaml_path, read_source
+from jina.yaml.substitution import substitute as substitute_variables
+
+_EXECUTORS: Final = ("executors", "deployments", "pods")
+_SECTIONS: Final = ("jtype", "version", "with", "gateway", "jcloud", "py_modules", *_EXECUTORS)
+_METHODS: Final = ("add", "needs", "needs_all", "inspect", "gather_inspect")
+
+
+class FlowSource(NamedTuple):
+    """What a Flow's YAML says.
+
+    Attributes:
+        arguments: Of the Flow, those of its gateway included.
+        steps: Which of its methods to call with which arguments, one for each executor.
+    """
+
+    arguments: dict[str, Any]
+    steps: list[tuple[str, dict[str, Any]]]
+
+
+def read_flow(
+    source: Any,
+    *,
+    allow_py_modules: bool = True,
+    substitute: bool = True,
+    context: Mapping[str, Any] | None = None,
+    uses_with: Mapping[str, Any] | None = None,
+    extra_search_paths: Any = None,
+    py_modules: Any = None,
+    **others: Any,
+) -> FlowSource:
+    """Read a Flow's YAML; `uses_with` goes over its `with`.
+
+    Raises:
+        BadConfigSource: It cannot be read, or describes something else.
+        BadYAMLVersion: A `version` that we do not know.
+        ConfigError: A section is not what it must be; names the section.
+    """
+    paths = list(extra_search_paths or ())
+    read = read_source(source, paths)
+    data = substitute_variables(read.data, context=context) if substitute else read.data
+    where = read.path or "the configuration"
+    _check_kind(data, where)
+    check_version(data.get("version"))
+    if read.path:
+        paths.append(os.path.dirname(read.path))
+    outside = [py_modules] if isinstance(py_modules, str) else list(py_modules or ())
+    if allow_py_modules:
+        outside += py_modules_in(data)
+    import_all(outside, paths)
+    given = {**_arguments(data.get("with"), f"{where}: with"), **_gateway(data.get("gateway"), where), **(uses_with or {})}
+    own = given.get("extra_search_paths") or ()
+    given["extra_search_paths"] = [*([own] if isinstance(own, str) else own), *paths]
+    return FlowSource(given, [step for entry in _entries(data, where) for step in _step(entry, where, paths, context)])
+
+
+def load_flow(source: Any, **options: Any) -> Any:
+    """A Flow from its YAML, as `Flow.load_config` gives it; `options` are those of `read_flow`."""
+    from jina.flow import Flow
+
+    arguments, steps = read_flow(source, **options)
+    flow = Flow(**arguments)
+    for method, given in steps:
+        getattr(flow, method)(**given, copy_flow=False)
+    if isinstance(source, str) and is_yaml_path(source):
+        flow.__dict__["config_abspath"] = find_file(source.strip(), options.get("extra_search_paths") or ())
+    return flow
+
+
+def flow_yaml(flow: Any) -> str:
+    """The YAML of a Flow: what differs from the defaults.
+
+    Raises:
+        ConfigError: A value exists only in this process, such as a callable.
+    """
+    steps = []
+    for name, node in flow:
+        needs = {} if node.needs is None else {"needs": list(node.needs)}
+        steps.append({"name": name, **needs, **written(node.options)})
+    return dump_yaml({"jtype": "Flow", "version": "1", "with": written(flow.options), "executors": steps})
+
+
+def save_flow(flow: Any, filename: str | None = None) -> str:
+    """Write a Flow's YAML and give the file's path; without a name it goes to where it was loaded from, or to a temporary file."""
+    return save_text(flow_yaml(flow), filename or getattr(flow, "config_abspath", None))
+
+
+def _check_kind(data: Mapping[str, Any], where: str) -> None:
+    kind = data.get("jtype")
+    if kind != "Flow":
+        near = nearest(str(kind), ["Flow"])
+        hint = f"did you mean {near!r}?" if near else "a Deployment is loaded with Deployment.load_config, or `jina deployment --uses`"
+        raise BadConfigSource(f"{where} describes {kind!r}, not a Flow; {hint}")
+    unknown = sorted(str(key) for key in data if key not in _SECTIONS)
+    for key in unknown:
+        refuse_misspelt(FlowOptions, key, f"{where}: unknown key {key!r}", lambda meant: f"{meant!r} under 'with'")
+    if unknown:
+        names = ", ".join(with_hint(key, _SECTIONS) for key in unknown)
+        warn_user(f"{where}: ignored unknown key(s) {names}; arguments of the Flow belong under 'with'")
+
+
+def _arguments(section: Any, where: str) -> dict[str, Any]:
+    """A section `with`; Jina's files may hold another one in it, called `kwargs`."""
+    if section is None:
+        return {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{where} must be a mapping of arguments, got {section!r}")
+    inner = section.get("kwargs") or {}
+    return {**{key: value for key, value in section.items() if key not in ("args", "kwargs")}, **inner}
+
+
+def _gateway(section: Any, where: str) -> dict[str, Any]:
+    given = _arguments(section, f"{where}: gateway")
+    return {
+        **{key: value for key, value in given.items() if key not in ("jtype", "with")},
+        **_arguments(given.get("with"), f"{where}: gateway.with"),
+    }
+
+
+def _entries(data: Mapping[str, Any], where: str) -> list[Any]:
+    found: list[Any] = []
+    for section in _EXECUTORS:
+        entries = data.get(section) or []
+        if not isinstance(entries, list):
+            raise ConfigError(f"{where}: {section} must be a list of executors, got {entries!r}")
+        found += entries
+    return found
+
+
+def _step(entry: Any, where: str, paths: list[str], context: Mapping[str, Any] | None) -> list[tuple[str, dict[str, Any]]]:
+    if isinstance(entry, str):
+        return [("add", _of_deployment(entry, read_source(entry, paths).data, paths, context))]
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where}: an executor is a mapping or the path of a Deployment's YAML, got {entry!r}")
+    if entry.get("jtype") == "Deployment":
+        return [("add", _of_deployment(entry, entry, paths, context))]
+    if entry.get("name") == "gateway":
+        return []
+    method = entry.get("method") or "add"
+    if method not in _METHODS:
+        raise ConfigError(f"{where}: method {with_hint(str(method), _METHODS)} of an executor; there are {', '.join(_METHODS)}")
+    return [(method, {key: value for key, value in entry.items() if key != "method"})]
+
+
+def _of_deployment(source: Any, data: Mapping[str, Any], paths: list[str], context: Mapping[str, Any] | None) -> dict[str, Any]:
+    given = read_deployment(source, extra_search_paths=paths, context=context)
+    return {**given, "needs": data.get("needs")}

@@ -1,0 +1,139 @@
+"""Building a Flow: names, edges, what each Executor is told. Nothing runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jina import Deployment, Executor, Flow
+from jina.errors import ConfigError, FlowTopologyError
+from jina.flow import AsyncFlow
+
+
+class Mine(Executor):
+    """Something to serve."""
+
+
+def edges(flow: Flow) -> dict[str, tuple[str, ...]]:
+    return dict(flow._plan().graph.needs)
+
+
+def test_executors_follow_each_other_and_are_numbered() -> None:
+    """In the order in which they were added."""
+    flow = Flow().add(uses=Mine).add(uses=Mine).add(name="last", uses=Mine)
+    assert edges(flow) == {"executor0": ("gateway",), "executor1": ("executor0",), "last": ("executor1",)}
+    assert [node.name for node in flow._plan().nodes] == ["executor0", "executor1", "last"]
+
+
+def test_a_name_that_is_taken_gets_a_number() -> None:
+    """As in Jina, and a warning says so."""
+    with pytest.warns(UserWarning, match="has an executor 'a' already; this one is called 'a1'"):
+        flow = Flow().add(name="a").add(name="a")
+    assert edges(flow) == {"a": ("gateway",), "a1": ("a",)}
+
+
+def test_add_leaves_the_flow_as_it_is() -> None:
+    """Unless it is told to change it."""
+    empty = Flow()
+    one = empty.add(uses=Mine)
+    assert (len(list(empty)), len(list(one))) == (0, 1)
+    assert one.add(uses=Mine, copy_flow=False) is one
+    assert len(list(one)) == 2
+
+
+def test_branches_and_joins() -> None:
+    """`needs` names what comes before; needs and needs_all join."""
+    flow = Flow().add(name="a").add(name="b", needs="a").add(name="c", needs=["a"]).needs(["b", "c"], name="d")
+    assert edges(flow) == {"a": ("gateway",), "b": ("a",), "c": ("a",), "d": ("b", "c")}
+    flow = Flow().add(name="a", needs="gateway").add(name="b", needs="gateway").add(name="f", floating=True).needs_all(name="z")
+    assert edges(flow)["z"] == ("a", "b")
+    assert edges(Flow().add(name="a").needs_all(name="z"))["z"] == ("a",)
+
+
+def test_what_floats_is_followed_by_nobody() -> None:
+    """The next one takes the documents that the floating one takes."""
+    flow = Flow().add(name="a").add(name="f", floating=True).add(name="b")
+    assert edges(flow) == {"a": ("gateway",), "f": ("a",), "b": ("a",)}
+
+
+def test_defaults_of_the_flow_are_for_each_executor() -> None:
+    """What an Executor is told itself goes before them."""
+    flow = Flow(env={"A": "1"}, timeout_send=500, port=0).add(name="a").add(name="b", timeout_send=700)
+    first, second = flow._plan().nodes
+    assert (first.env["A"], first.patience.timeout_send_s, second.patience.timeout_send_s) == ("1", 0.5, 0.7)
+
+
+def test_a_deployment_or_its_file_can_be_added(tmp_path: Path) -> None:
+    """With what it was told; its name, unless it has none of its own."""
+    file = tmp_path / "one.yml"
+    file.write_text("jtype: Deployment\nwith: {name: from_file, timeout_send: 5}\n")
+    flow = Flow().add(Deployment(uses=Mine, timeout_send=3)).add(str(file)).add(Mine, name="by_class")
+    assert [(node.name, node.patience.timeout_send_s) for node in flow._plan().nodes] == [
+        ("executor0", 0.003),
+        ("from_file", 0.005),
+        ("by_class", None),
+    ]
+    assert flow["executor0"].options.uses is Mine
+    assert flow[2].options.uses is Mine
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: Flow().add(name="my-name"), "must be a Python identifier"),
+        (lambda: Flow().add(name="gateway"), "must be a Python identifier other than 'gateway'"),
+        (lambda: Flow().add(3), "add takes a Deployment, a path or a class, got 3"),
+        (lambda: Flow().add(name="a", needs="b").build(), r"edge 'b' -> 'a': there is no node 'b'"),
+        (lambda: Flow().add(name="a", needs="a").build(), "a node cannot need itself"),
+        (lambda: Flow().add(name="a", needs="b").add(name="b", needs="a").build(), "closes a cycle: "),
+        (lambda: Flow()._plan(), "has no executor; add one"),
+        (lambda: Flow(Mine), r"arguments are given by name; add an Executor with \.add\(uses="),
+        (lambda: Flow().needs(["a"]), "a join needs two executors or more"),
+        (lambda: Flow().add(name="a", when={"x": {"$gtt": 1}}).build(), r"did you mean '\$gt'"),
+    ],
+)
+def test_what_cannot_be_built_says_why(build: object, text: str) -> None:
+    """Names the executor or the edge, and what to do."""
+    with pytest.raises((ConfigError, FlowTopologyError), match=text):
+        build()  # type: ignore[operator]
+
+
+def test_what_nobody_needs_brings_a_warning() -> None:
+    """Nobody waits for it."""
+    with pytest.warns(UserWarning, match="nobody needs the documents of 'a'"):
+        Flow().add(name="a").add(name="b", needs="gateway").build()
+
+
+def test_the_gateway_is_configured_apart() -> None:
+    """In a copy; what is not said stays."""
+    flow = Flow(cors=True, port=0).add(name="a")
+    changed = flow.config_gateway(protocol="http", title="T")
+    assert (changed.protocol, changed.options.title, changed.options.cors) == ("http", "T", True)
+    assert (flow.protocol, edges(changed)) == ("grpc", {"a": ("gateway",)})
+
+
+def test_a_flow_counts_and_gives_its_executors() -> None:
+    """By name, by place, in turn."""
+    flow = Flow().add(name="a").add(name="b")
+    assert (flow.num_deployments, flow.num_pods, [name for name, _ in flow]) == (3, 3, ["a", "b"])
+    assert flow == Flow().add(name="a").add(name="b")
+    assert flow != Flow().add(name="a")
+    with pytest.raises(KeyError):
+        flow["c"]
+
+
+def test_asyncio_makes_it_an_async_flow() -> None:
+    """Also of what is made from it."""
+    assert isinstance(Flow(asyncio=True).add(name="a"), AsyncFlow)
+    assert not isinstance(Flow(), AsyncFlow)
+
+
+def test_a_plot_is_text_or_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Mermaid, or SVG by the file's name."""
+    flow = Flow().add(name="a", uses=Mine).add(name="b")
+    flow.plot()
+    assert 'n1["a<br/>Mine"]' in capsys.readouterr().out
+    flow.plot(str(tmp_path / "f.svg")).plot(str(tmp_path / "f.mmd"), vertical_layout=True)
+    assert (tmp_path / "f.svg").read_text().startswith("<svg ")
+    assert (tmp_path / "f.mmd").read_text().startswith("flowchart TB")
