@@ -143,7 +143,8 @@ async def test_whoever_leaves_cancels_the_handler(tmp_path: Path, is_stream: boo
         await asyncio.wait_for(cancelled.wait(), 10)
 
 
-async def test_closing_the_items_ends_the_stream_at_its_source(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_read", [0, 1])
+async def test_closing_the_items_ends_the_stream_at_its_source(tmp_path: Path, n_read: int) -> None:
     """The generator of the handler is closed."""
     closed = asyncio.Event()
 
@@ -158,7 +159,8 @@ async def test_closing_the_items_ends_the_stream_at_its_source(tmp_path: Path) -
     async with joined(answering(lambda call: Reply(items=items())), tmp_path) as (front, _):
         reply = await front(call(is_stream=True))
         assert reply.items is not None
-        await anext(reply.items)
+        for _ in range(n_read):
+            await anext(reply.items)
         await reply.items.aclose()  # type: ignore[attr-defined]
         await asyncio.wait_for(closed.wait(), 10)
 

@@ -124,13 +124,16 @@ async def _open(channel: HopChannel, call: Call) -> Reply:
     reply = read_reply(head)
     if reply.status is None:
         reply.items = _items(stream, call)
+        await anext(reply.items)
     else:
         stream.cancel()
     return reply
 
 
 async def _items(stream: HopStream[bytes], call: Call) -> AsyncIterator[Item]:
+    """Pass items on; the first is for whoever opened the stream, as in `runtime/hop_calls.py`."""
     try:
+        yield Item()
         while (message := await stream.next()) is not None:
             yield read_item(message)
     except ChannelLost as lost:
