@@ -103,6 +103,7 @@ class Begun:
         loop = asyncio.get_running_loop()
         self._handler, self._call = handler, call
         self.reply: asyncio.Future[Reply] = loop.create_future()
+        self.has_ended = False
         self.run = Run(self._answer(), loop)
         loop.call_soon(partial(self.run.start, needs_task=handler.needs_task))
 
@@ -111,6 +112,8 @@ class Begun:
             self.reply.set_result(await self._handler(self._call))
         except Exception as error:
             self.reply.set_exception(error)
+        finally:
+            self.has_ended = True
 
 
 def make_call(data: bytes = b"[]", **changes: Any) -> Call:
@@ -451,6 +454,7 @@ async def walk(data: st.DataObject) -> None:
         for step in steps.values():  # who was cancelled holds nothing
             step.held = [waiter for waiter in step.held if not waiter.is_done]
 
+    assert begun.has_ended
     assert begun.reply.done() is not is_gone
     if not is_gone:
         reply = begun.reply.result()

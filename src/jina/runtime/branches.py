@@ -114,7 +114,8 @@ class Walk:
             self._over.set_exception(error)
             return
         except asyncio.CancelledError:
-            self._over.cancel()
+            if not self._has_ended:
+                self._over.cancel()
             raise
         finally:
             del self._under_way[name]
