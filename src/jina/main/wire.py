@@ -26,7 +26,11 @@ from jina.transport.sockets import Sockets
 
 
 class Wire:
-    """What a worker listens with, and the threads of its Executor behind it."""
+    """What a worker listens with, and the threads of its Executor behind it.
+
+    Attributes:
+        stuck: Connections whose other end has not taken all that was sent.
+    """
 
     def __init__(
         self,
@@ -52,7 +56,7 @@ class Wire:
         self._notes = BegunNotes(spec.begun_path)
         self._max_message_bytes = spec.max_message_bytes
         self._sockets = sockets = Sockets(spec.socket_path, self._new_connection, on_open=keep_from_forks, on_close=no_longer_ours)
-        self._lock = sockets.lock
+        self._lock, self.stuck = sockets.lock, sockets.stuck
         self._attendance: ExecutorAttendance | LoopAttendance
         if spec.n_threads == 1 and any(not endpoint.is_async for path, endpoint in executor.requests.items() if path != DRY_RUN):
             self._attendance = ExecutorAttendance(sockets, self.flush)

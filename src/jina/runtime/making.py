@@ -34,6 +34,7 @@ class Making:
         self._is_quiet = bool(getattr(executor.runtime_args, "quiet_error", False)) or _is_set("JINA_QUIET_ERROR")
         self._outlet, self._hand_over = outlet, outlet.put
         self._notes, self._on_failure = notes, on_failure
+        self._unended: list[int] = []
 
     def _fail(self, work: Work, status: Status) -> None:
         """Answer a call, of whatever kind, with a failure."""
@@ -96,11 +97,18 @@ class Making:
         return self._notes.begin(work.stream) if self._notes is not None else -1
 
     def _send(self, ended: list[int]) -> None:
-        """Send what has been made. Only then are its calls over: a death before that must find them noted as begun."""
+        """Send what has been made. Only when it has left are its calls over: a death before that must find them noted as begun."""
         self._outlet.flush()
-        if self._notes is not None:
-            for slot in ended:
-                self._notes.end(slot)
+        if self._notes is None:
+            return
+        if self._outlet.stuck:
+            self._unended += ended
+            return
+        if self._unended:
+            before, self._unended = self._unended, []
+            ended = before + ended
+        for slot in ended:
+            self._notes.end(slot)
 
 
 def _is_set(name: str) -> bool:

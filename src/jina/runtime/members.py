@@ -55,14 +55,14 @@ class Members:
         self.given_up.pop(pod, None)
         self.refresh()
 
-    def down(self, pod: str, error: str = "") -> None:
-        """A replica is dead; with an error it will not come back. Something that it left behind may hold its connections open: they end."""
+    def down(self, pod: str, error: str = "", *, is_dead: bool = True) -> None:
+        """A replica is gone; with an error it will not come back. What it has written before it died is still read."""
         self.current.pop(pod, None)
         if error:
             self.given_up[pod] = error
         for channel in [channel for channel in self._open if channel.pod == pod]:
             self._open.discard(channel)
-            channel.close()
+            (channel.end if is_dead else channel.close)()
         self.refresh()
 
     def lost(self, channel: HopChannel) -> None:

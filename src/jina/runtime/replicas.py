@@ -100,7 +100,7 @@ class Replicas:
         """Fail what has not ended, and all that comes: the time to finish it is up."""
         self._has_stopped = True
         for pod in [*self.members.current] or [self._name]:
-            self.members.down(pod, "the service has stopped")
+            self.members.down(pod, "the service has stopped", is_dead=False)
 
     def _is_full(self, channel: HopChannel, message: Message) -> bool:
         n_in_flight = channel.n_in_flight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol, cast
 
 from msgspec.structs import replace
@@ -34,6 +34,10 @@ Outcome = tuple["Work", int, Status | None, Payload | None, dict[str, Any] | Non
 class Outlet(Protocol):
     """Takes outcomes from whatever thread they are made in, in the order in which each call's happen."""
 
+    @property
+    def stuck(self) -> Collection[object]:
+        """What has not left yet of what was flushed; empty if all has. An attribute in fact."""
+
     def put(self, outcome: Outcome) -> None:
         """Take an outcome; it may wait for company until `flush`, but not for ever."""
 
@@ -56,6 +60,8 @@ class Inbox(Protocol):
 
 class LoopOutlet:
     """Brings outcomes to an event loop, those of one turn together."""
+
+    stuck: Collection[object] = ()
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[list[Outcome]], None]) -> None:
         """Call `deliver` on `loop`."""

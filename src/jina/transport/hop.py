@@ -36,6 +36,7 @@ RENEW_AT = (1 << 31) - (1 << 24)
 """HTTP/2 numbers streams up to 2^31 and never again: from this number on a fresh connection is asked for, again and again."""
 _ASK_AGAIN_AFTER = 1 << 10
 _LAST_NUMBER = (1 << 31) - 1
+_LOOK_S, _MAX_LOOKS = 0.025, 40
 
 
 class ChannelLost(TransportError):
@@ -169,6 +170,21 @@ class HopChannel(Gatherer, asyncio.Protocol):
         self._takes_calls = False
         self._transport.abort()
 
+    def end(self) -> None:
+        """The worker is dead: read what it has written, then close, even if something that it left behind holds the connection open."""
+        self._takes_calls = False
+        self._was_heard = True
+        self._linger(0, 0)
+
+    def _linger(self, n_looks: int, n_silent: int) -> None:
+        """Wait while something comes. Two looks must find nothing: after a standstill a loop may come to its timers before it reads."""
+        n_silent = 0 if self._was_heard else n_silent + 1
+        if n_silent == 2 or n_looks == _MAX_LOOKS:
+            self._transport.abort()
+            return
+        self._was_heard = False
+        self.loop.call_later(_LOOK_S, self._linger, n_looks + 1, n_silent)
+
     def close_when_idle(self) -> None:
         """End the connection once what is in flight has ended."""
         self._is_closing = True
@@ -239,12 +255,14 @@ class HopChannel(Gatherer, asyncio.Protocol):
             self.ready.set_exception(ConnectionResetError(f"{self.pod} closed the connection at once"))
         begun = self._begun.read()
         self._begun.close()
+        begun.update(number for number in (*self._calls, *self._streams) if self._connection.has_head(number))
         calls, self._calls = self._calls, {}
-        streams, self._streams = self._streams, {}
         for number, reply in calls.items():
             reply.set_exception(self._lost(has_begun=number in begun))
-        for number, stream in streams.items():
-            stream.end(self._lost(has_begun=number in begun))
+        for number in list(self._streams):
+            stream = self._pop_stream(number)
+            if stream is not None:
+                stream.end(self._lost(has_begun=number in begun))
         self._on_lost(self)
 
     def _feed(self, stream: HopStream[Any], message: bytes) -> None:

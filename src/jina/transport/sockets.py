@@ -57,6 +57,7 @@ class Sockets:
 
     Attributes:
         lock: See the module's docstring.
+        stuck: The links whose other end has not taken all that was written.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Sockets:
             OSError: The path cannot be bound.
         """
         self.lock = threading.RLock()
+        self.stuck: set[Link] = set()
         self._make_protocol, self._on_open, self._on_close = make_protocol, on_open, on_close
         self._selector = selectors.DefaultSelector()
         self._buffer = memoryview(bytearray(_READ_BYTES))
@@ -145,7 +147,7 @@ class Sockets:
         self._is_told = False
         sock.setblocking(False)
         self._on_open(sock.fileno())
-        Link(sock, self._make_protocol(), self._selector, self._buffer, self._on_close)
+        Link(sock, self._make_protocol(), self._selector, self._buffer, self.stuck, self._on_close)
 
     def _let_nobody_in(self, error: OSError) -> None:
         """Go on with the next if only this one is lost; what may last is looked at again a little later."""
@@ -197,9 +199,11 @@ class Link:
         protocol: LinkProtocol,
         selector: selectors.BaseSelector,
         buffer: memoryview,
+        stuck: set[Link],
         on_close: Callable[[int], None],
     ) -> None:
         self._sock, self._protocol, self._selector, self._buffer, self._on_close = sock, protocol, selector, buffer, on_close
+        self._stuck = stuck
         self._unsent: deque[memoryview] = deque()
         self._n_unsent = 0
         self._is_open, self._is_paused = True, False
@@ -225,6 +229,7 @@ class Link:
         self._unsent.extend(views)
         self._n_unsent += sum(map(len, views))
         if was_empty and not self._send_unsent():
+            self._stuck.add(self)
             try:
                 self._selector.modify(self._sock, selectors.EVENT_READ | selectors.EVENT_WRITE, self._serve)
             except (KeyError, OSError) as error:
@@ -287,6 +292,7 @@ class Link:
 
     def _send_rest(self) -> None:
         if self._send_unsent():
+            self._stuck.discard(self)
             self._selector.modify(self._sock, selectors.EVENT_READ, self._serve)
         if self._is_paused and self._n_unsent <= _LOW_WATER:
             self._is_paused = False
@@ -296,6 +302,7 @@ class Link:
         if self._is_open:
             self._is_open = False
             self._unsent.clear()
+            self._stuck.discard(self)
             with contextlib.suppress(KeyError, OSError):  # somebody may have closed our descriptor
                 self._selector.unregister(self._sock)
                 self._on_close(self._sock.fileno())

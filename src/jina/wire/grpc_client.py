@@ -194,6 +194,11 @@ class ClientConnection(Side):
         if found is not None:
             self._http2.send_data(found, (), is_end=True)
 
+    def has_head(self, stream: int) -> bool:
+        """Whether the head of a reply has come to a call that is under way."""
+        found = self._streams.get(stream)
+        return found is not None and found.head is not None
+
     def cancel(self, stream: int) -> None:
         """Leave a call: the server hears of it, and no event of this stream comes any more."""
         found = self._streams.get(stream)
