@@ -83,9 +83,10 @@ def test_docarrays_own_values_pass() -> None:
     assert find_private(b"") == ""
 
 
-def test_a_large_message_is_looked_through_where_it_lies() -> None:
-    """What was received is passed on as the end of a larger message."""
-    data = b"head" + codec_for(Leaf).encode_proto([Leaf(value=bytes(1 << 17)), Leaf(value=2**40)], dialect="ours")
+@pytest.mark.parametrize("n_before", [1 << 17, *range((1 << 20) - 70, (1 << 20) - 30), 3 << 20])
+def test_a_large_message_is_looked_through_where_it_lies(n_before: int) -> None:
+    """What was received is passed on as the end of a larger message. Wherever the value stands it is found."""
+    data = b"head" + codec_for(Leaf).encode_proto([Leaf(value=bytes(n_before)), Leaf(value=2**40)], dialect="ours")
     assert "docs[1].value" in find_private(memoryview(data)[4:])  # type: ignore[arg-type]
 
 

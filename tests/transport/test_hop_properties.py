@@ -514,7 +514,7 @@ class HopMachine(RuleBasedStateMachine):
             assert self.notes.begin(1) >= 0
 
 
-TestHop = pytest.mark.filterwarnings("ignore::ResourceWarning")(HopMachine.TestCase)
+TestHop = HopMachine.TestCase
 TestHop.settings = settings(max_examples=N_EXAMPLES, stateful_step_count=100, suppress_health_check=list(HealthCheck), deadline=None)
 
 

@@ -14,6 +14,9 @@ from jina.errors import MalformedError
 
 _MARK: Final = re.compile(rb"j[\x05-\x0b]j\.")
 """The tag of a type string, its length, and what all private ones begin with. A hit may be chance, a value without one is docarray's."""
+_N_MARK: Final = 3
+_SLICE_BYTES: Final = 1 << 20
+"""A search lets no other thread run, and takes more than a millisecond for so much."""
 _MAX_SHOWN: Final = 60
 _WHAT: Final = {
     w.J_MODEL: "a nested model that is no BaseDoc",
@@ -35,7 +38,7 @@ def find_private(data: bytes, *, is_single: bool = False) -> str:
         MalformedError: Not that.
     """
     buf, start = placed(data)
-    if _MARK.search(buf, start) is None:
+    if not any(_MARK.search(buf, at, at + _SLICE_BYTES + _N_MARK) for at in range(start, len(buf), _SLICE_BYTES)):
         return ""
     root = (w.DOC if is_single else w.DOC_ARRAY), (buf, start, len(buf))
     try:

@@ -36,6 +36,7 @@ _STREAM = "/jina.JinaSingleDocumentRequestRPC/stream_doc"
 _DISCOVERY = "/jina.JinaDiscoverEndpointsRPC/endpoint_discovery"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _DISCOVERY_TRY_S = 5.0
+_LARGE = 1 << 20
 _HOPELESS = (GrpcStatus.UNAUTHENTICATED, GrpcStatus.PERMISSION_DENIED)
 _CODES = {
     GrpcStatus.UNAVAILABLE: Code.UNAVAILABLE,
@@ -97,7 +98,7 @@ class Remote:
             elif call.payload.encoding == "json" and call.payload.data:
                 call = replace(call, payload=await to_binary(call.payload, call.call_id))
             message = write_request(call)
-            private = find_private(call.payload.data, is_single=call.payload.is_single) if call.payload.encoding == "ours" else ""
+            private = await _private(call.payload) if call.payload.encoding == "ours" else ""
         except JinaError as error:
             text = f"the call to external executor {self._name!r} cannot be made: {error}"
             return Reply(Status(error.code, text, details=[dict(each) for each in getattr(error, "details", ())]))
@@ -241,6 +242,12 @@ class Remote:
 
 
 _KNOWN = frozenset(GrpcStatus)
+
+
+async def _private(payload: Payload) -> str:
+    if len(payload.data) < _LARGE:
+        return find_private(payload.data, is_single=payload.is_single)
+    return await asyncio.to_thread(find_private, payload.data, is_single=payload.is_single)
 
 
 async def _json(payload: Payload) -> Payload:
