@@ -156,6 +156,7 @@ class EndpointInfo(msgspec.Struct):
         is_write: The method carries `@write`.
         takes_headers: The method names `headers`; they are not passed on otherwise.
         discovery: What `endpoint_discovery` of a worker says of it (JSON values, pydantic v1 schema dialect).
+        is_idle: It gives back documents of any kind as they are (`/default` of an Executor without methods), so a flow need not ask it.
     """
 
     path: str
@@ -170,3 +171,4 @@ class EndpointInfo(msgspec.Struct):
     is_write: bool = False
     takes_headers: bool = True
     discovery: dict[str, Any] = {}
+    is_idle: bool = False

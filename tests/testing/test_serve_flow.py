@@ -11,6 +11,7 @@ import pytest
 from jina import Executor, requests
 from jina.docs import BaseDoc, DocList
 from jina.errors import ConfigError
+from jina.executor import BaseExecutor
 from jina.testing import serve
 
 
@@ -105,9 +106,9 @@ class Elsewhere(Executor):
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http", "websocket"])
-@pytest.mark.parametrize("last", [Count, Elsewhere])
+@pytest.mark.parametrize("last", [Count, Elsewhere, BaseExecutor])
 def test_branches_are_joined_by_id(protocol: str, last: type[Executor]) -> None:
-    """By the node that needs both, and where that does not know the endpoint on the way to the caller: the outcome is the same."""
+    """By the node that needs both, and where that has nothing to do with the call on the way to the caller: the outcome is the same."""
     nodes: list[Any] = [("score", Score), ("tag", Tag, "gateway"), ("join", last, ["score", "tag"])]
     given = DocList[Scored]([Scored(text="ab"), Scored(id="b", text="c")])
     with serve(nodes, protocol=protocol) as service:
@@ -121,6 +122,14 @@ def test_branches_are_joined_by_id(protocol: str, last: type[Executor]) -> None:
         (f"{first}-more", "", None, []),
         ("b-more", "", None, []),
     ]
+
+
+def test_executors_without_methods_give_back_documents_of_any_kind() -> None:
+    """As Jina's do; nobody is asked for it."""
+    with serve([("a", BaseExecutor), ("b", BaseExecutor)], protocol="grpc") as service:
+        (doc,) = service.post("/any", Scored(text="x", tags=["a"]), return_type=DocList[Scored])
+        assert (doc.text, doc.tags) == ("x", ["a"])
+        assert service.client.is_flow_ready()
 
 
 def test_documents_without_ids_are_the_same_in_all_branches() -> None:

@@ -9,6 +9,7 @@ from jina.codec import codec_for
 from jina.codec.schema_v1 import to_v1
 from jina.endpoint import Endpoint
 from jina.executor import BaseExecutor
+from jina.executor.decorators import DEFAULT_ENDPOINT
 
 
 def endpoint_infos(executor: BaseExecutor) -> list[EndpointInfo]:
@@ -36,6 +37,7 @@ def _info(endpoint: Endpoint) -> EndpointInfo:
         is_parameters_required=bool(parameters and parameters.get("required")) and not endpoint.is_parameters_optional,
         is_write=endpoint.is_write,
         takes_headers="headers" in endpoint.keywords,
+        is_idle=endpoint.fn is BaseExecutor._dry_run and endpoint.path == DEFAULT_ENDPOINT,
         discovery={
             "input": {"name": endpoint.input.__name__, "model": given.json_schema_v1()},
             "output": {"name": endpoint.output.__name__, "model": returned.json_schema_v1()},

@@ -138,8 +138,11 @@ class FlowHandler:
         self._by_default = shape if shape.graph.order else None
 
     def _strangers(self, endpoint: str) -> frozenset[str]:
-        """The nodes that do not know an endpoint; one that is not up yet may know it."""
-        return frozenset(name for name, node in self._nodes.items() if node.endpoints and node.find(endpoint) is None)
+        """The nodes that do not know an endpoint, or would do nothing; one that is not up yet may know it."""
+        return frozenset(name for name, node in self._nodes.items() if node.endpoints and not self._takes(name, node.find(endpoint)))
+
+    def _takes(self, name: str, info: EndpointInfo | None) -> bool:
+        return info is not None and (not info.is_idle or name in self._graph.when)
 
     def _find(self, call: Call) -> _Shape | Reply:
         """Give the shape for a call that names its targets, or the reply to one with which no node has anything to do."""
@@ -153,7 +156,7 @@ class FlowHandler:
         shape = self._shape(strangers | not_meant)
         if shape.graph.order:
             return shape
-        if strangers <= not_meant:
+        if strangers <= not_meant or any(nodes[name].find(endpoint) for name in strangers - not_meant):
             return unchanged(call, "")
         known = dict.fromkeys(path for name, node in nodes.items() if name not in not_meant for path in node.endpoints)
         return unchanged(call, no_endpoint(f"flow {self._name!r} has", endpoint, known))

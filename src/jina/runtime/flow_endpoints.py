@@ -18,7 +18,7 @@ def flow_endpoints(graph: Graph, by_node: Mapping[str, Sequence[EndpointInfo]]) 
         graph: Whose documents go where.
         by_node: What the executor of each node has.
     """
-    known = {name: {info.path: info for info in infos} for name, infos in by_node.items()}
+    known = {name: {info.path: info for info in infos if not info.is_idle} for name, infos in by_node.items()}
     paths = dict.fromkeys(path for name in graph.order for path in known[name])
     return [_joined(path, graph, known) for path in paths]
 
