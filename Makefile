@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer and make; everything else is installed by the targets themselves, with the versions of constraints.txt.
 #
-#   make demo    serve a real model over HTTP and gRPC, and call it        make check   what CI runs: format, lint, types, docs, coverage, tests
+#   make demo    serve a real model, alone and in a pipeline, and call it   make check   what CI runs: format, lint, types, docs, coverage, tests
 #   make test    run the tests                                            make bench   compare with other servers (benchmarks/README.md)
 #   make fuzz    look for inputs that break a parser, FUZZ="--seconds 600 http2_server" for a longer look at one (docs/design/fuzzing.md)
 #
@@ -55,6 +55,8 @@ $(FUZZ_VENV)/.installed: $(FUZZ_VENV)/.made pyproject.toml constraints.txt
 
 demo: $(DEMO_VENV)/.installed
 	@HF_HUB_OFFLINE=1 $(demo_bin)/python examples/minilm/run_demo.py
+	@echo
+	@$(demo_bin)/python examples/pipeline/run.py
 
 test: $(VENV)/.installed
 	$(bin)/python -m pytest -q -n auto --dist loadfile $(TESTS)
@@ -66,7 +68,7 @@ coverage: $(VENV)/.installed
 # What needs torch, in the demo's environment, so that the other tests need not wait for it.
 test-torch: $(DEMO_VENV)/.installed
 	$(demo_bin)/python -m pip install -qq --constraint constraints.txt pytest hypothesis
-	$(demo_bin)/python -m pytest -q tests/codec/test_torch.py tests/docs/test_tensors.py
+	$(demo_bin)/python -m pytest -q tests/codec/test_torch.py tests/docs/test_tensors.py tests/examples
 
 # With the real Jina 3 beside us, in an environment of its own under .build/peers.
 interop: $(VENV)/.installed

@@ -113,6 +113,17 @@ def test_the_gateway_is_configured_apart() -> None:
     assert (flow.protocol, edges(changed)) == ("grpc", {"a": ("gateway",)})
 
 
+def test_what_the_gateway_is_told_later_fits_what_it_was_told_before() -> None:
+    """Two ports for the two protocols that are there; checked together, as if all had been said at once."""
+    flow = Flow(protocol=["http", "grpc"], port=[8080, 8081])
+    assert flow.config_gateway(port=[0, 0]).options.ports == (0, 0)
+    with pytest.raises(ConfigError, match=r"2 ports were given for 1 protocol\(s\)"):
+        flow.config_gateway(protocol="http")
+    with pytest.warns(UserWarning, match="without effect in this release: monitoring"):
+        flow = flow.config_gateway(monitoring=True)
+    assert flow.config_gateway(cors=True).options.cors
+
+
 def test_a_flow_counts_and_gives_its_executors() -> None:
     """By name, by place, in turn."""
     flow = Flow().add(name="a").add(name="b")

@@ -37,7 +37,7 @@ class Split(Executor):
     @requests(on="/search")
     def split(self, docs: DocList[Article], **kwargs) -> DocList[Sentence]:
         return DocList[Sentence](
-            Sentence(text=text, question=doc.question) for doc in docs for text in re.split(r"(?<=[.!?])\s+", doc.text.strip())
+            Sentence(text=text, question=doc.question) for doc in docs for text in re.split(r"(?<=[.!?])\s+", doc.text.strip()) if text
         )
 
 
@@ -64,10 +64,13 @@ class Embed(Executor):
 
 
 class Rank(Executor):
-    """Orders sentences by how near they are to their questions."""
+    """Gives the sentences that are nearest to each question, the best one first."""
 
     @requests(on="/search")
     def rank(self, docs: DocList[Embedded], parameters: dict, **kwargs) -> DocList[Match]:
-        found = [Match(text=doc.text, question=doc.question, similarity=float(np.dot(doc.embedding, doc.question_embedding))) for doc in docs]
-        found.sort(key=lambda match: -match.similarity)
-        return DocList[Match](found[: int(parameters.get("top_k", 3))])
+        top_k = int(parameters.get("top_k", 3))  # numbers in parameters arrive as float over gRPC
+        found: dict[str, list[Match]] = {}
+        for doc in docs:
+            similarity = float(np.dot(doc.embedding, doc.question_embedding))
+            found.setdefault(doc.question, []).append(Match(text=doc.text, question=doc.question, similarity=similarity))
+        return DocList[Match](match for matches in found.values() for match in sorted(matches, key=lambda match: -match.similarity)[:top_k])

@@ -132,10 +132,8 @@ class Flow(Orchestrator):
     def config_gateway(self, args: Any = None, *, copy_flow: bool = True, **kwargs: Any) -> Self:
         """Change where the Flow listens, and what callers may ask; see `jina.options.FlowOptions`."""
         self._must_not_run("config_gateway")
-        given = {**(vars(args) if args is not None else {}), **kwargs}
-        changed = FlowOptions.from_kwargs(**given)
-        own = {name: getattr(changed, name) for name in _names_given(given)}
-        return self._with(replace(self.options, **own), self._nodes, is_new=copy_flow)
+        options = self.options.updated({**(vars(args) if args is not None else {}), **kwargs})
+        return self._with(options, self._nodes, is_new=copy_flow)
 
     def build(self, copy_flow: bool = False) -> Self:
         """Check the graph, as `start` does.
@@ -323,10 +321,3 @@ class AsyncFlow(Flow):
 
 def _needs_of(deployment: Any) -> Sequence[str] | None:
     return getattr(deployment, "needs", None) if isinstance(deployment, Deployment) else None
-
-
-def _names_given(given: Mapping[str, Any]) -> set[str]:
-    from jina.options.table import names_of
-
-    names = names_of(FlowOptions)
-    return {names[name][0] for name in given if name in names}

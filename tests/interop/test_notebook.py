@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.examples.test_pipeline import PIPELINE, WORDS
 from tests.process.callers import http_call
 from tests.test_docs import ROOT, on_any_port, python_blocks
 
@@ -100,3 +102,14 @@ def test_cells_may_await_calls(notebook: Notebook) -> None:
     assert "HELLO! blocking" in notebook.shown
     assert "HELLO! awaited" in notebook.shown
     notebook.wait_for("(in the worker)")
+
+
+def test_the_pipeline_of_the_examples_runs_cell_by_cell(notebook: Notebook) -> None:
+    """As it is stored, but that words are counted instead of a model asked; it is stored without output."""
+    notebook.run(f"import os, sys; os.chdir({str(PIPELINE)!r}); sys.path.insert(0, {WORDS!r})")
+    cells = [cell for cell in json.loads((PIPELINE / "pipeline.ipynb").read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    for cell in cells:
+        notebook.run("".join(cell["source"]))
+
+    assert notebook.wait_for(r"Where is the cat\?\n +0\.\d\d  (.*)") == "A cat is asleep on the sofa."
+    assert [cell["outputs"] for cell in cells] == [[]] * len(cells)

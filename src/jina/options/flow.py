@@ -15,7 +15,7 @@ from jina.options import values
 from jina.options.client import ClientOptions
 from jina.options.deployment import DeploymentOptions
 from jina.options.service import INNER, LOOPBACK, SERVICE, ServiceOptions
-from jina.options.table import argument, names_of
+from jina.options.table import argument, names_of, read, warn_of_inactive
 
 _GATEWAY = "gateway"
 _INACTIVE = ("no_debug_endpoints", "no_crud_endpoints", "expose_endpoints", "expose_graphql_endpoint", "proxy", "replicas")
@@ -64,6 +64,18 @@ class FlowOptions(ServiceOptions):
 
     def front_options(self) -> FrontOptions:
         return replace(super().front_options(), has_header=True)
+
+    def updated(self, given: Mapping[str, Any]) -> Self:
+        """These options, with what is given over them; what is unknown or without effect brings a warning.
+
+        Raises:
+            ConfigError: A value cannot be read, or does not fit the others.
+        """
+        found = read(type(self), split(given)[0], silent=self.NOT_OPTIONS)
+        options = replace(self, **found)
+        if found.keys() & set(options.inactive()):
+            warn_of_inactive(options)
+        return options
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any], *, host: str = LOOPBACK, environ: Mapping[str, str] | None = None) -> Self:
