@@ -64,6 +64,39 @@ def test_defaults_of_the_flow_are_for_each_executor() -> None:
     assert (first.env["A"], first.patience.timeout_send_s, second.patience.timeout_send_s) == ("1", 0.5, 0.7)
 
 
+def test_the_slowest_executor_says_how_long_a_start_may_take() -> None:
+    """Unless one may take for ever; what the Flow says is for those that say nothing."""
+    flow = Flow(timeout_ready=1000).add(name="a")
+    assert flow._plan().timeout_ready_s == 1
+    assert flow.add(name="b", timeout_ready=5000).add(name="c", timeout_ready=10)._plan().timeout_ready_s == 5
+    assert flow.add(name="b", timeout_ready=-1)._plan().timeout_ready_s is None
+
+
+def test_an_executor_has_no_ports_of_its_own() -> None:
+    """Who gives it one is told where ports belong; what would protect one is an error."""
+    with pytest.warns(UserWarning, match=r"no port of its own; give port, protocol to Flow\(\.\.\.\) or config_gateway\(\.\.\.\); ignored"):
+        flow = Flow().add(name="a", port=8080, protocol="http", host=None)
+    assert flow["a"].options.protocol == Flow().add(name="a")["a"].options.protocol
+    with pytest.raises(ConfigError, match=r"no port of its own; give api_key, host to Flow"):
+        Flow().add(name="a", api_key="secret", host="0.0.0.0")
+
+
+def test_what_a_deployment_says_of_its_own_ports_is_left_out(tmp_path: Path) -> None:
+    """In a Flow the gateway has them; from Python, from a path and from the Flow's YAML."""
+    deployment = "jtype: Deployment\nwith: {name: one, port: 8080, protocol: http, timeout_send: 5}\n"
+    (tmp_path / "one.yml").write_text(deployment)
+    (tmp_path / "flow.yml").write_text("jtype: Flow\nexecutors: [one.yml]\n")
+    path = str(tmp_path / "one.yml")
+    for flow in (Flow().add(Deployment.load_config(path)), Flow().add(path), Flow.load_config(str(tmp_path / "flow.yml"))):
+        assert (flow["one"].options.port, flow["one"].options.timeout_send) == ((), 5)
+
+
+def test_a_misspelt_edge_is_told() -> None:
+    """It is no option, but its name is one that `add` knows."""
+    with pytest.warns(UserWarning, match=r"ignored unknown argument: 'nedds' \(did you mean 'needs'\?\)"):
+        Flow().add(name="a", nedds="gateway")
+
+
 def test_a_deployment_or_its_file_can_be_added(tmp_path: Path) -> None:
     """With what it was told; its name, unless it has none of its own."""
     file = tmp_path / "one.yml"

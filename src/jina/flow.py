@@ -20,7 +20,7 @@ from jina.core.graph import GATEWAY, Graph, GraphNode, make_graph
 from jina.deployment import Deployment
 from jina.errors import ConfigError, FlowBuildLevelError, FlowTopologyError
 from jina.flowchart import Box, mermaid, svg
-from jina.options.flow import FlowOptions, NodeOptions, split
+from jina.options.flow import FlowOptions, NodeOptions, check_ports_are_meant, split, without_ports
 from jina.orchestrator import Orchestrator
 from jina.plan import Node, Plan, node_of, plan_of
 from jina.warning import warn_user
@@ -253,8 +253,12 @@ class Flow(Orchestrator):
             deployment = Deployment.load_config(str(deployment))
         if deployment is not None and not isinstance(deployment, Deployment):
             raise ConfigError(f"flow {self.name!r}: add takes a Deployment, a path or a class, got {deployment!r}; or use uses=")
-        before = deployment.options.to_dict() if deployment is not None else {}
+        told = deployment.options.to_dict() if deployment is not None else {}
+        before = told if told.get("external") else without_ports(told)
         named = {"name": f"executor{len(self._nodes)}", **before, **given}
+        if not named.get("external"):
+            check_ports_are_meant(self.name, given)
+            named = without_ports(named)
         return NodeOptions.from_kwargs(**{**self._defaults, **named})
 
     def _free(self, name: str) -> str:
@@ -294,7 +298,8 @@ class Flow(Orchestrator):
 
         if not self._nodes:
             raise ConfigError(f"flow {self.name!r} has no executor; add one with .add(uses=...)")
-        options, graph = self.options, self._graph()
+        waits = [node.options.timeout_ready for node in self._nodes.values()]
+        options, graph = replace(self.options, timeout_ready=-1 if -1 in waits else max(waits)), self._graph()
         check_files(options.front_options())
         return plan_of(self.KIND, options, tuple(map(self._plan_node, graph.order)), graph)
 

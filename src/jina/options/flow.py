@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 from jina.enums import FlowInspectType
-from jina.errors import NotSupportedError
+from jina.errors import ConfigError, NotSupportedError
 from jina.limits import FrontOptions
 from jina.options import values
 from jina.options.client import ClientOptions
 from jina.options.deployment import DeploymentOptions
 from jina.options.service import INNER, LOOPBACK, SERVICE, ServiceOptions
-from jina.options.table import argument, names_of, read, warn_of_inactive
+from jina.options.table import argument, arguments_of, names_of, read, warn_of_inactive
+from jina.warning import warn_user
 
 _GATEWAY = "gateway"
 _INACTIVE = ("no_debug_endpoints", "no_crud_endpoints", "expose_endpoints", "expose_graphql_endpoint", "proxy", "replicas")
@@ -23,9 +24,13 @@ _OF_THE_GRAPH = ("no_reduce", "when", "floating")
 _SHARED = frozenset(
     (
         *("env", "workspace", "extra_search_paths", "py_modules", "reload", "log_config", "quiet", "quiet_error"),
-        *("timeout_send", "max_wait_for_replica_s", "hang_timeout_s"),
+        *("timeout_ready", "timeout_send", "max_wait_for_replica_s", "hang_timeout_s"),
     )
 )
+_OF_PORTS = frozenset(each.name for each in fields(ServiceOptions)).difference(
+    _SHARED, ServiceOptions.INACTIVE, ServiceOptions.ALWAYS_SO, ("name",)
+)
+"""What is said of where callers come in: only the gateway has that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +103,27 @@ def split(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if name in node_names and (known is None or known[0] in _SHARED):
             nodes[name] = value
     return own, nodes
+
+
+def without_ports(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what a Deployment is told of its own ports; a Flow's are the gateway's."""
+    names = names_of(DeploymentOptions)
+    return {name: value for name, value in given.items() if names.get(name, ("",))[0] not in _OF_PORTS}
+
+
+def check_ports_are_meant(flow: str, given: Mapping[str, Any]) -> None:
+    """Say that an executor of a Flow has no ports of its own, if it is told of them.
+
+    Raises:
+        ConfigError: What it is told would protect them.
+    """
+    names, table = names_of(DeploymentOptions), arguments_of(DeploymentOptions)
+    vain = sorted({names[name][0] for name in given.keys() - without_ports(given).keys() if given[name] is not None})
+    text = f"flow {flow!r}: an executor of a Flow has no port of its own; give {', '.join(vain)} to Flow(...) or config_gateway(...)"
+    if any(table[name].protects for name in vain):
+        raise ConfigError(text)
+    if vain:
+        warn_user(f"{text}; ignored here")
 
 
 @dataclass(frozen=True, kw_only=True)

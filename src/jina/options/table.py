@@ -146,10 +146,11 @@ def read(options: type, given: Mapping[str, Any], *, silent: Iterable[str] = ())
         if name in found:
             raise ConfigError(f"argument {name!r} is given twice, once as {raw_name!r}; give it once")
         found[name] = parsed(table[name], raw)
-    unknown = [name for name in unknown if name not in set(silent)]
+    others = tuple(silent)
+    unknown = [name for name in unknown if name not in others]
     for name in unknown:
         refuse_misspelt(options, name, f"unknown argument {name!r}")
-    _warn_unknown(unknown, names)
+    _warn_unknown(unknown, (*names, *others))
     return found
 
 
@@ -205,7 +206,7 @@ def check_minimum(options: Any) -> None:
             raise ConfigError(f"{argument_.name} must be >= {argument_.minimum:g}, got {value!r}{also}")
 
 
-def _warn_unknown(unknown: list[str], names: Mapping[str, Any]) -> None:
+def _warn_unknown(unknown: list[str], names: Collection[str]) -> None:
     if unknown:
         text = ", ".join(with_hint(name, names) for name in unknown)
         warn_user(f"ignored unknown argument{'s' * (len(unknown) > 1)}: {text}")

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from jina.errors import BadConfigSource, ConfigError
 from jina.options import FlowOptions
+from jina.options.flow import without_ports
 from jina.options.table import nearest, refuse_misspelt, with_hint
 from jina.warning import warn_user
 from jina.yaml.deployment import check_version, read_deployment, save_text, written
@@ -91,7 +92,8 @@ def flow_yaml(flow: Any) -> str:
     steps = []
     for name, node in flow:
         needs = {} if node.needs is None else {"needs": list(node.needs)}
-        steps.append({"name": name, **needs, **written(node.options)})
+        told = written(node.options)
+        steps.append({"name": name, **needs, **(told if node.options.external else without_ports(told))})
     return dump_yaml({"jtype": "Flow", "version": "1", "with": written(flow.options), "executors": steps})
 
 
@@ -159,4 +161,4 @@ def _step(entry: Any, where: str, paths: list[str], context: Mapping[str, Any] |
 
 def _of_deployment(source: Any, data: Mapping[str, Any], paths: list[str], context: Mapping[str, Any] | None) -> dict[str, Any]:
     given = read_deployment(source, extra_search_paths=paths, context=context)
-    return {**given, "needs": data.get("needs")}
+    return {**(given if given.get("external") else without_ports(given)), "needs": data.get("needs")}
