@@ -56,7 +56,7 @@ class FrontOptions(Limits):
     Attributes:
         title, description, version: Of the API page.
         cors: Let browsers call from any origin.
-        has_header: Replies over HTTP carry `header`, as those of a Flow do.
+        is_flow: Several nodes are behind it: replies over HTTP carry `header`, and there are `/dry_run`, `/status` and `/post`.
         ssl_certfile, ssl_keyfile: PEM files by their whole paths; None without TLS.
         ssl_ca_certs: The same, of who may have signed the callers' certificates; None takes callers without one.
         max_buffered_bytes: What all connections of all ports may hold; None for a quarter of the process's memory.
@@ -66,7 +66,7 @@ class FrontOptions(Limits):
     description: str | None = None
     version: str = "0.1.0"
     cors: bool = False
-    has_header: bool = False
+    is_flow: bool = False
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
     ssl_ca_certs: str | None = None

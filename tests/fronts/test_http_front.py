@@ -58,7 +58,7 @@ def test_documents_come_back_in_jinas_shape() -> None:
 
 def test_a_flows_front_adds_the_header() -> None:
     async def scenario(handler: Handler) -> None:
-        async with serving(handler, has_header=True) as client:
+        async with serving(handler, is_flow=True) as client:
             answer = await client.post("/echo", json={"data": [], "header": {"requestId": "q"}})
             assert answer.json()["header"] == {"requestId": "q", "targetExecutor": ""}
             assert answer.headers["x-request-id"] == "q"

@@ -239,9 +239,6 @@ NOT_YET = [
     Difference("*end fails: *", "the same", ignored, ignored),
     Difference("no reduce: no documents: *", "docs_matrix is None where no branch has documents", ignored, ignored),
     Difference("no reduce, both have none: *", "the same", ignored, ignored),
-    Difference("doors: dry run: http request", "there is no GET /dry_run, nor GET /status", ignored, ignored),
-    Difference("doors: openapi: *", "the same", ignored, ignored),
-    Difference("doors: ready: *", "the same", ignored, ignored),
     Difference("only floating: *", "nobody waits for the one node", ignored, ignored),
 ]
 """Answers that are others without a reason so far: to be mended, or to be moved to `DIFFERENT` with one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -145,6 +147,39 @@ def test_replies_over_http_have_a_header(running: Flow) -> None:
     assert (reply.status, reply.json["header"]) == (200, {"requestId": "mine", "targetExecutor": ""})
     assert [doc["text"] for doc in reply.json["data"]] == ["xa"]
     assert http_call(port, "POST", "/nowhere", {"data": []}).status == 404
+
+
+@EACH
+def test_a_dry_run_tells_of_an_executor_that_is_down(protocol: str) -> None:
+    """Over HTTP, too, where Jina's says that all is well."""
+    with chain(protocol=protocol, max_wait_for_replica_s=0.2) as flow:
+        assert flow.is_flow_ready()
+        os.kill(flow.pids["b/rep-0"], signal.SIGSTOP)  # one that had died would be there again
+        try:
+            assert not flow.is_flow_ready(timeout=0.5)
+        finally:
+            os.kill(flow.pids["b/rep-0"], signal.SIGCONT)
+        assert flow.is_flow_ready()
+
+
+def test_a_node_that_is_too_late_is_a_gateway_timeout(running: Flow) -> None:
+    """And the body says so as Jina's does."""
+    os.kill(running.pids["b/rep-0"], signal.SIGSTOP)
+    try:
+        reply = http_call(running.ports[1], "POST", "/step", {"data": [{"text": "x"}]}, headers={"x-request-timeout": "0.3"})
+    finally:
+        os.kill(running.pids["b/rep-0"], signal.SIGCONT)
+    assert (reply.status, reply.json["header"]["status"]["code"]) == (504, 1)
+    assert reply.json["header"]["status"]["description"] == reply.json["detail"]
+
+
+def test_a_flow_answers_what_jinas_gateway_does(running: Flow) -> None:
+    """Its state, a dry run, and calls whose endpoint stands in the body."""
+    port = running.ports[1]
+    assert http_call(port, "GET", "/dry_run").json == {"code": 0, "description": "", "exception": None}
+    assert http_call(port, "GET", "/status").json.keys() == {"jina", "envs"}
+    assert http_call(port, "POST", "/post", {"data": [{"text": "x"}], "execEndpoint": "/step"}).json["data"][0]["text"] == "xab"
+    assert http_call(port, "POST", "/post", {"data": [{"text": "x"}], "execEndpoint": "/stop"}).status == 404
 
 
 def test_a_flow_starts_and_stops_without_leaving_anything() -> None:

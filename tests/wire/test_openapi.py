@@ -57,7 +57,7 @@ def test_definitions_of_the_same_name_but_other_content_stay_apart() -> None:
 
 
 def test_every_reference_has_a_target() -> None:
-    made = document(info("/a", input=nested("x")), info("/b", "stream", input=nested("y")), info("/_jina_dry_run_"), has_header=True)
+    made = document(info("/a", input=nested("x")), info("/b", "stream", input=nested("y")), info("/_jina_dry_run_"), is_flow=True)
     assert all(ref.rpartition("/")[2] in made["components"]["schemas"] for ref in references(made))
     assert "/_jina_dry_run_" not in made["paths"]
 

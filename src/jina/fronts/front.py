@@ -71,7 +71,7 @@ class Front:
         self.http2_limits = Http2Limits(
             max_streams=options.max_streams, max_header_list_bytes=options.max_header_bytes, max_header_fields=options.max_header_fields
         )
-        self.site = Site(title=options.title, description=options.description, version=options.version, has_header=options.has_header)
+        self.site = Site(title=options.title, description=options.description, version=options.version, is_flow=options.is_flow)
         self.heads: dict[tuple[tuple[bytes, bytes], ...], Head] = {}
         self.openings = Openings()
         self.ids = RequestIds()

@@ -7,17 +7,16 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from jina.call import DIALECT, Call, Payload
+from jina.call import DIALECT
 from jina.codec import service_messages as services
 from jina.errors import MalformedError
+from jina.fronts.dry_run import dry_run as make_dry_run
 from jina.fronts.grpc_requests import ids, is_refused, reads_ours, status_parts
 from jina.observe.info import environment, versions
 from jina.wire.grpc import GrpcStatus, RequestHead
 
 if TYPE_CHECKING:
     from jina.fronts.grpc_carrier import Carrier
-
-DRY_RUN = "_jina_dry_run_"
 
 ADVERTISED = (
     "jina.JinaRPC",
@@ -57,7 +56,7 @@ async def dry_run(connection: Carrier, stream: int, head: RequestHead, data: byt
     """Tell whether every part answers: an empty status, or the failure."""
     if await is_refused(connection, stream, head):
         return
-    reply = await connection.front.handler(Call(DRY_RUN, Payload(b"", "strict"), ids.request_id(), wants="strict"))
+    reply = await connection.front.handler(make_dry_run(ids.request_id()))
     connection.wire.reply(stream, status_parts(reply.status))
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from jina.call import Call, EndpointInfo, Payload
+from jina.runtime.targets import no_endpoint
 from jina.wire import content_coding, envelope
 from jina.wire.buffered import Buffered
 from jina.wire.content_coding import CodingError
@@ -106,6 +107,25 @@ def read(info: EndpointInfo, body: bytes, query: str, *, is_get: bool) -> Envelo
         if "parameters" in pairs:
             found.parameters = envelope.read_parameters(pairs["parameters"].encode(), ("query", "parameters"))
     return found
+
+
+def read_named(endpoints: Mapping[str, EndpointInfo], body: bytes) -> tuple[EndpointInfo, Envelope]:
+    """Read a body that names its endpoint (`execEndpoint`).
+
+    Raises:
+        EnvelopeError: It cannot be read, or there is no such endpoint.
+    """
+
+    def find(name: str) -> EndpointInfo:
+        info = endpoints.get(name) or endpoints.get("/default")
+        if info is None:
+            raise EnvelopeError(no_endpoint("there is", name, endpoints), 404)
+        return info
+
+    found = envelope.read_message(body, lambda name: find(name).kind == "stream")
+    if found is None:
+        raise EnvelopeError([{"loc": ["body", "data"], "msg": "Field required", "type": "missing"}])
+    return find(found.endpoint), found
 
 
 def make_call(info: EndpointInfo, found: Envelope, head: Head, note: Note, request_id: str, now: float, call_id: bytes) -> Call:

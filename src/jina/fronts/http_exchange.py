@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jina.call import Call, EndpointInfo, Item, Status
 from jina.fronts import http_calls, http_replies, http_routes
+from jina.fronts.dry_run import dry_run
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
+from jina.fronts.http_site import FlowRoute
 from jina.fronts.http_stream import EventStream, close_items
 from jina.transport.run import Run
 from jina.wire.buffered import FULL, SMALL
@@ -135,7 +137,7 @@ class HttpExchange:
                     verdict.close()
                 return None
         found = http_routes.find(front, request, note, request.target.partition(b"?")[0])
-        return None if isinstance(found, EndpointInfo) else found
+        return found if isinstance(found, tuple) else None
 
     def leave(self) -> None:
         """Stop: the caller has left."""
@@ -236,6 +238,10 @@ class HttpExchange:
         found = http_routes.find(self._front, request, note, raw_path)
         if isinstance(found, EndpointInfo):
             self._begin_call(request, found, note, query.decode("latin-1"))
+        elif found is FlowRoute.POST:
+            self._begin_call(request, None, note, "")
+        elif found is FlowRoute.DRY_RUN:
+            self.start(self._dry_run, note)
         else:
             self.answer(*found)
 
@@ -248,13 +254,19 @@ class HttpExchange:
         else:
             self._responder.upgrade(*found)
 
-    def _begin_call(self, request: Request, info: EndpointInfo, note: Note, query: str) -> None:
+    async def _dry_run(self, note: Note) -> None:
+        deadline = None if note.timeout_s is None else self._loop.time() + note.timeout_s
+        self.request_id = self.request_id or self._front.ids.request_id()
+        reply = await self._front.handler(dry_run(self.request_id, deadline))
+        self.answer(200, http_replies.status_body(reply.status))
+
+    def _begin_call(self, request: Request, info: EndpointInfo | None, note: Note, query: str) -> None:
         if note.codings and request.body:
             self.start(self._unfold, request, info, note, query)
         else:
             self._make_call(request, info, note, query)
 
-    async def _unfold(self, request: Request, info: EndpointInfo, note: Note, query: str) -> None:
+    async def _unfold(self, request: Request, info: EndpointInfo | None, note: Note, query: str) -> None:
         front = self._front
         try:
             body, n_counted = await http_calls.unfolded(request.body, note.codings, front.options.max_body_bytes, front.buffered)
@@ -265,10 +277,13 @@ class HttpExchange:
         request.body, request.n_counted = body, n_counted
         self._make_call(request, info, note, query)
 
-    def _make_call(self, request: Request, info: EndpointInfo, note: Note, query: str) -> None:
+    def _make_call(self, request: Request, info: EndpointInfo | None, note: Note, query: str) -> None:
         ids = self._front.ids
         try:
-            found = http_calls.read(info, request.body, query, is_get=request.method == b"GET")
+            if info is None:
+                info, found = http_calls.read_named(self._front.by_path, request.body)
+            else:
+                found = http_calls.read(info, request.body, query, is_get=request.method == b"GET")
         except EnvelopeError as error:
             self.answer(*http_replies.envelope_failure(error))
             return
@@ -287,11 +302,11 @@ class HttpExchange:
                 await close_items(reply.items)
         elif reply.status is not None:
             prefix = ("body",) if found.is_bare else ("body", "data")
-            self.answer(*http_replies.failure(reply.status, prefix))
+            self.answer(*http_replies.failure(reply.status, prefix, call.request_id if front.options.is_flow else ""))
         elif reply.items is not None:
             await self._send_events(reply.items, http_replies.header_lines(reply.headers))
         else:
-            header = {"requestId": call.request_id, "targetExecutor": ""} if front.options.has_header else None
+            header = {"requestId": call.request_id, "targetExecutor": ""} if front.options.is_flow else None
             lines = http_replies.header_lines(reply.headers) if reply.headers else b""
             body = http_replies.documents_body(reply, header)
             if len(body) <= SMALL or front.buffered.has_room(len(body)):

@@ -42,12 +42,13 @@ def detail_body(detail: Any) -> bytes:
     return encode({"detail": detail})
 
 
-def failure(status: Status, prefix: tuple[str, ...] = ("body", "data")) -> tuple[int, bytes, bytes]:
+def failure(status: Status, prefix: tuple[str, ...] = ("body", "data"), flow_request_id: str = "") -> tuple[int, bytes, bytes]:
     """Give HTTP status, body and further header lines for a failed call.
 
     Args:
         status: Of the call.
         prefix: Where the documents stand in what the caller sent.
+        flow_request_id: Of a call to a Flow, which says in `header` too that a node cannot be reached, or was too late.
     """
     number = status.http_status or HTTP_STATUS.get(status.code, 500)
     detail: Any = status.description or status.code.value
@@ -59,7 +60,20 @@ def failure(status: Status, prefix: tuple[str, ...] = ("body", "data")) -> tuple
         lines = lines_for(number)
     if number == 401:
         lines += b"www-authenticate: Bearer\r\n"
+    if flow_request_id and number in (503, 504):
+        header = {"request_id": flow_request_id, "status": _status(status)}
+        return number, encode({"detail": detail, "header": header}), lines
     return number, detail_body(detail), lines
+
+
+def status_body(status: Status | None) -> bytes:
+    """Jina's StatusProto as JSON."""
+    return encode({"code": 0, "description": "", "exception": None} if status is None else _status(status))
+
+
+def _status(status: Status) -> dict[str, Any]:
+    exception = {"name": status.name, "args": status.args, "stacks": status.stacks, "executor": status.executor}
+    return {"code": 1, "description": status.description, "exception": exception}
 
 
 def refusal(status: int, detail: str) -> tuple[int, bytes, bytes]:

@@ -10,6 +10,7 @@ from jina.call import EndpointInfo
 from jina.fronts import http_replies
 from jina.fronts.http_calls import Note
 from jina.fronts.http_replies import JSON
+from jina.fronts.http_site import FlowRoute
 from jina.wire.http_requests import Request
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Answer = tuple[int, bytes, bytes, bytes]
 _ALLOWED_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
-def find(front: Front, request: Request, note: Note, raw_path: bytes) -> EndpointInfo | Answer:
+def find(front: Front, request: Request, note: Note, raw_path: bytes) -> EndpointInfo | FlowRoute | Answer:
     """Give the endpoint to call, or what to answer."""
     method = request.method
     if front.options.cors and _is_preflight(request):
@@ -39,6 +40,9 @@ def find(front: Front, request: Request, note: Note, raw_path: bytes) -> Endpoin
     if info is None:
         if path[-1:] == "/" and front.site.page(path[:-1]) is not None:
             return _redirect(method, path)
+        route = front.site.flow_routes.get(path)
+        if route is not None:
+            return route if method == route.value[1] else _not_allowed(method, route.value[1])
         return 404, http_replies.encode(front.site.not_found(path)), b"", JSON
     if method == b"POST" or (method == b"GET" and info.kind == "stream"):
         return info

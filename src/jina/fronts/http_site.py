@@ -5,15 +5,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import msgspec
 
 from jina.call import EndpointInfo
 from jina.fronts import http_pages
+from jina.observe.info import environment, versions
 from jina.wire.openapi import make_document
 
 DEFAULT_TITLE = "My Jina Service"
+
+
+class FlowRoute(Enum):
+    """What a Flow answers, by path and method, beside its endpoints; theirs go first where the path is the same."""
+
+    DRY_RUN = ("/dry_run", b"GET")
+    POST = ("/post", b"POST")
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,12 @@ class Site:
     Attributes:
         routes: Path to endpoint.
         batch_routes: Those that are no streams, by what a request's target says if it is plain.
+        flow_routes: What there is beside them.
     """
 
-    def __init__(self, *, title: str | None, description: str | None, version: str, has_header: bool) -> None:
-        """Describe the service in its API page; `has_header`: its replies carry `header`."""
-        self._title, self._description, self._version, self._has_header = title, description, version, has_header
+    def __init__(self, *, title: str | None, description: str | None, version: str, is_flow: bool) -> None:
+        """Describe the service in its API page; `is_flow`: it has what only a Flow answers, too."""
+        self._title, self._description, self._version, self._is_flow = title, description, version, is_flow
         self.set_endpoints(())
 
     def set_endpoints(self, endpoints: Sequence[EndpointInfo]) -> None:
@@ -65,6 +75,8 @@ class Site:
                 self.routes[route.path] = route.endpoint
                 if route.endpoint.kind != "stream":
                     self.batch_routes[route.path.encode()] = route.endpoint
+        offered = (FlowRoute.DRY_RUN, FlowRoute.POST)[: 2 if self.routes else 1] if self._is_flow else ()  # without HTTP no call
+        self.flow_routes = {route.value[0]: route for route in offered if route.value[0] not in self.routes}
 
     def page(self, path: str) -> tuple[bytes, bytes, bytes] | None:
         """Give content type, header lines and body of a page, or None."""
@@ -72,6 +84,8 @@ class Site:
             return b"application/json", b"", self.openapi()
         if path in http_pages.PATHS:
             return http_pages.page(path, self._title or DEFAULT_TITLE)
+        if path == "/status" and self._is_flow and path not in self.routes:
+            return b"application/json", b"", msgspec.json.encode({"jina": versions(), "envs": environment()})
         return None
 
     def openapi(self) -> bytes:
@@ -82,7 +96,7 @@ class Site:
                 title=self._title or DEFAULT_TITLE,
                 description=self._description or "",
                 version=self._version,
-                has_header=self._has_header,
+                is_flow=self._is_flow,
             )
             self._openapi = msgspec.json.encode(document)
         return self._openapi

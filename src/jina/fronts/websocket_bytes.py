@@ -14,10 +14,10 @@ from jina.call import Call, Payload, Reply, Status
 from jina.codec.messages import Envelope, read_document_request, read_request, status_bytes, write_reply
 from jina.errors import CallerError, MalformedError
 from jina.fronts import grpc_requests
-from jina.fronts.grpc_about import DRY_RUN
+from jina.fronts.dry_run import dry_run
 from jina.fronts.grpc_data import item_message
 from jina.fronts.http_calls import Note
-from jina.fronts.http_replies import encode
+from jina.fronts.http_replies import status_body
 from jina.fronts.http_stream import close_items
 from jina.fronts.websocket_session import Answer, WebSocketSession
 from jina.wire import websocket
@@ -130,16 +130,9 @@ class DryRunSpeaker:
 
     async def _answer(self) -> None:
         session = self._session
-        reply = await session.front.handler(Call(DRY_RUN, Payload(b"", "strict"), session.front.ids.request_id(), wants="strict"))
-        status = reply.status
-        if not self._is_text:
-            await session.send(grpc_requests.status_parts(status), is_text=False)
-            return
-        found = {"code": 0, "description": "", "exception": None}
-        if status is not None:
-            exception = {"name": status.name, "args": status.args, "stacks": [], "executor": status.executor}
-            found = {"code": 1, "description": status.description, "exception": exception}
-        await session.send(encode(found), is_text=True)
+        reply = await session.front.handler(dry_run(session.front.ids.request_id()))
+        body = status_body(reply.status) if self._is_text else grpc_requests.status_parts(reply.status)
+        await session.send(body, is_text=self._is_text)
 
 
 async def _read(

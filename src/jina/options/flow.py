@@ -68,7 +68,7 @@ class FlowOptions(ServiceOptions):
             raise NotSupportedError(f"flow {self.name!r}: uses= is a gateway of your own, which a later release brings; leave it out")
 
     def front_options(self) -> FrontOptions:
-        return replace(super().front_options(), has_header=True)
+        return replace(super().front_options(), is_flow=True)
 
     def updated(self, given: Mapping[str, Any]) -> Self:
         """These options, with what is given over them; what is unknown or without effect brings a warning.

@@ -71,7 +71,7 @@ class Parts:
             handler=self._flow or handlers.popitem()[1],
             endpoints=infos.popitem()[1] if self._graph is None else flow_endpoints(self._graph, infos),
             guard=make_guard(self._plan.guard),
-            options=self._plan.front if self._graph is None else replace(self._plan.front, has_header=True),
+            options=self._plan.front if self._graph is None else replace(self._plan.front, is_flow=True),
             buffered=Buffered(self._plan.front.max_buffered_bytes),
         )
         self._fronts = {protocol: make_front(service, [protocol]) for protocol in ("grpc", "http", "websocket")}

@@ -113,7 +113,7 @@ def _one(top: dict[str, msgspec.Raw], endpoint: str) -> Envelope:
 
 
 def read_message(body: bytes, is_stream: Callable[[str], bool]) -> Envelope | None:
-    """Read a JSON message of a WebSocket, which names its endpoint; None for `{}`, which says that no more come.
+    """Read JSON that names its endpoint (a message of a WebSocket, the body of `/post`); None for `{}`, which says that no more come.
 
     Args:
         body: JSON.
@@ -129,6 +129,10 @@ def read_message(body: bytes, is_stream: Callable[[str], bool]) -> Envelope | No
         endpoint = _endpoint(top)
         found = _one(top, endpoint) if is_stream(endpoint) else _batch(top)
         found.endpoint = endpoint
+        if "targetExecutor" in top:  # where Jina's generic gateway has it
+            found.target_executor = (
+                _text({"targetExecutor": _decode(top["targetExecutor"], ("body", "targetExecutor"))}, "targetExecutor", "") or ""
+            )
         if "timeout" in top:
             found.timeout_s = _read_timeout(top["timeout"])
         return found

@@ -32,10 +32,22 @@ _HTTP_VALIDATION_ERROR: Json = {
     "type": "object",
     "properties": {"detail": {"title": "Detail", "type": "array", "items": {"$ref": _PREFIX + "ValidationError"}}},
 }
+_TEXTS: Json = {"type": "object", "additionalProperties": {"type": "string"}}
+_INFO: Json = {"title": "JinaInfoModel", "type": "object", "required": ["jina", "envs"], "properties": {"jina": _TEXTS, "envs": _TEXTS}}
+_STATUS: Json = {
+    "title": "StatusProto",
+    "type": "object",
+    "required": ["code", "description", "exception"],
+    "properties": {
+        "code": {"type": "integer", "description": "0, or 1 where a node does not answer"},
+        "description": {"type": "string"},
+        "exception": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+    },
+}
 _HEALTH: Json = {"title": "JinaHealthModel", "type": "object", "properties": {}, "description": "Pydantic BaseModel for Jina health check"}
 
 
-def make_document(endpoints: Sequence[EndpointInfo], *, title: str, description: str, version: str, has_header: bool = False) -> Json:
+def make_document(endpoints: Sequence[EndpointInfo], *, title: str, description: str, version: str, is_flow: bool = False) -> Json:
     """Describe the service.
 
     Args:
@@ -43,7 +55,7 @@ def make_document(endpoints: Sequence[EndpointInfo], *, title: str, description:
         title: Of the page.
         description: Of the page.
         version: Of the API.
-        has_header: Replies carry a `header`, as those of a Flow do.
+        is_flow: Replies carry a `header`, and there is what only a Flow answers.
     """
     schemas = _Schemas()
     paths: Json = {"/": {"get": _health()}}
@@ -51,7 +63,10 @@ def make_document(endpoints: Sequence[EndpointInfo], *, title: str, description:
         if not info.path.strip("/").startswith("_jina"):
             name = info.path.strip("/")
             is_stream = info.kind == "stream"
-            paths["/" + name] = _streaming(info, name, schemas) if is_stream else {"post": _batch(info, name, schemas, has_header)}
+            paths["/" + name] = _streaming(info, name, schemas) if is_stream else {"post": _batch(info, name, schemas, is_flow)}
+    if is_flow:
+        for path, operations in _of_flow(schemas).items():
+            paths.setdefault(path, operations)
     for name, schema in (
         ("HTTPValidationError", _HTTP_VALIDATION_ERROR),
         ("ValidationError", _VALIDATION_ERROR),
@@ -120,7 +135,40 @@ def _health() -> Json:
     }
 
 
-def _batch(info: EndpointInfo, name: str, schemas: _Schemas, has_header: bool) -> Json:
+def _of_flow(schemas: _Schemas) -> Json:
+    header = {"anyOf": [{"$ref": schemas.put("Header", _HEADER)}, {"type": "null"}], "default": None}
+    document = {"type": "object"}
+    data = {"title": "Data", "anyOf": [{"type": "array", "items": document}, document]}
+    parameters = {"title": "Parameters", "anyOf": [{"type": "object"}, {"type": "null"}]}
+    given = {"data": data, "execEndpoint": {"title": "Execendpoint", "type": "string"}, "parameters": parameters, "header": header}
+    answer = {"data": {"title": "Data", "type": "array", "items": document}, "parameters": {"type": "object"}, "header": header}
+    return {
+        "/dry_run": {
+            "get": {
+                "summary": "Ask whether every Executor answers",
+                "operationId": "_flow_health_dry_run_get",
+                "responses": {"200": _response("Successful Response", {"$ref": schemas.put("StatusProto", _STATUS)})},
+            }
+        },
+        "/status": {
+            "get": {
+                "summary": "Get the versions and the environment of the gateway",
+                "operationId": "_status_status_get",
+                "responses": {"200": _response("Successful Response", {"$ref": schemas.put("JinaInfoModel", _INFO)})},
+            }
+        },
+        "/post": {
+            "post": {
+                "summary": "Call the endpoint that `execEndpoint` names",
+                "operationId": "post_post_post",
+                "requestBody": _body({"type": "object", "required": ["data"], "properties": given}, is_required=True),
+                "responses": _responses(_response("Successful Response", {"type": "object", "properties": answer})),
+            }
+        },
+    }
+
+
+def _batch(info: EndpointInfo, name: str, schemas: _Schemas, is_flow: bool) -> Json:
     document = schemas.put_with_definitions(info.input_name or f"{name}_input", info.input)
     result = schemas.put_with_definitions(info.output_name or f"{name}_output", info.output)
     header = {"anyOf": [{"$ref": schemas.put("Header", _HEADER)}, {"type": "null"}]}
@@ -134,7 +182,7 @@ def _batch(info: EndpointInfo, name: str, schemas: _Schemas, has_header: bool) -
     required = ["data", "parameters"] if info.is_parameters_required else ["data"]
     given = {"title": f"{component}_input_model", "type": "object", "required": required, "properties": properties}
     answer: Json = {"data": {"title": "Data", "type": "array", "items": result}, "parameters": {"title": "Parameters", "type": "object"}}
-    if has_header:
+    if is_flow:
         answer["header"] = header
     made = {"title": f"{component}_output_model", "type": "object", "required": ["data"], "properties": answer}
     return {
