@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jina.cli.commands import COMMANDS
-from jina.options import ClientOptions, DeploymentOptions
+from jina.options import ClientOptions, DeploymentOptions, FlowOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if "```python" in page.read_text(encoding="utf-8")]
@@ -35,6 +36,13 @@ def run_python(path: Path, *, words: tuple[str, ...] = (), text: str | None = No
 def on_any_port(code: str) -> str:
     """The same code, listening on free ports instead of those that a reader types."""
     return code.replace("port=8080", "port=0")
+
+
+def pipeline_of_readme() -> str:
+    """The README's pipeline, which ends instead of waiting for Ctrl-C."""
+    code = on_any_port(python_blocks(ROOT / "README.md")[2])
+    assert "pipeline.block()" in code
+    return code.replace("pipeline.block()", "pass")
 
 
 def service_of_readme() -> str:
@@ -85,13 +93,24 @@ def test_service_of_the_readme_runs_at_a_prompt(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_client_of_the_readme_calls_its_service(tmp_path: Path) -> None:
     """The README's second block calls what the first one serves, from another process."""
-    service, client = (on_any_port(block) for block in python_blocks(ROOT / "README.md"))
+    service, client = map(on_any_port, python_blocks(ROOT / "README.md")[:2])
     (tmp_path / "client.py").write_text(client.replace("port=0", "port=int(__import__('sys').argv[1])"), encoding="utf-8")
     call = "subprocess.run([sys.executable, 'client.py', str(service.port)], capture_output=True, text=True)"
     run_client = f"import subprocess, sys; print({call})"
     (tmp_path / "shout.py").write_text(service.replace("service.block()", run_client), encoding="utf-8")
 
     assert "['HELLO!']" in run_python(tmp_path / "shout.py")
+
+
+@pytest.mark.process
+def test_pipeline_of_the_readme_runs_from_a_file_and_at_a_prompt(tmp_path: Path) -> None:
+    """It serves, and calls itself before it waits."""
+    script = tmp_path / "pipeline.py"
+    script.write_text(pipeline_of_readme(), encoding="utf-8")
+
+    for said in (run_python(script), run_python(tmp_path / "none", words=("-q", "-i"), text=pipeline_of_readme())):
+        assert "['HELLO!', 'THERE!']" in said
+        assert "Error" not in said
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -124,11 +143,13 @@ def test_every_page_is_in_the_navigation() -> None:
     assert named == {page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")}
 
 
-def test_options_that_the_deployment_page_lists_exist() -> None:
-    """An option in a table of the Deployment page is an argument of Deployment."""
-    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-    tables = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+@pytest.mark.parametrize(("page", "options"), [("deployment", DeploymentOptions), ("flow", FlowOptions)])
+def test_options_that_a_page_lists_exist(page: str, options: Any) -> None:
+    """An option in a table of the page is an argument of the class that it is about."""
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    tables = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     listed = {name for cell in tables for name in re.findall(r"`(\w+)`", cell)}
 
-    assert sorted(listed - set(DeploymentOptions.__dataclass_fields__)) == []
+    assert listed
+    assert sorted(listed - set(options.__dataclass_fields__)) == []
     assert "host" in ClientOptions.__dataclass_fields__
