@@ -208,6 +208,24 @@ def test_an_executor_that_cannot_start_ends_the_start() -> None:
     assert flow.pids == {}
 
 
+class Other(BaseDoc):
+    text: int
+
+
+class Unfit(Executor):
+    @requests(on="/step")
+    def step(self, docs: DocList[Other], **kwargs: Any) -> DocList[Other]:
+        return docs
+
+
+def test_documents_that_cannot_fit_along_an_edge_end_the_start() -> None:
+    """With the edge, the endpoint and the field; before any port listens."""
+    flow = Flow(quiet=True).add(name="a", uses=Step).add(name="b", uses=Unfit)
+    words = r"edge 'a' -> 'b', endpoint '/step': Word cannot be read as Other: field 'text' is string there and integer here"
+    with pytest.raises(StartError, match=words):
+        flow.start()
+
+
 def test_conditions_part_documents_and_the_reply_has_them_in_order() -> None:
     """Each branch sees its own; together they are all there."""
     flow = Flow(protocol=PROTOCOLS, quiet=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from jina.call import EndpointInfo, Handler
 from jina.core.graph import Graph
+from jina.errors import ConfigError
 from jina.process.messages import NodeSpec
-from jina.runtime.flow_endpoints import flow_endpoints
+from jina.runtime.flow_endpoints import flow_endpoints, misfits
 from jina.runtime.members import Members
 from jina.runtime.node import Node
 from jina.runtime.replicas import Replicas
@@ -70,6 +71,16 @@ class Behind:
     def endpoints(self) -> list[EndpointInfo] | None:
         """What is offered; None as long as a node is not known."""
         return None if len(self._known) < len(self._nodes) else flow_endpoints(self._graph, self._known)
+
+    def check_edges(self) -> None:
+        """Once all nodes are known: refuse a flow in which documents cannot pass from one to the next.
+
+        Raises:
+            ConfigError: Names the edge, the endpoint and the field.
+        """
+        found = misfits(self._graph, self._known)
+        if found:
+            raise ConfigError(f"documents do not fit along {'; '.join(found)}")
 
     async def drain(self) -> None:
         """Wait until that has ended which no caller waits for."""

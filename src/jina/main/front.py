@@ -169,6 +169,7 @@ class _Front:
             front.set_endpoints(endpoints)
         if not self._is_serving:
             self._is_serving = True
+            self._behind.check_edges()
             await self._listen(endpoints)
             self._parent.tell(Ready())
 

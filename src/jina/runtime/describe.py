@@ -38,6 +38,7 @@ def _info(endpoint: Endpoint) -> EndpointInfo:
         is_write=endpoint.is_write,
         takes_headers="headers" in endpoint.keywords,
         is_idle=endpoint.fn is BaseExecutor._dry_run and endpoint.path == DEFAULT_ENDPOINT,
+        is_output_declared=endpoint.is_output_declared,
         discovery={
             "input": {"name": endpoint.input.__name__, "model": given.json_schema_v1()},
             "output": {"name": endpoint.output.__name__, "model": returned.json_schema_v1()},
