@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from jina import Executor, requests
+from jina import Executor, Flow, requests
 from jina.docs import BaseDoc, DocList
 from jina.errors import ConfigError
 from jina.executor import BaseExecutor
@@ -203,4 +203,50 @@ def test_nodes_that_make_no_graph_are_told_on_entering() -> None:
         pytest.raises(ConfigError, match="edge 'spilt' -> 'louder': there is no node 'spilt'"),
         serve([("split", Split), ("louder", Louder, "spilt")]),
     ):
+        pass
+
+
+class Cheap(Executor):
+    @requests(on="/part")
+    def cheap(self, docs: DocList[Scored], **kwargs: Any) -> DocList[Scored]:
+        return DocList[Scored]([Scored(id=doc.id, text=f"{doc.text} cheap") for doc in docs])
+
+
+class Dear(Executor):
+    @requests(on="/part")
+    async def dear(self, docs: DocList[Scored], **kwargs: Any) -> DocList[Scored]:
+        return DocList[Scored]([Scored(id=doc.id, text=f"{doc.text} dear") for doc in docs])
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "websocket"])
+def test_a_flow_can_be_served_itself(protocol: str) -> None:
+    """With its conditions; the documents that these part come back in their order."""
+    flow = Flow(protocol=protocol).add(name="cheap", uses=Cheap, when={"score": {"$lt": 5}})
+    flow = flow.add(name="dear", uses=Dear, when={"score": {"$gte": 5}}, needs="gateway").needs_all(name="end")
+    with serve(flow) as service:
+        given = DocList[Scored]([Scored(text=str(n), score=n) for n in (9, 1, 7, 2)])
+        docs = service.post("/part", given, return_type=DocList[Scored])
+
+    assert [doc.text for doc in docs] == ["9 dear", "1 cheap", "7 dear", "2 cheap"]
+
+
+def test_options_belong_to_the_flow_that_is_served() -> None:
+    """Given beside it they would be lost."""
+    with pytest.raises(ConfigError, match="options are given to the flow itself, got cors"), serve(Flow().add(uses=Cheap), cors=True):
+        pass
+
+
+class Numbers(BaseDoc):
+    text: list[int]
+
+
+class Unfit(Executor):
+    @requests(on="/part")
+    def part(self, docs: DocList[Numbers], **kwargs: Any) -> None:
+        """Never called."""
+
+
+def test_documents_that_cannot_fit_along_an_edge_are_refused() -> None:
+    """As when processes start."""
+    with pytest.raises(ConfigError, match="edge 'a' -> 'b', endpoint '/part'"), serve([("a", Cheap), ("b", Unfit)]):
         pass

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from jina.core.graph import GraphNode, make_graph
 from jina.deployment import Deployment
+from jina.errors import ConfigError
 from jina.executor import BaseExecutor, create_executor
+from jina.flow import Flow
 from jina.fronts.table import Service, make_front
+from jina.orchestrator import Orchestrator
 from jina.runtime.describe import endpoint_infos
 from jina.runtime.flow import FlowHandler
-from jina.runtime.flow_endpoints import flow_endpoints
+from jina.runtime.flow_endpoints import flow_endpoints, misfits
 from jina.runtime.guards import make_guard
 from jina.runtime.in_process import InProcess
 from jina.runtime.node import Node
 from jina.transport import memory
 from jina.transport.connect import Connect
 from jina.wire.buffered import Buffered
-
-_Added = tuple[str, Any] | tuple[str, Any, str | Sequence[str]]
-"""A node of a flow: its name, its Executor, and what it needs."""
 
 
 class Parts:
@@ -37,19 +34,16 @@ class Parts:
         """Make the Executors, in the thread that asks for it.
 
         Args:
-            uses: What a Deployment takes, or the nodes of a flow.
-            options: Arguments of a Deployment.
+            uses: A Flow, its nodes as a list, or what a Deployment takes.
+            options: Arguments of a Deployment, or of the Flow whose nodes are given.
 
         Raises:
             ConfigError: The nodes make no graph.
             Exception: Whatever an Executor's `__init__` raises.
         """
-        added: list[_Added] = uses if isinstance(uses, list) else []
-        plans = [Deployment(**{**options, "uses": node[1], "name": node[0]})._plan() for node in added]
-        self._plan, *_ = plans or [Deployment(**{**options, "uses": uses})._plan()]
+        self._plan = _service(uses, options)._plan()
         self.protocol: str = self._plan.listeners[0].protocols[0]
-        self._graph = make_graph(GraphNode(name=node[0], needs=node[2] if len(node) > 2 else None) for node in added) if plans else None
-        self._nodes = {node.name if added else node.graph_name: node for plan in plans or [self._plan] for node in plan.nodes}
+        self._nodes = {node.graph_name: node for node in self._plan.nodes}
         self.executors: dict[str, BaseExecutor] = {}
         for name, node in self._nodes.items():
             self.executors[name] = create_executor(node.executor, **node.config)
@@ -58,20 +52,26 @@ class Parts:
 
     async def start(self) -> None:
         """Begin to serve, on the running loop."""
+        graph = self._plan.graph
         infos = {name: endpoint_infos(executor) for name, executor in self.executors.items()}
+        unfit = misfits(graph, infos)
+        if unfit:
+            raise ConfigError(f"documents do not fit along {'; '.join(unfit)}")
         handlers = {}
         for name, node in self._nodes.items():
-            inner = self._handlers[name] = InProcess(self.executors[name], pod=f"{name}/rep-0", n_threads=node.n_threads)
+            inner = InProcess(self.executors[name], pod=f"{name}/rep-0", n_threads=node.n_threads, when=graph.when.get(name))
+            self._handlers[name] = inner
             handlers[name] = Node(name, inner, aliases=(node.name,), timeout_s=node.patience.timeout_send_s)
             handlers[name].set_endpoints(infos[name])
-        if self._graph is not None:
-            self._flow = FlowHandler(self._graph, handlers)
+        only, *others = handlers.values()
+        if others:
+            self._flow = FlowHandler(graph, handlers, name=self._plan.name)
         service = Service(
             name=self._plan.name,
-            handler=self._flow or handlers.popitem()[1],
-            endpoints=infos.popitem()[1] if self._graph is None else flow_endpoints(self._graph, infos),
+            handler=self._flow or only,
+            endpoints=flow_endpoints(graph, infos),
             guard=make_guard(self._plan.guard),
-            options=self._plan.front if self._graph is None else replace(self._plan.front, is_flow=True),
+            options=self._plan.front,
             buffered=Buffered(self._plan.front.max_buffered_bytes),
         )
         self._fronts = {protocol: make_front(service, [protocol]) for protocol in ("grpc", "http", "websocket")}
@@ -94,3 +94,16 @@ class Parts:
         """Close the executors."""
         for executor in self.executors.values():
             executor.close()
+
+
+def _service(uses: Any, options: dict[str, Any]) -> Orchestrator:
+    if isinstance(uses, Orchestrator):
+        if options:
+            raise ConfigError(f"options are given to the {uses.KIND} itself, got {', '.join(options)}")
+        return uses
+    if not isinstance(uses, list):
+        return Deployment(**{**options, "uses": uses})
+    flow = Flow(**options)
+    for name, executor, *needs in uses:
+        flow.add(name=name, uses=executor, needs=needs[0] if needs else None, copy_flow=False)
+    return flow

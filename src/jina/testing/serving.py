@@ -52,9 +52,11 @@ def serve(uses: Any, **options: Any) -> Serve:
         200
 
     Args:
-        uses: An Executor class, or anything else that `Deployment(uses=...)` takes. Or a flow: a list of its nodes, each a name, an
-            Executor, and perhaps what it needs (a name, or several; without, the node before it).
-        **options: Arguments of a Deployment: `uses_with`, `protocol` (what `client` speaks), `api_key`, `cors`, ...
+        uses: An Executor class, or anything else that `Deployment(uses=...)` takes. Or several Executors: a Deployment or Flow that is
+            made already and does not run, or a list of nodes, each a name, an Executor, and perhaps what it needs (a name, or several;
+            without, the node before it).
+        **options: Arguments of a Deployment, or of the Flow whose nodes are given: `uses_with`, `protocol` (what `client` speaks),
+            `api_key`, `cors`, ...
 
     Raises:
         Exception: On entering: whatever the Executor's `__init__` raises.
