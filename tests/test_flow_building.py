@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,10 +133,13 @@ def test_what_cannot_be_built_says_why(build: object, text: str) -> None:
         build()  # type: ignore[operator]
 
 
-def test_what_nobody_needs_brings_a_warning() -> None:
-    """Nobody waits for it."""
-    with pytest.warns(UserWarning, match="nobody needs the documents of 'a'"):
-        Flow().add(name="a").add(name="b", needs="gateway").build()
+@pytest.mark.parametrize("check", [Flow.build, Flow._plan])
+def test_what_nobody_needs_brings_a_warning(check: Callable[[Flow], object]) -> None:
+    """Nobody waits for it. It is told when the Flow is built, and when it starts, which few build before."""
+    flow = Flow().add(name="a").add(name="b", needs="gateway")
+    with pytest.warns(UserWarning, match="nobody needs the documents of 'a', so nobody waits"):
+        check(flow)
+    assert check(Flow().add(name="a").add(name="b", needs="gateway", floating=True))
 
 
 def test_the_gateway_is_configured_apart() -> None:

@@ -12,11 +12,11 @@ import pytest
 
 import jina
 from jina.errors import NotSupportedError
-from jina.options import ClientOptions, DeploymentOptions, arguments_of
+from jina.options import ClientOptions, DeploymentOptions, FlowOptions, arguments_of
 
 _PACKAGE = Path(jina.__file__).parent
 _SOURCES = {path: path.read_text() for path in _PACKAGE.rglob("*.py") if path.parent.name != "options"}
-_ALL: list[tuple[Any, str]] = [(kind, name) for kind in (DeploymentOptions, ClientOptions) for name in arguments_of(kind)]
+_ALL: list[tuple[Any, str]] = [(kind, name) for kind in (DeploymentOptions, FlowOptions, ClientOptions) for name in arguments_of(kind)]
 
 
 @pytest.mark.parametrize(("options", "name"), _ALL)
@@ -34,7 +34,7 @@ def test_every_option_is_read_by_some_code_or_said_to_be_inactive(options: Any, 
 def test_an_inactive_option_warns_unless_it_is_left_at_its_default(options: Any, name: str) -> None:
     """One warning names what was given in vain; the default is silent."""
     argument = arguments_of(options)[name]
-    candidates = (7, "x", {"a": "b"}, True, "ALL", "HOST", "GATEWAY", ["7"])
+    candidates = (7, "x", {"a": "b"}, True, "ALL", "HOST", "GATEWAY", "HANG", ["7"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         options.from_kwargs(**{name: argument.default})

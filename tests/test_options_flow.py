@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jina.enums import FlowInspectType, ProtocolType
+from jina.enums import ProtocolType
 from jina.errors import ConfigError, NotSupportedError
 from jina.options import DeploymentOptions, FlowOptions
 from jina.options.flow import split
@@ -12,9 +12,9 @@ from jina.options.flow import split
 
 def test_a_flow_takes_the_arguments_of_every_service() -> None:
     """By the same names, with the same meaning."""
-    options = FlowOptions.from_kwargs(port=[1, 2], protocol=["grpc", "http"], cors=True, timeout_ready=1000, name="f", inspect="HANG")
+    options = FlowOptions.from_kwargs(port=[1, 2], protocol=["grpc", "http"], cors=True, timeout_ready=1000, name="f")
     assert (options.ports, options.protocol, options.cors) == ((1, 2), (ProtocolType.GRPC, ProtocolType.HTTP), True)
-    assert (options.timeout_ready_s, options.name, options.inspect) == (1.0, "f", FlowInspectType.HANG)
+    assert (options.timeout_ready_s, options.name) == (1.0, "f")
     assert options.front_options().cors
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jina import Executor, Flow
-from jina.errors import BadConfigSource, BadYAMLVersion, ConfigError
+from jina.errors import BadConfigSource, BadYAMLVersion, ConfigError, NotSupportedError
 from jina.yaml.flow import flow_yaml
 
 DIAMOND = """
@@ -62,9 +62,9 @@ def test_an_executor_may_be_the_path_of_a_deployment(tmp_path: Path) -> None:
     """Beside the Flow's own file; or the Deployment itself."""
     (tmp_path / "one.yml").write_text("jtype: Deployment\nneeds: [gateway]\nwith: {name: one, uses: FlowEcho}\n")
     file = tmp_path / "flow.yml"
-    file.write_text("jtype: Flow\nexecutors: [one.yml, {jtype: Deployment, needs: [gateway], with: {name: two}}, {name: gateway}]\n")
+    file.write_text("jtype: Flow\nexecutors: [one.yml, {jtype: Deployment, needs: [one], with: {name: two}}, {name: gateway}]\n")
     flow = Flow.load_config(str(file))
-    assert flow._plan().graph.needs == {"one": ("gateway",), "two": ("gateway",)}
+    assert flow._plan().graph.needs == {"one": ("gateway",), "two": ("one",)}
 
 
 def test_variables_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +84,7 @@ def test_variables_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
         ("jtype: Flow\nwith: 3\n", ConfigError, "with must be a mapping"),
         ("jtype: Flow\nexecutors: {a: 1}\n", ConfigError, "executors must be a list"),
         ("jtype: Flow\nexecutors: [3]\n", ConfigError, "an executor is a mapping or the path"),
+        ("jtype: Flow\nexecutors: [{method: inspect}]\n", NotSupportedError, "'inspect' of an executor comes with a later release"),
         ("jtype: Flow\nexecutors: [{method: ad}]\n", ConfigError, r"method 'ad' \(did you mean 'add'\?\)"),
     ],
 )

@@ -141,13 +141,7 @@ class Flow(Orchestrator):
         Raises:
             ConfigError: A name that is none, or a cycle; names the edge.
         """
-        graph = self._graph()
-        floats = [name for name in graph.floating if not self._nodes[name].options.floating]
-        if floats:
-            names = ", ".join(map(repr, floats))
-            warn_user(
-                f"flow {self.name!r}: nobody needs the documents of {names}: nobody waits for it; use needs_all() to join, or floating=True"
-            )
+        self._warn_of_floating(self._graph())
         return self._with(self.options, self._nodes, is_new=copy_flow)
 
     def __call__(self) -> Self:
@@ -282,6 +276,14 @@ class Flow(Orchestrator):
             flow=self.name,
         )
 
+    def _warn_of_floating(self, graph: Graph) -> None:
+        floats = [name for name in graph.floating if not self._nodes[name].options.floating]
+        if floats:
+            names = ", ".join(map(repr, floats))
+            warn_user(
+                f"flow {self.name!r}: nobody needs the documents of {names}, so nobody waits; use needs_all() to join, or floating=True"
+            )
+
     def _boxes(self) -> list[Box]:
         graph = self._graph()
         return [self._box(name, needs, name in graph.floating) for name, needs in graph.needs.items()]
@@ -301,6 +303,7 @@ class Flow(Orchestrator):
         waits = [node.options.timeout_ready for node in self._nodes.values()]
         options, graph = replace(self.options, timeout_ready=-1 if -1 in waits else max(waits)), self._graph()
         check_files(options.front_options())
+        self._warn_of_floating(graph)
         return plan_of(self.KIND, options, tuple(map(self._plan_node, graph.order)), graph)
 
     def _plan_node(self, name: str) -> Node:

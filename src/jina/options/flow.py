@@ -19,7 +19,7 @@ from jina.options.table import argument, arguments_of, names_of, read, warn_of_i
 from jina.warning import warn_user
 
 _GATEWAY = "gateway"
-_INACTIVE = ("no_debug_endpoints", "no_crud_endpoints", "expose_endpoints", "expose_graphql_endpoint", "proxy", "replicas")
+_INACTIVE = ("inspect", "no_debug_endpoints", "no_crud_endpoints", "expose_endpoints", "expose_graphql_endpoint", "proxy", "replicas")
 _OF_THE_GRAPH = ("no_reduce", "when", "floating")
 _SHARED = frozenset(
     (

@@ -173,4 +173,5 @@ def blamed(status: Status, name: str, needs: Iterable[str]) -> Status:
     if status.code is not Code.INVALID_INPUT or not status.details or [*status.details[0]["loc"]][:1] == ["parameters"]:
         return status
     given = " and ".join(map(repr, needs))
-    return replace(status, description=f"node {name!r}, on what {given} gave: {status.description}", details=[])
+    text = f"node {name!r}, on what {given} gave: {status.description}"
+    return replace(status, description=text, args=[text] if status.args else [], details=[])

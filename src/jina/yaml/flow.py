@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from jina.errors import BadConfigSource, ConfigError
+from jina.errors import BadConfigSource, ConfigError, NotSupportedError
 from jina.options import FlowOptions
 from jina.options.flow import without_ports
 from jina.options.table import nearest, refuse_misspelt, with_hint
@@ -19,7 +19,8 @@ from jina.yaml.substitution import substitute as substitute_variables
 
 _EXECUTORS: Final = ("executors", "deployments", "pods")
 _SECTIONS: Final = ("jtype", "version", "with", "gateway", "jcloud", "py_modules", *_EXECUTORS)
-_METHODS: Final = ("add", "needs", "needs_all", "inspect", "gather_inspect")
+_METHODS: Final = ("add", "needs", "needs_all")
+_LATER: Final = ("inspect", "gather_inspect")
 
 
 class FlowSource(NamedTuple):
@@ -154,6 +155,8 @@ def _step(entry: Any, where: str, paths: list[str], context: Mapping[str, Any] |
     if entry.get("name") == "gateway":
         return []
     method = entry.get("method") or "add"
+    if method in _LATER:
+        raise NotSupportedError(f"{where}: method {method!r} of an executor comes with a later release; use `floating: true`")
     if method not in _METHODS:
         raise ConfigError(f"{where}: method {with_hint(str(method), _METHODS)} of an executor; there are {', '.join(_METHODS)}")
     return [(method, {key: value for key, value in entry.items() if key != "method"})]
