@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jina import Deployment, Executor, Flow
-from jina.errors import ConfigError, FlowTopologyError
+from jina.errors import ConfigError, FlowBuildLevelError, FlowTopologyError
 from jina.flow import AsyncFlow
 
 
@@ -169,6 +169,25 @@ def test_a_flow_counts_and_gives_its_executors() -> None:
     assert flow != Flow().add(name="a")
     with pytest.raises(KeyError):
         flow["c"]
+    with pytest.raises(TypeError, match=r"by its name or its place, got 1\.5"):
+        flow[1.5]  # type: ignore[index]
+
+
+def test_a_flow_that_changes_lets_go_of_its_ports() -> None:
+    """They were bound when somebody asked for them, for what it was then."""
+    flow = Flow(protocol=["http", "grpc"], port=[0, 0]).add(name="a")
+    ports = flow.port
+    assert isinstance(ports, list)
+    flow.add(name="b", copy_flow=False)
+    again = Flow(port=ports[0]).add(name="c")
+    assert again.port == ports[0]
+    again.close()
+
+
+def test_who_waits_for_a_flow_that_does_not_run_is_told() -> None:
+    """As by Jina's."""
+    with pytest.raises(FlowBuildLevelError, match="flow 'flow' does not run"):
+        Flow().add(name="a").block()
 
 
 def test_asyncio_makes_it_an_async_flow() -> None:

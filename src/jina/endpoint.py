@@ -40,6 +40,7 @@ class Endpoint:
         parameters_model: Class that `parameters` is converted to, or None for a plain dict.
         is_write: The method carries `@write`.
         keywords: The keyword arguments that the method is called with.
+        source: Who gives the documents where they come from one: the key of `docs_map`.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Endpoint:
     is_parameters_optional: bool = False
     is_write: bool = False
     keywords: frozenset[str] = frozenset(KEYWORDS)
+    source: str = "gateway"
     make_list: Callable[[list[Any]], Any] = field(init=False, repr=False)
     make_arguments: Make = field(init=False, repr=False)
     read_parameters: ParametersReader | None = field(init=False, repr=False)

@@ -95,7 +95,8 @@ class Flow(Orchestrator):
             **kwargs: As of a Deployment. `name` is a Python identifier, by default `executor0`, `executor1`, ...
 
         Raises:
-            ConfigError: A value cannot work, or a name is taken.
+            ConfigError: A value cannot work.
+            FlowTopologyError: It needs itself, or is called `gateway`.
             FlowBuildLevelError: The Flow runs.
         """
         self._must_not_run("add")
@@ -106,7 +107,10 @@ class Flow(Orchestrator):
             warn_user(f"flow {self.name!r} has an executor {options.name!r} already; this one is called {name!r}")
             options = replace(options, name=name)
         if name == GATEWAY or not _NAME.fullmatch(name):
-            raise ConfigError(f"executor name {name!r} must be a Python identifier other than 'gateway', since parameters name it")
+            error = FlowTopologyError if name == GATEWAY else ConfigError
+            raise error(f"executor name {name!r} must be a Python identifier other than 'gateway', since parameters name it")
+        if needed and name in ((needed,) if isinstance(needed, str) else needed):
+            raise FlowTopologyError(f"flow {self.name!r}: edge {name!r} -> {name!r}: a node cannot need itself; name another one")
         if options.when is not None:
             condition(options.when)
         node = FlowNode(name=name, options=options, needs=(needed,) if isinstance(needed, str) else tuple(needed) if needed else None)
@@ -142,7 +146,7 @@ class Flow(Orchestrator):
             ConfigError: A name that is none, or a cycle; names the edge.
         """
         self._warn_of_floating(self._graph())
-        return self._with(self.options, self._nodes, is_new=copy_flow)
+        return self._with(self.options, self._nodes, is_new=True) if copy_flow else self
 
     def __call__(self) -> Self:
         return self.build()
@@ -186,6 +190,23 @@ class Flow(Orchestrator):
         """Seconds that one call spends in each executor; see `Client.profiling`."""
         return self._running_client().profiling(show_table)
 
+    def block(self, stop_event: Any = None) -> None:
+        """Wait until Ctrl-C, `close` or `stop_event`; see `Deployment.block`.
+
+        Raises:
+            FlowBuildLevelError: It has not been started.
+            StartError: It ended for good by itself.
+        """
+        if not (self._is_running or self._failure or self._closed.is_set()):
+            raise FlowBuildLevelError(f"flow {self.name!r} does not run; call block within 'with flow:', or after start()")
+        super().block(stop_event)
+
+    @property
+    def port(self) -> int | list[int]:  # type: ignore[override]  # as Jina's
+        """Its port, or a list where protocols have ports of their own."""
+        ports = self.ports
+        return ports if len({*ports}) > 1 else ports[0]
+
     @property
     def num_deployments(self) -> int:
         """Nodes of the graph, the gateway included."""
@@ -200,6 +221,8 @@ class Flow(Orchestrator):
         return iter(self._nodes.items())
 
     def __getitem__(self, which: str | int) -> FlowNode:
+        if not isinstance(which, str | int):
+            raise TypeError(f"an executor of a flow is found by its name or its place, got {which!r}")
         return list(self._nodes.values())[which] if isinstance(which, int) else self._nodes[which]
 
     def __eq__(self, other: object) -> bool:
@@ -233,6 +256,9 @@ class Flow(Orchestrator):
             flow = object.__new__(type(self))
             flow._defaults = self._defaults
             Orchestrator.__init__(flow, options, self._app)
+        elif self._engine is not None:  # it has bound ports, for what the flow was before
+            self.close()
+            self._closed.clear()
         flow.options, flow._nodes = options, dict(nodes)
         return flow
 
@@ -304,20 +330,24 @@ class Flow(Orchestrator):
         options, graph = replace(self.options, timeout_ready=-1 if -1 in waits else max(waits)), self._graph()
         check_files(options.front_options())
         self._warn_of_floating(graph)
-        return plan_of(self.KIND, options, tuple(map(self._plan_node, graph.order)), graph)
+        return plan_of(self.KIND, options, tuple(self._plan_node(name, graph.needs[name][0]) for name in graph.order), graph)
 
-    def _plan_node(self, name: str) -> Node:
+    def _plan_node(self, name: str, source: str) -> Node:
         from jina.yaml import resolve_uses
 
         options = self._nodes[name].options
         executor, config = resolve_uses(options)
-        return node_of(options, executor, config, graph_name=name)
+        return node_of(options, executor, config, graph_name=name, source=source)
 
 
 class AsyncFlow(Flow):
     """A Flow whose `post` and `stream_doc` give async iterators, and whose questions are coroutines. It starts and stops as others do."""
 
     IS_ASYNC = True
+
+    async def is_flow_ready(self, **kwargs: Any) -> bool:
+        """Whether all executors can be reached."""
+        return bool(await super().is_flow_ready(**kwargs))
 
     async def __aenter__(self) -> Self:
         return await asyncio.to_thread(self.start)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jina.core.graph import Graph
+from jina.core.graph import GATEWAY, Graph
 from jina.limits import FrontOptions, Patience
 from jina.options import DeploymentOptions
 from jina.options.address import ABSTRACT, in_url, is_network, reachable, unix_path
@@ -47,6 +47,7 @@ def node_of(
     config: Mapping[str, Any],
     *,
     graph_name: str,
+    source: str = GATEWAY,
 ) -> Node:
     """Make the node of a deployment.
 
@@ -55,12 +56,13 @@ def node_of(
         executor: Its class.
         config: What `resolve_uses` found beside the class.
         graph_name: What the graph calls it.
+        source: Whose documents it gets, the first of several.
     """
     return Node(
         name=options.name,
         graph_name=graph_name,
         executor=executor,
-        config={**config, "runtime_args": _runtime_args(options)},
+        config={**config, "runtime_args": _runtime_args(options), "source": source},
         env=env_of(options),
         n_threads=_MAX_THREADS if options.allow_concurrent else 1,
         n_replicas=options.replicas,

@@ -173,6 +173,12 @@ def test_a_node_that_is_too_late_is_a_gateway_timeout(running: Flow) -> None:
     assert reply.json["header"]["status"]["description"] == reply.json["detail"]
 
 
+def test_nobody_waits_for_a_lone_executor_that_floats() -> None:
+    """The caller has its documents back."""
+    with Flow(quiet=True).add(uses=Step, uses_with={"mark": "a"}, floating=True) as flow:
+        assert flow.post("/step", Word(text="x"), return_type=Word).text == "x"
+
+
 def test_a_flow_answers_what_jinas_gateway_does(running: Flow) -> None:
     """Its state, a dry run, and calls whose endpoint stands in the body."""
     port = running.ports[1]

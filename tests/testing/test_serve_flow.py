@@ -250,3 +250,19 @@ def test_documents_that_cannot_fit_along_an_edge_are_refused() -> None:
     """As when processes start."""
     with pytest.raises(ConfigError, match="edge 'a' -> 'b', endpoint '/part'"), serve([("a", Cheap), ("b", Unfit)]):
         pass
+
+
+class Names(Executor):
+    """Tells who gave the documents."""
+
+    @requests
+    def names(self, docs: DocList[Text], docs_map: dict[str, Any], **kwargs: Any) -> DocList[Text]:
+        return DocList[Text]([Text(id=doc.id, text=" ".join(docs_map)) for doc in docs])
+
+
+def test_documents_come_from_the_node_before() -> None:
+    """Those of a join from the first that it needs."""
+    with serve([("a", Names)]) as alone:
+        assert alone.post("/", Text(), return_type=Text).text == "gateway"
+    with serve([("a", Reverse), ("b", Reverse, ["gateway"]), ("c", Names, ["b", "a"])]) as joined:
+        assert joined.post("/", Text(), return_type=Text).text == "b"

@@ -29,6 +29,7 @@ def create_executor(
     uses_requests: Mapping[Any, str] | None = None,
     uses_dynamic_batching: Mapping[str, Mapping[str, Any]] | None = None,
     runtime_args: Mapping[str, Any] | None = None,
+    source: str = "gateway",
 ) -> BaseExecutor:
     """Make an executor for serving. Its `__init__` has its turn among the replicas of this machine.
 
@@ -39,6 +40,7 @@ def create_executor(
         uses_requests: As `requests` of BaseExecutor.
         uses_dynamic_batching: As `dynamic_batching` of BaseExecutor.
         runtime_args: What becomes `self.runtime_args`.
+        source: As `source` of Endpoint.
 
     Raises:
         Exception: Whatever the user's `__init__` raises.
@@ -55,6 +57,7 @@ def create_executor(
         else:
             executor = cls(**(uses_with or {}))
             set_up(executor, added)
+    executor.requests = {path: dataclasses.replace(endpoint, source=source) for path, endpoint in executor.requests.items()}
     return executor
 
 

@@ -41,7 +41,7 @@ class Behind:
         }
         self._known: dict[str, Sequence[EndpointInfo]] = {}
         only, *others = self._nodes.values()
-        self._flow = _flow(graph, self._nodes, service) if others else None
+        self._flow = _flow(graph, self._nodes, service) if others or graph.floating else None
         self.handler: Handler = self._flow or only
 
     def watch(self, on_hung: Callable[[HopChannel], None]) -> None:

@@ -88,8 +88,8 @@ def arguments(
         docs: The call's documents, of class `endpoint.input`.
         parameters: As merged for this executor (`merge_parameters`).
         headers: The caller's; handed over only to a method that names them.
-        docs_matrix: The lists of several branches; None makes it of `docs`.
-        docs_map: The same by the name of who sent them; None makes it of `docs`, from `gateway`.
+        docs_matrix: The lists of several branches; None makes it of `docs`, and stays where there are none, as in Jina.
+        docs_map: The same by the name of who sent them; None makes it of `docs`.
         tracing_context: OpenTelemetry's, if traces are on.
 
     Raises:
@@ -98,7 +98,7 @@ def arguments(
     made = endpoint.make_list(docs)
     if docs.__class__ is Branched:
         docs_map = {name: endpoint.make_list(branch) for name, branch in docs.branches.items()}
-        docs_matrix = [*docs_map.values()]
+        docs_matrix = [*docs_map.values()] if docs else None
     read = endpoint.read_parameters
     if docs_matrix is None and docs:
         docs_matrix = [made]
@@ -107,7 +107,7 @@ def arguments(
         parameters if read is None else read(parameters),
         headers,
         docs_matrix,
-        {"gateway": made} if docs_map is None else docs_map,
+        {endpoint.source: made} if docs_map is None else docs_map,
         tracing_context,
     )
 

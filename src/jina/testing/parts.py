@@ -64,7 +64,7 @@ class Parts:
             handlers[name] = Node(name, inner, aliases=(node.name,), timeout_s=node.patience.timeout_send_s)
             handlers[name].set_endpoints(infos[name])
         only, *others = handlers.values()
-        if others:
+        if others or graph.floating:
             self._flow = FlowHandler(graph, handlers, name=self._plan.name)
         service = Service(
             name=self._plan.name,
