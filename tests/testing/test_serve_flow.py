@@ -190,7 +190,8 @@ def test_a_flow_over_http_tells_its_endpoints_and_a_header() -> None:
 @pytest.mark.anyio
 async def test_what_floats_has_ended_when_the_service_has() -> None:
     """The reply does not wait for it, the end does."""
-    async with serve([("louder", Louder), ("log", Reverse), ("last", Twice, "louder")]) as service:
+    flow = Flow().add(name="louder", uses=Louder).add(name="log", uses=Reverse, floating=True).add(name="last", uses=Twice)
+    async with serve(flow) as service:
         async for _ in service.post("/words", Text(text="x"), return_type=DocList[Text]):
             pass
 
