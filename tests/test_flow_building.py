@@ -204,3 +204,7 @@ def test_a_plot_is_text_or_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     flow.plot(str(tmp_path / "f.svg")).plot(str(tmp_path / "f.mmd"), vertical_layout=True)
     assert (tmp_path / "f.svg").read_text().startswith("<svg ")
     assert (tmp_path / "f.mmd").read_text().startswith("flowchart TB")
+    flow.plot(str(tmp_path / "f.md"))
+    assert (tmp_path / "f.md").read_text().startswith("```mermaid\nflowchart LR")
+    with pytest.raises(ConfigError, match=r"plot draws SVG or writes Mermaid text, got '.*f\.png'; end its name in \.svg or \.mmd"):
+        flow.plot(str(tmp_path / "f.png"))

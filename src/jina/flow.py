@@ -25,6 +25,7 @@ from jina.orchestrator import Orchestrator
 from jina.plan import Node, Plan, node_of, plan_of
 from jina.warning import warn_user
 
+_NO_TEXT = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf")
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -162,16 +163,23 @@ class Flow(Orchestrator):
         """Draw the graph, here and now: nothing is sent anywhere.
 
         Args:
-            output: A file: `.svg`, or else Mermaid text (`.mmd`, `.md`). Without one the text is printed, or shown in a notebook.
+            output: A file: `.svg`, or else Mermaid text (`.mmd`, in a block of Markdown `.md`). Without one the text is printed, or shown
+                in a notebook.
             vertical_layout: From top to bottom.
             inline_display: Show the picture in a notebook.
             build: Accepted, as in Jina.
             copy_flow: The same.
+
+        Raises:
+            ConfigError: The file's name asks for pixels.
         """
         text = svg(self._boxes(), is_vertical=vertical_layout)
         if output is not None:
-            is_svg = output.lower().endswith(".svg")
-            Path(output).write_text(text if is_svg else mermaid(self._boxes(), is_vertical=vertical_layout), encoding="utf-8")
+            ending = Path(output).suffix.lower()
+            if ending in _NO_TEXT:
+                raise ConfigError(f"plot draws SVG or writes Mermaid text, got {output!r}; end its name in .svg or .mmd")
+            drawn = text if ending == ".svg" else mermaid(self._boxes(), is_vertical=vertical_layout)
+            Path(output).write_text(f"```mermaid\n{drawn}```\n" if ending == ".md" else drawn, encoding="utf-8")
         elif inline_display:
             from IPython import display
 
