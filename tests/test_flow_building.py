@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jina import Deployment, Executor, Flow
 from jina.errors import ConfigError, FlowBuildLevelError, FlowTopologyError
 from jina.flow import AsyncFlow
+from jina.options.address import Elsewhere
+from jina.plan import ExternalNode
 
 
 class Mine(Executor):
@@ -61,7 +64,7 @@ def test_what_floats_is_followed_by_nobody() -> None:
 def test_defaults_of_the_flow_are_for_each_executor() -> None:
     """What an Executor is told itself goes before them."""
     flow = Flow(env={"A": "1"}, timeout_send=500, port=0).add(name="a").add(name="b", timeout_send=700)
-    first, second = flow._plan().nodes
+    first, second = flow._plan().own_nodes
     assert (first.env["A"], first.patience.timeout_send_s, second.patience.timeout_send_s) == ("1", 0.5, 0.7)
 
 
@@ -125,6 +128,17 @@ def test_a_deployment_or_its_file_can_be_added(tmp_path: Path) -> None:
         (lambda: Flow(Mine), r"arguments are given by name; add an Executor with \.add\(uses="),
         (lambda: Flow().needs(["a"]), "a join needs two executors or more"),
         (lambda: Flow().add(name="a", when={"x": {"$gtt": 1}}).build(), r"did you mean '\$gt'"),
+        (lambda: Flow().add(name="x", external=True), "external executor 'x' has no address; give host and port"),
+        (lambda: Flow().add(name="x", external=True, port=1, protocol="http"), "'x' is called over gRPC, but protocol is http"),
+        (lambda: Flow().add(name="x", external=True, port=1, when={"n": {"$gt": 1}}), "'x' cannot have `when`: its worker"),
+        (lambda: Flow().add(name="x", external=True, host=["a", "b"], port=[1, 2, 3]), "'x': 2 hosts and 3 ports make no addresses"),
+        (lambda: Flow().add(name="x", external=True, host="a:1", port=2), "'x': every host has a port already"),
+        (lambda: Flow().add(name="x", external=True, host="http://a:1"), "'x' is called over gRPC; 'http://a:1' names another protocol"),
+        (lambda: Flow().add(name="x", external=True, port=1, grpc_metadata={"a b": "c"}), "grpc_metadata of executor 'x' cannot be sent"),
+        (
+            lambda: Flow().add(name="a").add(name="b").add(name="x", external=True, port=1, needs=["a", "b"], no_reduce=True),
+            "'x' gets the documents of several only joined; take out no_reduce",
+        ),
     ],
 )
 def test_what_cannot_be_built_says_why(build: object, text: str) -> None:
@@ -188,6 +202,45 @@ def test_who_waits_for_a_flow_that_does_not_run_is_told() -> None:
     """As by Jina's."""
     with pytest.raises(FlowBuildLevelError, match="flow 'flow' does not run"):
         Flow().add(name="a").block()
+
+
+@pytest.mark.parametrize(
+    ("given", "addresses"),
+    [
+        ({"port": 1}, ("127.0.0.1:1",)),
+        ({"host": "0.0.0.0", "port": "1,2"}, ("127.0.0.1:1", "127.0.0.1:2")),
+        ({"host": ["a", "b"], "port": 1}, ("a:1", "b:1")),
+        ({"host": "a,b", "port": [1, 2]}, ("a:1", "b:2")),
+        ({"host": ["grpcs://a:1", "b"], "port": 2}, ("grpcs://a:1", "b:2")),
+        ({"host": ["grpcs://a", "::1"], "port": [1, 2]}, ("grpcs://a:1", "[::1]:2")),
+        ({"host": ["[::1]:1", "unix:/run/s"]}, ("[::1]:1", "unix:/run/s")),
+        ({"host": "a"}, ("a",)),
+    ],
+)
+def test_an_external_executor_has_addresses(given: dict[str, Any], addresses: tuple[str, ...]) -> None:
+    """Hosts and ports by pairs; one of either is that of all, and a host may bring its own."""
+    (node,) = Flow().add(name="x", external=True, **given)._plan().nodes
+    assert isinstance(node, ExternalNode)
+    assert node.elsewhere.addresses == addresses
+
+
+def test_an_external_executor_needs_no_class_and_no_process(tmp_path: Path) -> None:
+    """What of it is written can be read; the picture shows where it is; the Flow's `retries` are its own."""
+    flow = Flow(retries=2).add(name="a", uses=Mine)
+    flow = flow.add(name="x", external=True, host="h", port=[1, 2], tls=True, grpc_metadata={"k": "v"}, uses="nothing.of.the.kind")
+    plan = flow._plan()
+    assert ([node.name for node in plan.nodes], [node.name for node in plan.own_nodes], flow.num_pods) == (["a", "x"], ["a"], 2)
+    assert plan.nodes[1] == ExternalNode(name="x", elsewhere=Elsewhere(addresses=("h:1", "h:2"), tls=True, metadata={"k": "v"}, retries=2))
+    flow.save_config(str(tmp_path / "flow.yml"))
+    assert Flow.load_config(str(tmp_path / "flow.yml"))._plan().nodes[1] == plan.nodes[1]
+    flow.plot(str(tmp_path / "f.mmd"))
+    assert '[["x<br/>h:1, h:2"]]' in (tmp_path / "f.mmd").read_text()
+
+
+def test_arguments_of_an_external_executor_are_in_vain_elsewhere() -> None:
+    """A warning says so."""
+    with pytest.warns(UserWarning, match="without effect in this release: grpc_metadata"):
+        Flow().add(name="a", grpc_metadata={"k": "v"})
 
 
 def test_asyncio_makes_it_an_async_flow() -> None:

@@ -22,7 +22,7 @@ from jina.errors import ConfigError, FlowBuildLevelError, FlowTopologyError
 from jina.flowchart import Box, mermaid, svg
 from jina.options.flow import FlowOptions, NodeOptions, check_ports_are_meant, split, without_ports
 from jina.orchestrator import Orchestrator
-from jina.plan import Node, Plan, node_of, plan_of
+from jina.plan import ExternalNode, Node, Plan, node_of, plan_of
 from jina.warning import warn_user
 
 _NO_TEXT = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf")
@@ -93,7 +93,8 @@ class Flow(Orchestrator):
             needs: Whose documents it takes: names, `gateway` for the caller's; by default those of the Executor that was added before
                 it and does not float. Documents of several are joined by their ids.
             copy_flow: Give a new Flow; False changes this one.
-            **kwargs: As of a Deployment. `name` is a Python identifier, by default `executor0`, `executor1`, ...
+            **kwargs: As of a Deployment. `name` is a Python identifier, by default `executor0`, `executor1`, ... With `external=True`
+                somebody else runs it: `host` and `port` say where, one or several, `tls` and `grpc_metadata` how it is called.
 
         Raises:
             ConfigError: A value cannot work.
@@ -115,6 +116,8 @@ class Flow(Orchestrator):
         if options.when is not None:
             condition(options.when)
         node = FlowNode(name=name, options=options, needs=(needed,) if isinstance(needed, str) else tuple(needed) if needed else None)
+        if options.external:
+            _check_external(node)
         return self._with(self.options, {**self._nodes, name: node}, is_new=copy_flow)
 
     def needs(self, needs: Sequence[str], name: str = "joiner", **kwargs: Any) -> Self:
@@ -223,7 +226,7 @@ class Flow(Orchestrator):
     @property
     def num_pods(self) -> int:
         """Processes that run user code or route: the gateway and the replicas of all."""
-        return 1 + sum(node.options.replicas for node in self._nodes.values())
+        return 1 + sum(node.options.replicas for node in self._nodes.values() if not node.options.external)
 
     def __iter__(self) -> Iterator[tuple[str, FlowNode]]:
         return iter(self._nodes.items())
@@ -326,6 +329,8 @@ class Flow(Orchestrator):
         options = self._nodes[name].options
         uses = options.uses
         text = uses.__name__ if isinstance(uses, type) else str(uses).splitlines()[0]
+        if options.external:
+            text = ", ".join(options.elsewhere().addresses)
         condition = "" if options.when is None else str(options.when)
         return Box(name=name, text=text, needs=needs, condition=condition, is_external=options.external, is_floating=is_floating)
 
@@ -340,10 +345,13 @@ class Flow(Orchestrator):
         self._warn_of_floating(graph)
         return plan_of(self.KIND, options, tuple(self._plan_node(name, graph.needs[name][0]) for name in graph.order), graph)
 
-    def _plan_node(self, name: str, source: str) -> Node:
+    def _plan_node(self, name: str, source: str) -> Node | ExternalNode:
         from jina.yaml import resolve_uses
 
         options = self._nodes[name].options
+        if options.external:
+            elsewhere = options.elsewhere(retries=self.options.retries)
+            return ExternalNode(name=name, elsewhere=elsewhere, patience=options.patience())
         executor, config = resolve_uses(options)
         return node_of(options, executor, config, graph_name=name, source=source)
 
@@ -367,3 +375,12 @@ class AsyncFlow(Flow):
 
 def _needs_of(deployment: Any) -> Sequence[str] | None:
     return getattr(deployment, "needs", None) if isinstance(deployment, Deployment) else None
+
+
+def _check_external(node: FlowNode) -> None:
+    """Refuse what cannot be asked of an executor that somebody else runs."""
+    from jina.runtime.remote import remote_of
+
+    if node.options.no_reduce and len(node.needs or ()) > 1:
+        raise ConfigError(f"external executor {node.name!r} gets the documents of several only joined; take out no_reduce")
+    remote_of(node.name, node.options.elsewhere())

@@ -10,7 +10,7 @@ from typing import Any
 from jina.core.graph import GATEWAY, Graph
 from jina.limits import FrontOptions, Patience
 from jina.options import DeploymentOptions
-from jina.options.address import ABSTRACT, in_url, is_network, reachable, unix_path
+from jina.options.address import ABSTRACT, Elsewhere, in_url, is_network, reachable, unix_path
 from jina.options.service import ServiceOptions
 
 _MAX_THREADS = 32
@@ -39,6 +39,26 @@ class Node:
     n_threads: int = 1
     n_replicas: int = 1
     patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalNode:
+    """An executor in a graph that somebody else runs.
+
+    Attributes:
+        name: Its own, also in the graph.
+        elsewhere: Where it is.
+        patience: How long one try of a call may take.
+    """
+
+    name: str
+    elsewhere: Elsewhere
+    patience: Patience = field(default_factory=Patience)
+
+    @property
+    def graph_name(self) -> str:
+        """What the graph calls it."""
+        return self.name
 
 
 def node_of(
@@ -160,7 +180,7 @@ class Plan:
     Attributes:
         kind: What errors call it: `deployment` or `flow`.
         name: For logs.
-        nodes: In graph order.
+        nodes: In graph order; those of them that we run are `own_nodes`.
         graph: Who of them gets whose documents.
         listeners: What the front listens on.
         front: Of all its ports.
@@ -171,7 +191,7 @@ class Plan:
 
     kind: str
     name: str
-    nodes: tuple[Node, ...]
+    nodes: tuple[Node | ExternalNode, ...]
     graph: Graph
     listeners: tuple[Listener, ...]
     timeout_ready_s: float | None
@@ -180,12 +200,17 @@ class Plan:
     guard: Any = field(default=None, repr=False)
 
     @property
+    def own_nodes(self) -> tuple[Node, ...]:
+        """The nodes that need workers, in graph order."""
+        return tuple(node for node in self.nodes if isinstance(node, Node))
+
+    @property
     def shown(self) -> str:
         """What errors call it: its kind and its name."""
         return f"{self.kind} {self.name!r}"
 
 
-def plan_of(kind: str, options: ServiceOptions, nodes: tuple[Node, ...], graph: Graph) -> Plan:
+def plan_of(kind: str, options: ServiceOptions, nodes: tuple[Node | ExternalNode, ...], graph: Graph) -> Plan:
     """Make the plan of a service: nodes, behind a front as the options say."""
     return Plan(
         kind=kind,

@@ -189,6 +189,16 @@ async def test_documents_and_parameters_go_there_and_come_back(wants: str) -> No
         assert reply.parameters == {}
 
 
+async def test_a_stream_answers_the_only_document_of_a_list() -> None:
+    """As nodes before it give one; of several it is refused."""
+    async with site() as there:
+        reply = await there.remote(call("/count", Word(n=3), is_stream=True))
+        assert reply.items is not None
+        assert len([item async for item in reply.items]) == 3
+        status = failed(await there.remote(call("/count", Word(n=3), Word(n=3), is_stream=True)))
+        assert "endpoint '/count' streams the answer to one document, got 2" in status.description
+
+
 async def test_what_a_method_returns_as_a_dict_comes_as_results() -> None:
     async with site() as there:
         reply = await there.post("/results", Word(), Word())

@@ -91,16 +91,16 @@ class LocalEngine:
         self.bind()
         self._sys_path, self._cwd = _sys_path(), _cwd()
         self._make_folder()
-        for node in self._plan.nodes:
+        for node in self._plan.own_nodes:
             endpoints_of(node.executor)
-        executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.nodes}
+        executors = {node.name: pack(node.executor, what=f"executor {node.executor.__name__!r}") for node in self._plan.own_nodes}
         guard = pack(self._plan.guard, what="api_key") if self._plan.guard is not None else b""
         app = self._app_slot(web_app, guard) if web_app is not None else None
         front, workers = self._front_slot(guard, app), self._worker_slots(executors)
         return Supervisor(front, workers, app=app, log=self._log, on_failure=self._failed)
 
     def _warn(self) -> None:
-        for node in self._plan.nodes:
+        for node in self._plan.own_nodes:
             paths = {each.path for each in self._known()[node.graph_name]}
             for text in doubts(node.executor, node.config.get("uses_dynamic_batching") or {}, paths):
                 warn_user(text)
@@ -169,7 +169,7 @@ class LocalEngine:
             name=f"{plan.name}/front",
             service=plan.name,
             listens=listens,
-            nodes=[NodeSpec(node.graph_name, node.name, node.patience) for node in plan.nodes],
+            nodes=[NodeSpec(node.graph_name, node.name, node.patience, getattr(node, "elsewhere", None)) for node in plan.nodes],
             graph=plan.graph,
             options=plan.front,
             sys_path=self._sys_path,
@@ -230,7 +230,7 @@ class LocalEngine:
     def _worker_slots(self, executors: Mapping[str, bytes]) -> list[Slot]:
         return [
             self._worker_slot(node, f"{place}-{index}", index, executors[node.name])
-            for place, node in enumerate(self._plan.nodes)
+            for place, node in enumerate(self._plan.own_nodes)
             for index in range(node.n_replicas)
         ]
 

@@ -22,7 +22,7 @@ from jina.main.child import Parent, enter, raise_file_limit
 from jina.main.public import PublicPorts
 from jina.process.exits import wait_all
 from jina.process.memory_limit import memory_limit
-from jina.process.messages import FrontSpec, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
+from jina.process.messages import Awaits, Discovered, FrontSpec, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerStarted
 from jina.runtime.guards import make_guard
 from jina.transport.hop import HopChannel, connect
 from jina.transport.loops import new_loop
@@ -50,7 +50,7 @@ class _Front:
     def __init__(self, parent: Parent, spec: FrontSpec) -> None:
         self._parent, self._spec = parent, spec
         self._buffered = Buffered(spec.options.max_buffered_bytes or _share_of_memory())
-        self._behind = Behind(spec.service, spec.nodes, spec.graph)
+        self._behind = Behind(spec.service, spec.nodes, spec.graph, max_message_bytes=spec.options.max_message_bytes)
         self._groups: dict[str, int] = {}
         self._loading: dict[str, int] = {}
         self._is_serving = False
@@ -65,6 +65,7 @@ class _Front:
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, loop.create_future()
         self._behind.watch(self._tell_hung)
+        self._discoveries = {node: self._own(self._discover(node)) for node in self._behind.remotes}
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, self._spec.grace_s)
         if self._spec.app_path:
             await self._listen_for_apps(self._spec.app_path)
@@ -100,6 +101,8 @@ class _Front:
             self._loading.pop(order.name, None)
             self._own(self._connect(order))
         elif isinstance(order, TakeOver):
+            for node in self._discoveries.keys() & order.endpoints.keys():
+                self._discoveries[node].cancel()
             self._own(self._serve(order.endpoints))
         elif isinstance(order, ReplicaDown):
             self._groups.pop(order.name, None)
@@ -109,11 +112,12 @@ class _Front:
             self._is_end = True
             self._ask_to_stop(order.grace_s)
 
-    def _own(self, coroutine: Any) -> None:
+    def _own(self, coroutine: Any) -> asyncio.Task[None]:
         """Run a task that nobody awaits: a failure in it ends this front, and the supervisor starts a new one."""
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -157,6 +161,12 @@ class _Front:
         members.lost(channel)
         if channel.is_lost and is_current:
             self._own(self._connect(up))
+
+    async def _discover(self, node: str) -> None:
+        """Ask an executor elsewhere for its endpoints until it tells them; the supervisor knows how long that may take."""
+        endpoints = await self._behind.remotes[node].discover(on_wait=lambda text: self._parent.tell(Awaits(node, text)))
+        self._parent.tell(Discovered(node, endpoints))
+        await self._serve({node: endpoints})
 
     async def _serve(self, by_node: dict[str, list[EndpointInfo]]) -> None:
         """Offer what these nodes, and those known before, have; once all are known this opens the ports."""

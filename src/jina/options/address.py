@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from jina.errors import ConfigError
 
@@ -48,6 +50,47 @@ def parse_address(text: str) -> Address:
     if not separator:
         return Address(*_split_port(text.rstrip("/"), text))
     return Address(*_split_port(rest.rstrip("/"), text), *_protocol(scheme, text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """An executor that somebody else runs: where it is, and how it is called.
+
+    Attributes:
+        addresses: `host:port` each, equal copies; as `runtime/remote.py` takes them.
+        tls: Speak TLS to all of them.
+        metadata: Sent with every call.
+        retries: How often a call is tried again; below 0 it is decided by the number of addresses.
+    """
+
+    addresses: tuple[str, ...]
+    tls: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    retries: int = -1
+
+
+def pair(hosts: Sequence[str], ports: Sequence[int]) -> tuple[str, ...]:
+    """Give hosts and ports as addresses: a host that brings its port has it, the others one each; a lone host or port is that of all.
+
+    Raises:
+        ConfigError: Their numbers do not fit, or a host cannot be read.
+    """
+    bare = [host for host in hosts if unix_path(host) is None and parse_address(host).port is None and "+" not in host]
+    if not ports or not bare:
+        if ports:
+            raise ConfigError(f"every host has a port already, so port {', '.join(map(str, ports))} is whose? leave it out")
+        return (*hosts,)
+    if len(bare) > 1 < len(ports) and len(bare) != len(ports):
+        raise ConfigError(f"{len(bare)} hosts and {len(ports)} ports make no addresses; give as many of each, or one of either")
+    if len(bare) == 1 and len(hosts) == 1:
+        return tuple(_with_port(hosts[0], port) for port in ports)
+    rest = iter(ports if len(ports) == len(bare) else [*ports] * len(bare))
+    return tuple(_with_port(host, next(rest)) if host in bare else host for host in hosts)
+
+
+def _with_port(host: str, port: int) -> str:
+    scheme, separator, _ = host.rpartition("://")
+    return f"{scheme}{separator}{in_url(reachable(parse_address(host).host))}:{port}"
 
 
 def _protocol(scheme: str, text: str) -> tuple[str, bool]:

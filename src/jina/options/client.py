@@ -14,7 +14,7 @@ from jina.errors import ConfigError
 from jina.options import values
 from jina.options.address import parse_address, unix_path
 from jina.options.service import LOOPBACK
-from jina.options.table import argument, changed, check_minimum, read, warn_of_inactive
+from jina.options.table import argument, changed, check_minimum, inactive, read, warn_of_inactive
 
 _SERVICE, _CALLS, _OBSERVE = "service", "calls", "logs, metrics, traces"
 
@@ -112,7 +112,7 @@ class ClientOptions:
             raise ConfigError(f"port {found['port']} was given for host {found['host']!r}; a Unix socket has none")
         found.setdefault("port", 443 if found.get("tls") else 80)
         options = cls(**found)
-        warn_of_inactive(options)
+        warn_of_inactive(inactive(options))
         return options
 
     def to_dict(self) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _later_features(options: DeploymentOptions) -> tuple[tuple[bool, str], ...]:
         (options.stateful, "stateful=True (RAFT) is not supported yet; leave it out to serve without consensus"),
         (options.shards > 1, f"shards={options.shards} is not supported yet, a later release brings it; use shards=1"),
         (options.replicas > 1, f"replicas={options.replicas} is not supported yet, a later release brings it; use replicas=1"),
-        (options.external, "external=True belongs to a Flow, which a later release brings; call the service with a Client"),
+        (options.external and "external" in options.LATER, "external=True is for an executor of a Flow; call the service with a Client"),
         (options.provider != ProviderType.NONE, f"provider={options.provider} is not supported yet, a later release brings it"),
         (options.pod_role == PodRoleType.HEAD, "a head of shards is not supported yet, a later release brings it"),
     )

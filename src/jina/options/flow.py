@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
-from jina.enums import FlowInspectType
+from jina.enums import FlowInspectType, ProtocolType
 from jina.errors import ConfigError, NotSupportedError
 from jina.limits import FrontOptions
 from jina.options import values
+from jina.options.address import Elsewhere, pair
 from jina.options.client import ClientOptions
 from jina.options.deployment import DeploymentOptions
 from jina.options.service import INNER, LOOPBACK, SERVICE, ServiceOptions
@@ -21,6 +22,7 @@ from jina.warning import warn_user
 _GATEWAY = "gateway"
 _INACTIVE = ("inspect", "no_debug_endpoints", "no_crud_endpoints", "expose_endpoints", "expose_graphql_endpoint", "proxy", "replicas")
 _OF_THE_GRAPH = ("no_reduce", "when", "floating")
+_OF_EXTERNAL = ("tls", "grpc_metadata", "retries")
 _SHARED = frozenset(
     (
         *("env", "workspace", "extra_search_paths", "py_modules", "reload", "log_config", "quiet", "quiet_error"),
@@ -37,7 +39,7 @@ _OF_PORTS = frozenset(each.name for each in fields(ServiceOptions)).difference(
 class FlowOptions(ServiceOptions):
     """How several Executors are served behind one gateway."""
 
-    INACTIVE: ClassVar[tuple[str, ...]] = (*ServiceOptions.INACTIVE, *_INACTIVE)
+    INACTIVE: ClassVar[tuple[str, ...]] = (*(name for name in ServiceOptions.INACTIVE if name != "retries"), *_INACTIVE)
     NOT_OPTIONS: ClassVar[tuple[str, ...]] = ("args", "kwargs", "asyncio", "needs", "include_gateway")
 
     name: str = argument("flow", values.text, "name in logs and errors", group=SERVICE)
@@ -79,7 +81,7 @@ class FlowOptions(ServiceOptions):
         found = read(type(self), split(given)[0], silent=self.NOT_OPTIONS)
         options = replace(self, **found)
         if found.keys() & set(options.inactive()):
-            warn_of_inactive(options)
+            warn_of_inactive(options.inactive())
         return options
 
     @classmethod
@@ -131,4 +133,43 @@ class NodeOptions(DeploymentOptions):
     """How one Executor of a Flow runs: a Deployment's arguments, of which those for its place in the graph have a meaning here."""
 
     INACTIVE: ClassVar[tuple[str, ...]] = tuple(name for name in DeploymentOptions.INACTIVE if name not in _OF_THE_GRAPH)
+    LATER: ClassVar[tuple[str, ...]] = tuple(name for name in DeploymentOptions.LATER if name != "external")
     NOT_OPTIONS: ClassVar[tuple[str, ...]] = (*DeploymentOptions.NOT_OPTIONS, "copy_flow", "method")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.external:
+            self.elsewhere()
+
+    def inactive(self) -> tuple[str, ...]:
+        names = super().inactive()
+        return tuple(name for name in names if name not in _OF_EXTERNAL) if self.external else names
+
+    def elsewhere(self, *, retries: int = -1) -> Elsewhere:
+        """Say where the executor is that somebody else runs.
+
+        Args:
+            retries: Where these options do not say.
+
+        Raises:
+            ConfigError: There is no address, or it cannot be called as it is to be.
+        """
+        what = f"external executor {self.name!r}"
+        if self.protocol != (ProtocolType.GRPC,):
+            raise ConfigError(f"{what} is called over gRPC, but protocol is {', '.join(self.protocol_names)}; leave it out")
+        if self.when is not None:
+            raise ConfigError(
+                f"{what} cannot have `when`: its worker, which is not ours, would have to filter; put it on the nodes around it"
+            )
+        if not self.port and self.host == (LOOPBACK,):
+            raise ConfigError(f"{what} has no address; give host and port, or several of them")
+        try:
+            addresses = pair(self.host, self.port)
+        except ConfigError as error:
+            raise ConfigError(f"{what}: {error}") from None
+        return Elsewhere(
+            addresses=addresses,
+            tls=self.tls,
+            metadata=self.grpc_metadata or {},
+            retries=retries if self.retries == -1 else self.retries,
+        )

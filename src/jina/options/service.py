@@ -211,7 +211,7 @@ class ServiceOptions:
         if "timeout_ctrl" not in found and environ.get("JINA_DEFAULT_TIMEOUT_CTRL"):
             found["timeout_ctrl"] = _timeout_ctrl_of(environ["JINA_DEFAULT_TIMEOUT_CTRL"])
         options = cls(**found)
-        warn_of_inactive(options)
+        warn_of_inactive(options.inactive())
         return options
 
     def to_dict(self) -> dict[str, Any]:

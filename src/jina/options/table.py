@@ -233,9 +233,8 @@ def inactive(options: Any) -> tuple[str, ...]:
     return tuple(name for name in options.INACTIVE if getattr(options, name) != table[name].default)
 
 
-def warn_of_inactive(options: Any) -> None:
+def warn_of_inactive(names: Collection[str]) -> None:
     """Warn once of all arguments that were given and do nothing."""
-    names = inactive(options)
     if names:
         warn_user(f"accepted, but without effect in this release: {', '.join(names)}")
 

@@ -218,7 +218,9 @@ def _split(value: Any) -> list[Any]:
     found: list[Any] = []
     for item in _items(value):
         if isinstance(item, str):
-            found += [part.strip() for part in item.strip().removeprefix("[").removesuffix("]").split(",") if part.strip()]
+            text = item.strip()
+            is_listed = text.startswith("[") and text.endswith("]") and text.count("[") == 1
+            found += [part.strip() for part in (text[1:-1] if is_listed else text).split(",") if part.strip()]
         else:
             found.append(item)
     return found

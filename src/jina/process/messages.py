@@ -15,6 +15,7 @@ import msgspec
 from jina.call import EndpointInfo
 from jina.core.graph import Graph
 from jina.limits import FrontOptions, Patience
+from jina.options.address import Elsewhere
 
 _LENGTH = struct.Struct("<I")
 
@@ -71,11 +72,13 @@ class NodeSpec(msgspec.Struct):
         name: In the graph: of routes, parameter prefixes, `target_executor`.
         deployment: The deployment's own name, which errors say, and the latter two may use as well.
         patience: How long its calls wait, and its workers are waited for.
+        elsewhere: Where it is, if somebody else runs it; it has no workers then.
     """
 
     name: str
     deployment: str
     patience: Patience
+    elsewhere: Elsewhere | None = None
 
 
 class FrontSpec(msgspec.Struct, tag="front"):
@@ -167,6 +170,20 @@ class WorkerStarted(msgspec.Struct, tag="worker_started"):
     is_app: bool = False
 
 
+class Awaits(msgspec.Struct, tag="awaits"):
+    """From a front that has not served yet: which executor elsewhere has not told its endpoints, where it is, and perhaps why not."""
+
+    node: str
+    text: str
+
+
+class Discovered(msgspec.Struct, tag="discovered"):
+    """From a front, and to an app: the endpoints that an executor elsewhere has told."""
+
+    node: str
+    endpoints: list[EndpointInfo]
+
+
 class Stop(msgspec.Struct, tag="stop"):
     """Take no more, finish what is held for at most `grace_s`, exit."""
 
@@ -193,8 +210,8 @@ class Hung(msgspec.Struct, tag="hung"):
     silent_s: float
 
 
-ToChild = WorkerSpec | FrontSpec | AppSpec | ReplicaUp | ReplicaDown | TakeOver | WorkerStarted | Stop
-FromChild = Ready | Failed | Hung
+ToChild = WorkerSpec | FrontSpec | AppSpec | ReplicaUp | ReplicaDown | TakeOver | WorkerStarted | Discovered | Stop
+FromChild = Ready | Failed | Hung | Awaits | Discovered
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_to_child = msgspec.msgpack.Decoder(ToChild)

@@ -25,7 +25,19 @@ from typing import Literal
 from jina.call import EndpointInfo
 from jina.errors import StartError
 from jina.process.child import Child, spawn
-from jina.process.messages import Failed, Hung, Ready, ReplicaDown, ReplicaUp, Stop, TakeOver, WorkerSpec, WorkerStarted
+from jina.process.messages import (
+    Awaits,
+    Discovered,
+    FromChild,
+    Hung,
+    Ready,
+    ReplicaDown,
+    ReplicaUp,
+    Stop,
+    TakeOver,
+    WorkerSpec,
+    WorkerStarted,
+)
 from jina.process.slot import Slot, describe_exit, printed
 
 Spawn = Callable[..., Child]
@@ -78,6 +90,8 @@ class Supervisor:
         self._start_error: BaseException | None = None
         self._was_ready = False
         self._known: dict[str, list[EndpointInfo]] = {}
+        self._awaited_elsewhere: dict[str, str] = {}
+        self._discovered: dict[str, Discovered] = {}
         self._stop_grace_s: float | None = None
         self._begin_at, self._n_notes = clock(), 0
         self._note_at = self._begin_at + _FIRST_NOTE_S
@@ -87,7 +101,8 @@ class Supervisor:
         """Start everything and wait until it serves.
 
         Raises:
-            StartError: A process failed before it was ready (carries its traceback), or `stop` was called. All others are stopped.
+            StartError: A process failed before it was ready (carries its traceback), an executor elsewhere did not tell its endpoints in
+                time, or `stop` was called. All others are stopped.
             TimeoutError: It took longer than `timeout_s`. All are stopped.
         """
         try:
@@ -96,7 +111,7 @@ class Supervisor:
             in_time = self._started.wait(timeout_s)
             if in_time and self._was_ready:
                 return
-            waiting, words = self._awaited(" was", " were"), self._awaited_words()
+            waiting, words, is_elsewhere = self._awaited(" was", " were"), self._awaited_words(), bool(self._awaited_elsewhere)
             self.stop(0.0)
         except BaseException:
             self.stop(0.0)
@@ -106,7 +121,7 @@ class Supervisor:
         if in_time:
             raise StartError("it was closed while it started")
         advice = "raise timeout_ready (milliseconds) if it needs longer"
-        raise TimeoutError(f"{waiting} not ready within {timeout_s} s; {advice}{printed(words)}")
+        raise (StartError if is_elsewhere else TimeoutError)(f"{waiting} not ready within {timeout_s} s; {advice}{printed(words)}")
 
     def stop(self, grace_s: float) -> None:
         """Stop everything: the front finishes what it holds, then workers close their executor.
@@ -123,7 +138,7 @@ class Supervisor:
 
     @property
     def endpoints(self) -> Mapping[str, list[EndpointInfo]]:
-        """Endpoints by node, of those of which a worker is or was ready."""
+        """Endpoints by node, of those of which a worker is or was ready, or which have told them."""
         return self._known
 
     @property
@@ -146,7 +161,7 @@ class Supervisor:
 
     def _awaited(self, verb: str = "", verb_of_many: str = "") -> str:
         """Name who is awaited: the front only when the others are there, for it waits for them too."""
-        names = [slot.name for slot in self._slots[1:] if slot.ready is None] or [self._front.name]
+        names = [slot.name for slot in self._slots[1:] if slot.ready is None] + [*self._awaited_elsewhere.values()] or [self._front.name]
         return ", ".join(names) + (verb if len(names) == 1 else verb_of_many)
 
     def _awaited_words(self) -> str:
@@ -228,6 +243,8 @@ class Supervisor:
         if slot is self._app:
             for worker in self._workers:
                 self._introduce(worker, slot)
+            for discovered in self._discovered.values():
+                slot.child.send(discovered)
 
     def _introduce(self, other: Slot, to: Slot | None) -> None:
         """Tell the front, or the app, what it must know of another child."""
@@ -270,12 +287,16 @@ class Supervisor:
         if events is None or fd == child.exited:
             self._died(slot)
 
-    def _take(self, slot: Slot, events: Iterable[Ready | Failed | Hung]) -> None:
+    def _take(self, slot: Slot, events: Iterable[FromChild]) -> None:
         for event in events:
             if isinstance(event, Ready):
                 self._became_ready(slot, event)
             elif isinstance(event, Hung):
                 self._end_hung(event)
+            elif isinstance(event, Awaits):
+                self._awaited_elsewhere[event.node] = event.text
+            elif isinstance(event, Discovered):
+                self._note_discovered(event)
             else:
                 slot.failure = event
 
@@ -285,6 +306,13 @@ class Supervisor:
             if slot.child is not None and slot.child.pid == hung.pid:
                 self._say("warning", f"{slot.name} has answered nothing for {hung.silent_s:.3g} s (see hang_timeout_s); it is killed")
                 slot.child.signal_group(signal.SIGKILL)
+
+    def _note_discovered(self, event: Discovered) -> None:
+        self._awaited_elsewhere.pop(event.node, None)
+        self._discovered[event.node] = event
+        self._known = {**self._known, event.node: event.endpoints}
+        if self._app is not None and self._app.child is not None:
+            self._app.child.send(event)
 
     def _became_ready(self, slot: Slot, event: Ready) -> None:
         slot.ready = event

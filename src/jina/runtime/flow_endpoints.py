@@ -75,6 +75,7 @@ def _joined(path: str, graph: Graph, taken: Mapping[str, EndpointInfo]) -> Endpo
         is_write=any(info.is_write for info in infos),
         takes_headers=any(info.takes_headers for info in infos),
         discovery=first.discovery
+        and last.discovery
         and {
             **first.discovery,
             "output": last.discovery["output"],

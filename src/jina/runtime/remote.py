@@ -13,14 +13,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
 from jina.call import Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.codec.pieces import Message
 from jina.codec.proto_foreign import find_private
-from jina.errors import CallerError, Code, JinaError, TransportError
-from jina.options.address import Address
+from jina.errors import CallerError, Code, InvalidInputError, JinaError, TransportError
+from jina.options.address import Address, Elsewhere
+from jina.runtime.lists import each
 from jina.runtime.remote_messages import default_endpoint, read_discovery, read_item, read_reply, write_request
 from jina.runtime.remote_peers import Failed, Peer, describe, make_peers
 from jina.runtime.remote_stream import RemoteItems, RemoteStream
@@ -61,7 +63,7 @@ class Remote:
         *,
         tls: bool = False,
         ca_certs: str = "",
-        metadata: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
         retries: int = -1,
         max_message_bytes: int | None = 1 << 30,
@@ -97,6 +99,8 @@ class Remote:
                 call = replace(call, payload=await joined(call), branches=())
             elif call.payload.encoding == "json" and call.payload.data:
                 call = replace(call, payload=await to_binary(call.payload, call.call_id))
+            if call.is_stream and not call.payload.is_single:
+                call = replace(call, payload=_only(call))
             message = write_request(call)
             private = await _private(call.payload) if call.payload.encoding == "ours" else ""
         except JinaError as error:
@@ -107,17 +111,27 @@ class Remote:
         except JinaError as error:
             return Reply(Status(Code.INTERNAL, f"the reply of external executor {self._name!r} cannot be read: {error}"))
 
-    async def discover(self, timeout_s: float | None = None, *, every_s: float = 1.0) -> list[EndpointInfo]:
+    @property
+    def is_up(self) -> bool:
+        """There is an address that has not just failed."""
+        now_s = asyncio.get_running_loop().time()
+        return not all(peer.rests(now_s) for peer in self._peers.all)
+
+    async def discover(
+        self, timeout_s: float | None = None, *, every_s: float = 1.0, on_wait: Callable[[str], None] = lambda text: None
+    ) -> list[EndpointInfo]:
         """Ask the service what endpoints it has, until it says so. One that cannot say has `/default`, as with Jina.
 
         Args:
             timeout_s: For how long; None for ever. The task that waits may be cancelled.
             every_s: The pause after all addresses have failed.
+            on_wait: Gets who is awaited, in words: at once, and after all addresses have failed.
 
         Raises:
             TransportError: Nobody answered in time, or we are not let in; the text has the last reason of each address.
         """
         failures: dict[str, str] = {}
+        on_wait(self._awaited(failures))
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
@@ -126,11 +140,16 @@ class Remote:
                         if found is not None:
                             self.writes = frozenset(info.path for info in found if info.is_write)
                             return found
+                    on_wait(self._awaited(failures))
                     await asyncio.sleep(every_s)
         except TimeoutError:
             tried = _list(failures) or ", ".join(peer.address for peer in self._peers.all)
             text = f"external executor {self._name!r} did not tell its endpoints within {timeout_s:g} s: {tried}"
             raise TransportError(text) from None
+
+    def _awaited(self, failures: Mapping[str, str]) -> str:
+        at = f"({_list(failures)})" if failures else f"at {', '.join(peer.address for peer in self._peers.all)}"
+        return f"external executor {self._name!r} {at}"
 
     def close(self) -> None:
         """Close all connections; calls under way fail."""
@@ -241,6 +260,19 @@ class Remote:
         return Reply(items=RemoteItems(stream, first, read, broken), description=remark)
 
 
+def remote_of(name: str, elsewhere: Elsewhere, *, timeout_s: float | None = None, max_message_bytes: int | None = 1 << 30) -> Remote:
+    """Make the Handler of a node that somebody else runs; see Remote."""
+    return Remote(
+        name,
+        elsewhere.addresses,
+        tls=elsewhere.tls,
+        metadata=elsewhere.metadata,
+        timeout_s=timeout_s,
+        retries=elsewhere.retries,
+        max_message_bytes=max_message_bytes,
+    )
+
+
 _KNOWN = frozenset(GrpcStatus)
 
 
@@ -248,6 +280,14 @@ async def _private(payload: Payload) -> str:
     if len(payload.data) < _LARGE:
         return find_private(payload.data, is_single=payload.is_single)
     return await asyncio.to_thread(find_private, payload.data, is_single=payload.is_single)
+
+
+def _only(call: Call) -> Payload:
+    """The document that a stream answers, which nodes before it have put into a list."""
+    documents = [*each(call.payload)]
+    if len(documents) != 1:
+        raise InvalidInputError(f"endpoint {call.endpoint!r} streams the answer to one document, got {len(documents)}")
+    return documents[0]
 
 
 async def _json(payload: Payload) -> Payload:

@@ -92,11 +92,19 @@ def default_endpoint() -> EndpointInfo:
 def _info(path: str, schema: dict[str, Any], *, is_write: bool) -> EndpointInfo:
     given, returned, parameters = (_dict(schema.get(side)) for side in ("input", "output", "parameters"))
     model = _dict(parameters.get("model"))
+    is_stream, is_single = bool(schema.get("is_generator")), bool(schema.get("is_singleton_doc"))
+    told = {
+        "input": {"name": _name_of(given), "model": _model_of(given)},
+        "output": {"name": _name_of(returned), "model": _model_of(returned)},
+        "is_generator": is_stream,
+        "is_singleton_doc": is_single,
+        "parameters": {"name": _name_of(parameters) or None, "model": model or None},
+    }
     return EndpointInfo(
         path,
-        "stream" if schema.get("is_generator") else "single" if schema.get("is_singleton_doc") else "batch",
-        _schema_of(given),
-        _schema_of(returned),
+        "stream" if is_stream else "single" if is_single else "batch",
+        from_v1(_model_of(given)),
+        from_v1(_model_of(returned)),
         _name_of(given),
         _name_of(returned),
         from_v1(model) if model else None,
@@ -104,7 +112,8 @@ def _info(path: str, schema: dict[str, Any], *, is_write: bool) -> EndpointInfo:
         bool(model.get("required")),
         is_write,
         False,
-        schema,
+        told if schema else {},
+        is_output_declared=given != returned,  # it need not say that it gives something else
     )
 
 
@@ -112,9 +121,9 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _schema_of(side: dict[str, Any]) -> dict[str, Any]:
-    """The schema of one side: a worker tells it as `model`, a gateway in place."""
-    return from_v1(_dict(side.get("model", side)))
+def _model_of(side: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one side, in pydantic v1's dialect: a worker tells it as `model`, a gateway in place."""
+    return _dict(side.get("model", side))
 
 
 def _name_of(side: dict[str, Any]) -> str:

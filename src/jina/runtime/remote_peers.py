@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from jina.call import DIALECT
 from jina.codec.pieces import Message
@@ -186,7 +187,7 @@ def make_peers(
     addresses: Sequence[str],
     *,
     tls: TlsFiles | None,
-    metadata: Mapping[str, str],
+    metadata: Mapping[str, Any],
     options: ChannelOptions,
     make_connect: Callable[[Address, TlsFiles | None], Connect] | None = None,
 ) -> Peers:

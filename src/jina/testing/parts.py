@@ -11,6 +11,7 @@ from jina.executor import BaseExecutor, create_executor
 from jina.flow import Flow
 from jina.fronts.table import Service, make_front
 from jina.orchestrator import Orchestrator
+from jina.plan import ExternalNode
 from jina.runtime.describe import endpoint_infos
 from jina.runtime.flow import FlowHandler
 from jina.runtime.flow_endpoints import flow_endpoints, misfits
@@ -38,12 +39,17 @@ class Parts:
             options: Arguments of a Deployment, or of the Flow whose nodes are given.
 
         Raises:
-            ConfigError: The nodes make no graph.
+            ConfigError: The nodes make no graph, or one of them runs elsewhere.
             Exception: Whatever an Executor's `__init__` raises.
         """
         self._plan = _service(uses, options)._plan()
         self.protocol: str = self._plan.listeners[0].protocols[0]
-        self._nodes = {node.graph_name: node for node in self._plan.nodes}
+        elsewhere = [node.name for node in self._plan.nodes if isinstance(node, ExternalNode)]
+        if elsewhere:
+            raise ConfigError(
+                f"executors elsewhere ({', '.join(map(repr, elsewhere))}) cannot be served in memory; put their class in their place"
+            )
+        self._nodes = {node.graph_name: node for node in self._plan.own_nodes}
         self.executors: dict[str, BaseExecutor] = {}
         for name, node in self._nodes.items():
             self.executors[name] = create_executor(node.executor, **node.config)
