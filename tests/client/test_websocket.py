@@ -321,10 +321,16 @@ def test_a_handshake_may_come_in_pieces_and_with_the_first_message_behind_it() -
 
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [(Fake.granted, b"\x08\x01\x12\x04down"), (Fake.granted, b"\x08\x01"), (response("503 x", "{}"), b""), (ours, None)],
+    [
+        (Fake.granted, b"\x08\x01\x12\x04down"),
+        (Fake.granted, b"\x08\x01"),
+        (Fake.granted, b"\x12\x04"),
+        (response("503 x", "{}"), b""),
+        (ours, None),
+    ],
 )
 def test_a_service_that_is_not_ready(answer: Any, message: bytes | None) -> None:
-    """By its status, by its refusal, by a close, by its silence."""
+    """By its status, by one that cannot be read, by its refusal, by a close, by its silence."""
     server = FakeServer(
         lambda fake, data: None, lambda fake: answer(fake) + (b"" if not message else bytes((0x82, len(message))) + message)
     )

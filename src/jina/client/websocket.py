@@ -48,11 +48,11 @@ class WebSocketCore:
                     data = await told.first
                 finally:
                     connection.close()
+            status = read_status(data)
         except (RpcError, TransportError, MalformedError) as error:
             return str(error)
         except TimeoutError:
             return "no answer in time"
-        status = read_status(data)
         return status.description or "the dry run failed" if status.is_error else ""
 
     def close(self) -> None:
