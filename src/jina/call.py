@@ -155,6 +155,7 @@ class EndpointInfo(msgspec.Struct):
         is_parameters_required: The model has fields without a default.
         is_write: The method carries `@write`.
         is_output_declared: The method says what it gives; else `output` is a guess, the input's.
+        has_aliases: A field of the documents has another name in JSON than between executors.
         takes_headers: The method names `headers`; they are not passed on otherwise.
         discovery: What `endpoint_discovery` of a worker says of it (JSON values, pydantic v1 schema dialect).
         is_idle: It gives back documents of any kind as they are (`/default` of an Executor without methods), so a flow need not ask it.
@@ -174,3 +175,4 @@ class EndpointInfo(msgspec.Struct):
     discovery: dict[str, Any] = {}
     is_idle: bool = False
     is_output_declared: bool = True
+    has_aliases: bool = False

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ConfigDict
+from pydantic import ConfigDict, create_model
 
 from jina.codec import codec_for
 from jina.core.edges import misfit
@@ -58,7 +60,11 @@ class Optional(BaseDoc):
 
 
 class Either(BaseDoc):
-    text: int | list[int]
+    text: dict[str, int] | list[int]
+
+
+class Lists(BaseDoc):
+    text: list[str]
 
 
 class Closed(BaseDoc):
@@ -110,7 +116,9 @@ def between(first: type[BaseDoc], second: type[BaseDoc]) -> str:
         (Vector, AnyVector),
         (AnyVector, Longer),
         (Red, Green),
-        (Number, Either),
+        (Lists, Either),
+        (Text, Number),
+        (Batch, Longer),
     ],
 )
 def test_what_may_fit_is_let_through(first: type[BaseDoc], second: type[BaseDoc]) -> None:
@@ -121,12 +129,12 @@ def test_what_may_fit_is_let_through(first: type[BaseDoc], second: type[BaseDoc]
 @pytest.mark.parametrize(
     ("first", "second", "text"),
     [
-        (Text, Number, "field 'text' is string there and integer here"),
+        (Number, Text, "field 'text' is integer there and string here"),
         (Text, Vector, "field 'vector' is required here and not there"),
-        (Page, Pages, "field 'parts[].text' is string there and integer here"),
+        (Pages, Page, "field 'text' is required here and not there"),
+        (Lists, Text, "field 'text' is array there and string here"),
         (Vector, Longer, "field 'vector' has the shape [384] there and [768] here"),
-        (Batch, Longer, "field 'vector' has the shape"),
-        (Text, Either, "field 'text' is string there and integer or array here"),
+        (Text, Either, "field 'text' is string there and object or array here"),
         (Page, Closed, "is there, and nothing of that name may be here"),
         (Tree, Wood, "text' is string there and array here"),
         (Red, Blue, "field 'color' is one of ['red', 'green'] there and one of ['blue', 'yellow'] here"),
@@ -135,6 +143,39 @@ def test_what_may_fit_is_let_through(first: type[BaseDoc], second: type[BaseDoc]
 def test_what_cannot_fit_says_which_field(first: type[BaseDoc], second: type[BaseDoc], text: str) -> None:
     """And what it is on either side."""
     assert text in between(first, second)
+
+
+VALUES: list[tuple[Any, Any]] = [
+    *((str, value) for value in ("5", "true", "2020-01-01", "abc")),
+    *((int, 1), (float, 1.0), (bool, True), (bytes, b"5"), (datetime.datetime, datetime.datetime(2020, 1, 1))),
+    *((datetime.date, datetime.date(2020, 1, 1)), (datetime.timedelta, datetime.timedelta(1)), (decimal.Decimal, decimal.Decimal(1))),
+    *((list[int], [1]), (list[str], ["a"]), (set[int], {1}), (tuple[int, int], (1, 2)), (dict[str, Any], {"a": 1})),
+    *((NdArray, np.ones(4)), (NdArray[4], np.ones(4)), (NdArray[2, 2], np.ones((2, 2))), (NdArray[5], np.ones(5))),  # type: ignore[type-arg, valid-type]
+    (Text, Text(text="a")),
+]
+
+
+def holding(kind: Any) -> Any:
+    return create_model("Holding", __base__=BaseDoc, x=(kind, ...))
+
+
+@pytest.mark.filterwarnings("ignore:.*shape")
+def test_what_is_refused_cannot_be_read_whatever_it_holds() -> None:
+    """Every pair of types, with values that others might be made of: no flow that would work is refused."""
+    classes = {str(kind): holding(kind) for kind, _ in VALUES}
+    wrong = []
+    for kind, value in VALUES:
+        first = classes[str(kind)]
+        data = bytes(codec_for(first).encode_pieces([first(x=value)], dialect="ours"))
+        for name, second in classes.items():
+            try:
+                codec_for(second).decode_proto(data, dialect="ours")
+            except Exception:
+                continue
+            if between(first, second):
+                wrong.append((str(kind), name))
+
+    assert wrong == []
 
 
 schemas = st.recursive(

@@ -215,7 +215,7 @@ def test_an_executor_that_cannot_start_ends_the_start() -> None:
 
 
 class Other(BaseDoc):
-    text: int
+    text: list[int]
 
 
 class Unfit(Executor):
@@ -227,7 +227,7 @@ class Unfit(Executor):
 def test_documents_that_cannot_fit_along_an_edge_end_the_start() -> None:
     """With the edge, the endpoint and the field; before any port listens."""
     flow = Flow(quiet=True).add(name="a", uses=Step).add(name="b", uses=Unfit)
-    words = r"edge 'a' -> 'b', endpoint '/step': Word cannot be read as Other: field 'text' is string there and integer here"
+    words = r"edge 'a' -> 'b', endpoint '/step': Word cannot be read as Other: field 'text' is string there and array here"
     with pytest.raises(StartError, match=words):
         flow.start()
 

@@ -267,3 +267,29 @@ def test_documents_come_from_the_node_before() -> None:
         assert alone.post("/", Text(), return_type=Text).text == "gateway"
     with serve([("a", Reverse), ("b", Reverse, ["gateway"]), ("c", Names, ["b", "a"])]) as joined:
         assert joined.post("/", Text(), return_type=Text).text == "b"
+
+
+class Priced(BaseDoc):
+    n: int = pydantic.Field(0, alias="N", validation_alias=pydantic.AliasChoices("N", "n"))
+
+
+class Numbered(BaseDoc):
+    n: int
+
+
+class Price(Executor):
+    @requests(on="/n")
+    def price(self, docs: DocList[Priced], **kwargs: Any) -> DocList[Priced]:
+        return docs
+
+
+class AddOne(Executor):
+    @requests(on="/n")
+    def add(self, docs: DocList[Numbered], **kwargs: Any) -> DocList[Numbered]:
+        return DocList[Numbered]([Numbered(id=doc.id, n=doc.n + 1) for doc in docs])
+
+
+def test_fields_with_aliases_have_their_names_between_executors() -> None:
+    """Where JSON would call them something else."""
+    with serve([("a", Price), ("b", AddOne)], protocol="http") as service:
+        assert service.http("POST", "/n", json={"data": [{"N": 3}]}).json()["data"][0]["n"] == 4

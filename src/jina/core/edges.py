@@ -1,17 +1,19 @@
 """Whether the documents that one node gives can be those that the next one takes, by their JSON Schemas (2020-12).
 
-Only what fails whatever the values are is a misfit: a number may be read where an integer is asked for, a text where a date is, and what a
-schema leaves open may be anything.
+Only what fails whatever the values are is a misfit: "5" may be read where a number is asked for, a number where a time is or an array, an
+array of another shape of as many numbers, and what a schema leaves open may be anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, Final
 
 JsonSchema = Mapping[str, Any]
 
 _NUMBERS: Final = frozenset(("integer", "number", "boolean"))
+_SCALARS: Final = _NUMBERS | {"string"}
 _SHAPE: Final = "tensor/array shape"
 
 
@@ -41,7 +43,7 @@ class _Comparison:
         kind, wanted = given.get("type"), taken.get("type")
         if not isinstance(kind, str) or not isinstance(wanted, str):
             return ""
-        if kind != wanted and not {kind, wanted} <= _NUMBERS:
+        if not _may_become(given, taken):
             return f"{_where(path)} is {_named([given])} there and {_named([taken])} here"
         if "enum" in given and "enum" in taken and not any(value in taken["enum"] for value in given["enum"]):
             return f"{_where(path)} is one of {given['enum']} there and one of {taken['enum']} here"
@@ -51,11 +53,7 @@ class _Comparison:
 
     def _array(self, given: JsonSchema, taken: JsonSchema, path: tuple[str, ...]) -> str:
         shape, wanted = _shape(given), _shape(taken)
-        if (
-            shape
-            and wanted
-            and (len(shape) != len(wanted) or any(a != b for a, b in zip(shape, wanted, strict=True) if a.isdecimal() and b.isdecimal()))
-        ):
+        if all(size.isdecimal() for size in (*shape, *wanted)) and shape and wanted and prod(map(int, shape)) != prod(map(int, wanted)):
             return f"{_where(path)} has the shape [{', '.join(shape)}] there and [{', '.join(wanted)}] here"
         return self.compare(given.get("items", {}), taken.get("items", {}), (*path, "[]"))
 
@@ -74,6 +72,13 @@ class _Comparison:
             if text:
                 return text
         return ""
+
+
+def _may_become(given: JsonSchema, taken: JsonSchema) -> bool:
+    kind, wanted = given["type"], taken["type"]
+    if kind == wanted or wanted not in _SCALARS or kind not in _SCALARS:
+        return bool(kind == wanted or (kind in _NUMBERS and _SHAPE in taken))
+    return wanted != "string" or "format" in taken
 
 
 def _alternatives(schema: Any, definitions: Mapping[str, Any]) -> list[JsonSchema]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from jina.call import EndpointInfo
 from jina.codec import codec_for
+from jina.codec.schema import schema_of
 from jina.codec.schema_v1 import to_v1
 from jina.endpoint import Endpoint
 from jina.executor import BaseExecutor
@@ -39,6 +40,7 @@ def _info(endpoint: Endpoint) -> EndpointInfo:
         takes_headers="headers" in endpoint.keywords,
         is_idle=endpoint.fn is BaseExecutor._dry_run and endpoint.path == DEFAULT_ENDPOINT,
         is_output_declared=endpoint.is_output_declared,
+        has_aliases=_has_aliases(endpoint.input, set()) or _has_aliases(endpoint.output, set()),
         discovery={
             "input": {"name": endpoint.input.__name__, "model": given.json_schema_v1()},
             "output": {"name": endpoint.output.__name__, "model": returned.json_schema_v1()},
@@ -50,6 +52,17 @@ def _info(endpoint: Endpoint) -> EndpointInfo:
             },
         },
     )
+
+
+def _has_aliases(cls: type, seen: set[type]) -> bool:
+    if cls in seen:
+        return False
+    seen.add(cls)
+    fields = schema_of(cls).fields
+    within = (
+        each.cls for field in fields for each in field.type.walk() if each.kind in ("doc", "doclist", "model") and each.cls is not None
+    )
+    return any(field.alias for field in fields) or any(_has_aliases(each, seen) for each in within)
 
 
 def parameters_schema(model: type) -> dict[str, Any]:

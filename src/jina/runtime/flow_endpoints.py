@@ -26,7 +26,8 @@ def flow_endpoints(graph: Graph, by_node: Mapping[str, Sequence[EndpointInfo]]) 
 def misfits(graph: Graph, by_node: Mapping[str, Sequence[EndpointInfo]]) -> list[str]:
     """Say along which edges no document of an endpoint can fit; empty where some may along all of them.
 
-    Where branches meet, what one of them lacks another may bring; and a method without a return annotation may give anything.
+    Where branches meet, what one of them lacks another may bring; a method without a return annotation may give anything; and of fields
+    with aliases the schemas do not say what they are called here.
     """
     known = _known(by_node)
     return [text for path in _paths(graph, known) for text in _misfits(path, graph, _taken(path, graph, known))]
@@ -36,7 +37,7 @@ def _misfits(path: str, graph: Graph, taken: Mapping[str, EndpointInfo]) -> Iter
     asked = graph.without([name for name in graph.order if name not in taken])
     for name, needs in asked.needs.items():
         before = taken.get(needs[0])
-        if len(needs) > 1 or before is None or not before.is_output_declared:
+        if len(needs) > 1 or before is None or not before.is_output_declared or before.has_aliases or taken[name].has_aliases:
             continue
         why = misfit(before.output, taken[name].input)
         if why:
