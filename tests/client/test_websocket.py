@@ -77,6 +77,32 @@ def test_what_is_kept_is_closed_after_a_minute_without_use(monkeypatch: pytest.M
     asyncio.run(wait())
 
 
+def test_one_timer_serves_all_that_is_kept_and_may_fire_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Posts leave none behind; and what is then not due yet is looked at again."""
+    monkeypatch.setattr(websocket_pool, "_KEEP_S", 0.1)
+
+    async def wait() -> None:
+        loop, delays = asyncio.get_running_loop(), list[float]()
+        call_later = loop.call_later
+
+        def early(delay: float, callback: Any, *args: Any) -> asyncio.TimerHandle:
+            if "WebSocketPool" in getattr(callback, "__qualname__", ""):
+                delays.append(delay)
+                delay = delay * 0.5 if len(delays) == 1 else delay
+            return call_later(delay, callback, *args)
+
+        monkeypatch.setattr(loop, "call_later", early)
+        server = FakeServer(Fake.echo)
+        client = server.client(asyncio=True)
+        for _ in range(5):
+            _ = [each async for each in client.post("/x", Text(text="a"))]
+        assert len(delays) <= 2  # 2 if the posts took long
+        await until(lambda: server.closed == [1000])
+        client.close()
+
+    asyncio.run(wait())
+
+
 def test_few_connections_are_kept_however_many_headers_there_are() -> None:
     """A header that is another for each post (a trace) must not leave a connection each."""
     server = FakeServer(Fake.echo)

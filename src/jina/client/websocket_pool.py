@@ -48,6 +48,7 @@ class WebSocketPool:
         """
         self._way, self._target, self.authority, self._max_message_bytes = way, target, authority, max_message_bytes
         self._idle: list[tuple[float, Key, WebSocketConnection]] = []  # the one that was left open longest first
+        self._timer: asyncio.TimerHandle | None = None  # for that one, or one that is gone
         self.users: set[User] = set()
 
     async def open(
@@ -92,18 +93,27 @@ class WebSocketPool:
         connection.own(None)
         if connection.is_open:
             self._idle.append((time.monotonic(), key, connection))
-            asyncio.get_running_loop().call_later(_KEEP_S, self._let_go, _KEEP_S)
             if len(self._idle) > _MAX_IDLE:
                 self._idle.pop(0)[2].close()
+            self._watch()
 
     def close(self) -> None:
         """Close the connections; who uses one fails."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._let_go(0.0)
         for user in list(self.users):
             user.fail(unreachable(_CLOSED))
 
+    def _watch(self) -> None:
+        if self._idle and self._timer is None:
+            left_s = self._idle[0][0] + _KEEP_S - time.monotonic()
+            self._timer = asyncio.get_running_loop().call_later(max(left_s, 0.001), self._let_go, _KEEP_S)
+
     def _let_go(self, idle_s: float) -> None:
-        """Close what has not been used for so long."""
+        """Close what has not been used for so long, and see to the rest later: a loop may call a little early."""
+        self._timer = None
         until = time.monotonic() - idle_s
         while self._idle and self._idle[0][0] <= until:
             self._idle.pop(0)[2].close()
+        self._watch()
