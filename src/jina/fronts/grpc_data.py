@@ -88,7 +88,9 @@ def _end_unstreamed(connection: Carrier, stream: int, call: Call, envelope: Enve
 
 
 def item_message(call: Call, envelope: Envelope, reply: Reply, status: Status | None, payload: Payload | None, started_s: float) -> bytes:
-    """One SingleDocumentRequestProto of a stream."""
+    """One SingleDocumentRequestProto of a stream; for a failure that no stop is to blame for it is the last one, which made the item."""
+    if status is not None and reply.routes and not any(route.is_failed for route in reply.routes):
+        reply.routes[-1].is_failed = True
     parts = status_parts(status, reply.description)
     document = payload.data if payload is not None else None
     routes = reply_routes(started_s, reply.routes, parts)

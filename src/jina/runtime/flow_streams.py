@@ -1,21 +1,26 @@
 """Streams through a flow: the nodes before the first one that streams run first, those behind it once for each item.
 
-So the part from there on must be a chain; an item that fails in it is a failed item, and the stream goes on.
+So the part from there on must be a chain; an item that fails in it is a failed item, and the stream goes on, unless the items after it
+would fare no better (the node is gone, the time is up). The routes of the reply say at each item how far it came.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 
 from msgspec.structs import replace
 
-from jina.call import Call, Item, Reply, Status
+from jina.call import Call, Item, Reply, Route, Status
 from jina.core.graph import GATEWAY, Graph
 from jina.errors import Code
 from jina.runtime.branches import NOTHING, OURS, Floats, Walk, blamed, with_inputs
 from jina.runtime.lists import as_list, each
 from jina.runtime.node import Node
+
+_ENDS = frozenset((Code.UNAVAILABLE, Code.OVERLOADED, Code.DEADLINE, Code.CANCELLED, Code.INTERNAL))
+"""Failures that are not the item's own: its stream ends with them."""
 
 
 async def stream(call: Call, graph: Graph, nodes: Mapping[str, Node], floats: Floats) -> Reply:
@@ -36,11 +41,15 @@ async def stream(call: Call, graph: Graph, nodes: Mapping[str, Node], floats: Fl
     reply = await nodes[first](asked)
     if reply.status is not None and before.order:
         reply.status = blamed(reply.status, first, before.ends)
+    reply = walk.finish(reply)
     if reply.items is not None:
-        for name in path[1:]:
-            reply.items = _through(nodes[name], reply.items, replace(call, wants=call.wants if name == path[-1] else OURS))
+        now, source = time.time(), len(reply.routes) - 1
+        reply.routes += (Route(name, now, now) for name in path[1:])
+        for place, name in enumerate(path[1:], source + 1):
+            asked = replace(call, wants=call.wants if name == path[-1] else OURS, target_executor="")
+            reply.items = _through(nodes[name], reply.items, asked, reply.routes, place, is_first=place == source + 1)
             await anext(reply.items)
-    return walk.finish(reply)
+    return reply
 
 
 def _streams(node: Node, endpoint: str) -> bool:
@@ -65,23 +74,43 @@ def _path(first: str, endpoint: str, graph: Graph) -> Sequence[str] | Status:
     )
 
 
-async def _through(node: Node, items: AsyncIterator[Item], call: Call) -> AsyncIterator[Item]:
-    """Send each item through one more node. The first one is for who calls this: only a generator that has begun closes what it reads."""
+async def _through(
+    node: Node, items: AsyncIterator[Item], call: Call, routes: list[Route], place: int, *, is_first: bool
+) -> AsyncIterator[Item]:
+    """Send each item through one more node. The first one is for who calls this: only a generator that has begun closes what it reads.
+
+    `place` is that of the node in `routes`; the first such node also notes there what failed in the one that makes the items.
+    """
     is_stream = _streams(node, call.endpoint)
     async with aclosing(items):  # type: ignore[type-var]
         yield Item()
         async for item in items:
             if item.payload is None:
+                if is_first:
+                    _note_failure(routes, place - 1)
                 yield item
                 continue
             payload = item.payload if is_stream else as_list(item.payload)
-            reply = await node(replace(call, payload=payload, target_executor="", is_stream=is_stream))
+            reply = await node(replace(call, payload=payload, is_stream=is_stream))
+            routes[place : place + len(reply.routes)] = reply.routes
             if reply.items is not None:
                 async with aclosing(reply.items):  # type: ignore[type-var]
                     async for made in reply.items:
+                        if made.status is not None:
+                            _note_failure(routes, place)
                         yield made
+                        if made.status is not None and made.status.code in _ENDS:
+                            return
             elif reply.status is not None:
-                yield Item(status=reply.status)
+                _note_failure(routes, place)
+                yield Item(status=blamed(reply.status, node.name, [routes[place - 1].executor]))
+                if reply.status.code in _ENDS:
+                    return
             else:
                 for document in each(reply.payload or NOTHING):
                     yield Item(document)
+
+
+def _note_failure(routes: list[Route], place: int) -> None:
+    for at, route in enumerate(routes):
+        route.is_failed = at == place

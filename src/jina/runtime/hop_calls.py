@@ -41,7 +41,7 @@ async def _open(channel: HopChannel, call: Call, message: Message) -> Reply:
         _leave(stream, timer)
         raise
     if item is None or item.status is None or second is not None:
-        items = _items(stream, item, second, call, timer)
+        items = _items(channel.pod, stream, item, second, call, timer)
         await anext(items)
         return Reply(items=items)
     _leave(stream, timer)
@@ -49,7 +49,7 @@ async def _open(channel: HopChannel, call: Call, message: Message) -> Reply:
 
 
 async def _items(
-    stream: HopStream[Item], first: Item | None, second: Item | None, call: Call, timer: asyncio.TimerHandle | None
+    pod: str, stream: HopStream[Item], first: Item | None, second: Item | None, call: Call, timer: asyncio.TimerHandle | None
 ) -> AsyncIterator[Item]:
     """Pass items on as they come; what breaks the stream off, a death or the deadline, is its last item.
 
@@ -68,7 +68,7 @@ async def _items(
     except ChannelLost as lost:
         yield Item(status=Status(Code.UNAVAILABLE, f"the stream of {call.endpoint!r} broke off: {lost}"))
     except TimeoutError:
-        yield Item(status=Status(Code.DEADLINE, f"the stream of {call.endpoint!r} did not end before the call's deadline"))
+        yield Item(status=Status(Code.DEADLINE, f"the stream of {call.endpoint!r} from {pod} did not end before the call's deadline"))
     except NoRoomError:
         yield Item(status=FULL)
     except HopError as error:

@@ -170,7 +170,8 @@ def decode_one(codec: Codec, call: Call) -> Any:
     if not payload.is_single:
         docs = decode(codec, call)
         if len(docs) != 1:
-            raise InvalidInputError(f"endpoint {call.endpoint!r} streams the answer to one document, got {len(docs)}")
+            text = f"endpoint {call.endpoint!r} streams the answer to one document, got {len(docs)}"
+            raise InvalidInputError(text, [{"loc": (), "msg": text, "type": "list_length"}])
         return docs[0]
     if payload.encoding == "json":
         try:
