@@ -17,6 +17,7 @@ from jina import Deployment
 from jina.codec import codec_for
 from tests.process.callers import http_call
 from tests.process.grpc_ways import METHODS, Outcome, message, send
+from tests.process.shapes import SHAPES, Service, shaped
 from tests.process.strict_executor import Thing, Unruly
 
 pytestmark = pytest.mark.process
@@ -36,14 +37,14 @@ def welcome(headers: Mapping[str, str]) -> bool:
     return wish == "in"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Deployment]:
-    with Deployment(uses=Unruly, protocol=["http", "grpc"], port=[0, 0], quiet=True) as deployment:
-        yield deployment
+@pytest.fixture(scope="module", params=SHAPES)
+def running(request: pytest.FixtureRequest) -> Iterator[Service]:
+    with shaped(request.param, Unruly, before=Unruly, protocol=["http", "grpc"], port=[0, 0]) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def channel(running: Deployment) -> Iterator[grpc.Channel]:
+def channel(running: Service) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(f"127.0.0.1:{running.ports[1]}") as channel:
         yield channel
 
@@ -161,7 +162,7 @@ def test_slow_checks_do_not_stand_in_the_way_of_others(guarded: Guarded) -> None
 
 
 @pytest.mark.parametrize("request_id", ["a", "!~{}", "x" * 128])
-def test_request_ids_come_back(running: Deployment, channel: grpc.Channel, request_id: str) -> None:
+def test_request_ids_come_back(running: Service, channel: grpc.Channel, request_id: str) -> None:
     """From the header or the envelope, over HTTP and gRPC; on failures too."""
     headers = {"x-request-id": request_id}
     for method, path, body in [*REQUESTS[:3], ("POST", "/raise", {"data": []}), ("POST", "/batch", b"{"), ("GET", "/nothing", None)]:
@@ -179,7 +180,7 @@ def test_request_ids_come_back(running: Deployment, channel: grpc.Channel, reque
 
 
 @pytest.mark.parametrize("request_id", ["a b", "x" * 129, "tab\there", "ä"])
-def test_an_invalid_request_id_is_refused(running: Deployment, channel: grpc.Channel, request_id: str) -> None:
+def test_an_invalid_request_id_is_refused(running: Service, channel: grpc.Channel, request_id: str) -> None:
     """400 and INVALID_ARGUMENT; the reply has one of ours."""
     for path, body in (
         ("/batch", {"data": [], "header": {"requestId": request_id}}),
@@ -197,7 +198,7 @@ def test_an_invalid_request_id_is_refused(running: Deployment, channel: grpc.Cha
 @pytest.mark.parametrize(
     ("priority", "is_valid"), [("0", True), ("9", True), ("10", False), ("-1", False), ("high", False), ("", False), ("5.0", False)]
 )
-def test_priorities_are_0_to_9(running: Deployment, channel: grpc.Channel, priority: str, *, is_valid: bool) -> None:
+def test_priorities_are_0_to_9(running: Service, channel: grpc.Channel, priority: str, *, is_valid: bool) -> None:
     """Others are 400 and INVALID_ARGUMENT."""
     headers = {"x-request-priority": priority}
     for method, path, body in REQUESTS[:3]:
@@ -207,14 +208,14 @@ def test_priorities_are_0_to_9(running: Deployment, channel: grpc.Channel, prior
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "soon", "nan", "inf", "1e10", ""])
-def test_a_timeout_that_is_none_is_400(running: Deployment, timeout: str) -> None:
+def test_a_timeout_that_is_none_is_400(running: Service, timeout: str) -> None:
     """Seconds above zero."""
     for method, path, body in REQUESTS[:3]:
         assert http_call(running.ports[0], method, path, body, headers={"x-request-timeout": timeout}).status == 400
 
 
 @pytest.mark.parametrize("endpoint", ["/asleep", "/sleep"])
-def test_a_call_ends_at_its_deadline(running: Deployment, channel: grpc.Channel, endpoint: str) -> None:
+def test_a_call_ends_at_its_deadline(running: Service, channel: grpc.Channel, endpoint: str) -> None:
     """504 and DEADLINE_EXCEEDED, long before the method would have answered."""
     begin = time.monotonic()
     reply = http_call(running.ports[0], "POST", endpoint, {"data": [{"x": 6.0}]}, headers={"x-request-timeout": "0.2"})
@@ -227,7 +228,7 @@ def test_a_call_ends_at_its_deadline(running: Deployment, channel: grpc.Channel,
 
 @pytest.mark.parametrize(("endpoint", "n_items"), [("/slow-stream", 1), ("/late-stream", 0)])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_stream_ends_at_its_deadline(running: Deployment, channel: grpc.Channel, endpoint: str, n_items: int, method: str) -> None:
+def test_a_stream_ends_at_its_deadline(running: Service, channel: grpc.Channel, endpoint: str, n_items: int, method: str) -> None:
     """With a failure behind what came; a stream that had not begun is a 504."""
     begin = time.monotonic()
     limit_s = 2.0 if n_items else 0.3  # an item must have come by then
@@ -241,7 +242,7 @@ def test_a_stream_ends_at_its_deadline(running: Deployment, channel: grpc.Channe
     assert time.monotonic() - begin < 25  # the method takes thirty seconds
 
 
-def test_the_server_keeps_deadlines_that_the_client_forgets(running: Deployment) -> None:
+def test_the_server_keeps_deadlines_that_the_client_forgets(running: Service) -> None:
     """The raw wire: a client that only sends `grpc-timeout` is told, in every way to call; a silent `Call` stream too."""
     for way in METHODS:
         endpoint = "/late-stream" if way == "stream_doc" else "/asleep"
@@ -270,7 +271,7 @@ def raw_status(port: int, path: str, data: bytes | None) -> int:
                     return int(event[2])
 
 
-def test_services_listen_on_loopback(running: Deployment) -> None:
+def test_services_listen_on_loopback(running: Service) -> None:
     """Nobody on another machine reaches them unless `host` says so."""
     assert set(running.hosts) <= {"127.0.0.1", "localhost"}
     for port in running.ports:
@@ -285,7 +286,7 @@ def listening(address: str) -> set[str]:
     return {row[1].split(":")[1] for row in rows if row[3] == "0A" and row[1].startswith(address)}
 
 
-def test_a_connection_outlives_bad_requests(running: Deployment) -> None:
+def test_a_connection_outlives_bad_requests(running: Service) -> None:
     """One keep-alive connection serves many calls, good and bad, in order."""
     connection = http.client.HTTPConnection("127.0.0.1", running.ports[0], timeout=10)
     try:

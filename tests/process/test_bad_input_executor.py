@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from jina import Deployment
 from jina.codec import codec_for
 from tests.process.callers import http_call
 from tests.process.grpc_ways import message, send
+from tests.process.shapes import SHAPES, Pass, Service, shaped
 from tests.process.strict_executor import Thing, Unruly
 
 pytestmark = pytest.mark.process
@@ -19,19 +19,19 @@ pytestmark = pytest.mark.process
 DOCUMENT = codec_for(Thing).encode_proto_one(Thing(n=5))
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Deployment]:
-    with Deployment(uses=Unruly, protocol=["http", "grpc"], port=[0, 0], quiet=True) as deployment:
-        yield deployment
+@pytest.fixture(scope="module", params=SHAPES)
+def running(request: pytest.FixtureRequest) -> Iterator[Service]:
+    with shaped(request.param, Unruly, before=Pass, protocol=["http", "grpc"], port=[0, 0]) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def channel(running: Deployment) -> Iterator[grpc.Channel]:
+def channel(running: Service) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(f"127.0.0.1:{running.ports[1]}") as channel:
         yield channel
 
 
-def assert_goes_on(running: Deployment, channel: grpc.Channel) -> None:
+def assert_goes_on(running: Service, channel: grpc.Channel) -> None:
     assert http_call(running.ports[0], "POST", "/batch", {"data": [{"n": 5}]}).status == 200
     for way, endpoint in (("unary", "/batch"), ("call", "/batch"), ("stream_doc", "/stream")):
         assert send(channel, way, message(way, endpoint, DOCUMENT))[:2] == ("OK", False)
@@ -57,7 +57,7 @@ FAILURES: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("endpoint", "text"), FAILURES)
-def test_a_method_that_fails_is_told_on_every_protocol(running: Deployment, channel: grpc.Channel, endpoint: str, text: str) -> None:
+def test_a_method_that_fails_is_told_on_every_protocol(running: Service, channel: grpc.Channel, endpoint: str, text: str) -> None:
     """500 over HTTP; over gRPC a reply whose header says ERROR, and `is-error` behind it."""
     reply = http_call(running.ports[0], "POST", endpoint, {"data": [{"n": 5}]})
     assert (reply.status, text in reply.json["detail"]) == (500, True), reply.body
@@ -69,7 +69,7 @@ def test_a_method_that_fails_is_told_on_every_protocol(running: Deployment, chan
     assert_goes_on(running, channel)
 
 
-def test_a_dict_goes_to_the_parameters_alike(running: Deployment) -> None:
+def test_a_dict_goes_to_the_parameters_alike(running: Service) -> None:
     """Numbers are floats on every protocol."""
     reply = http_call(running.ports[0], "POST", "/ok-result", {"data": [{"n": 5}]})
     assert b'"score":1.0' in reply.body
@@ -78,7 +78,7 @@ def test_a_dict_goes_to_the_parameters_alike(running: Deployment) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("endpoint", ["/raise-before", "/araise-before"])
 def test_a_stream_that_fails_before_its_first_item_is_a_failed_call(
-    running: Deployment, channel: grpc.Channel, endpoint: str, method: str
+    running: Service, channel: grpc.Channel, endpoint: str, method: str
 ) -> None:
     """Over HTTP it has the status of one."""
     reply = http_call(running.ports[0], method, endpoint, {"n": 5})
@@ -91,7 +91,7 @@ def test_a_stream_that_fails_before_its_first_item_is_a_failed_call(
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("endpoint", ["/raise-amid", "/araise-amid"])
 def test_a_stream_that_fails_in_the_middle_says_so_after_what_came(
-    running: Deployment, channel: grpc.Channel, endpoint: str, method: str
+    running: Service, channel: grpc.Channel, endpoint: str, method: str
 ) -> None:
     """Two items, then the failure, and no end as of a whole stream."""
     names = events(http_call(running.ports[0], method, endpoint, {"n": 5}).body)
@@ -115,7 +115,7 @@ def events(body: bytes) -> list[tuple[str, object]]:
 @pytest.mark.parametrize(
     ("endpoint", "expected"), [("/yield-wrong", ["update", "error", "update", "end"]), ("/yield-wrong-first", ["error", "update", "end"])]
 )
-def test_an_item_of_a_wrong_type_fails_alone(running: Deployment, channel: grpc.Channel, endpoint: str, expected: list[str]) -> None:
+def test_an_item_of_a_wrong_type_fails_alone(running: Service, channel: grpc.Channel, endpoint: str, expected: list[str]) -> None:
     """The others of its stream arrive."""
     found = events(http_call(running.ports[0], "POST", endpoint, {"n": 5}).body)
     assert [name for name, _ in found] == expected
@@ -125,7 +125,7 @@ def test_an_item_of_a_wrong_type_fails_alone(running: Deployment, channel: grpc.
     assert_goes_on(running, channel)
 
 
-def test_an_integer_that_a_foreign_peer_cannot_read_is_named(running: Deployment, channel: grpc.Channel) -> None:
+def test_an_integer_that_a_foreign_peer_cannot_read_is_named(running: Service, channel: grpc.Channel) -> None:
     """Over HTTP it goes; docarray's encoding has 32 bits, so over gRPC field and value are told."""
     assert http_call(running.ports[0], "POST", "/big-out", {"data": []}).json["data"][0]["n"] == 2**40
     for way, endpoint in (("unary", "/big-out"), ("call", "/big-out"), ("stream_doc", "/yield-big")):
@@ -136,6 +136,6 @@ def test_an_integer_that_a_foreign_peer_cannot_read_is_named(running: Deployment
     assert_goes_on(running, channel)
 
 
-def test_nan_in_a_document_is_null_in_json(running: Deployment) -> None:
+def test_nan_in_a_document_is_null_in_json(running: Service) -> None:
     """JSON has no NaN."""
     assert http_call(running.ports[0], "POST", "/nan-out", {"data": []}).json["data"][0]["x"] is None

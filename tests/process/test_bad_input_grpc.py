@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from jina import Deployment
 from jina.codec import codec_for
 from jina.codec.struct import dict_to_struct
 from jina.codec.varint import varint
 from tests.process.grpc_ways import METHODS, Outcome, in_list, message, send
+from tests.process.shapes import SHAPES, Service, shaped
 from tests.process.strict_executor import Strict, Thing
 
 pytestmark = pytest.mark.process
@@ -29,16 +29,16 @@ WAYS = [
 MAX_MESSAGE = 12 << 20
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Deployment]:
-    with Deployment(uses=Strict, port=0, quiet=True, max_message_bytes=MAX_MESSAGE) as deployment:
-        yield deployment
+@pytest.fixture(scope="module", params=SHAPES)
+def running(request: pytest.FixtureRequest) -> Iterator[Service]:
+    with shaped(request.param, Strict, before=Strict, port=0, max_message_bytes=MAX_MESSAGE) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def channel(running: Deployment) -> Iterator[grpc.Channel]:
+def channel(running: Service) -> Iterator[grpc.Channel]:
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    with grpc.insecure_channel(f"127.0.0.1:{running.port}", options=options) as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{running.ports[0]}", options=options) as channel:
         yield channel
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from jina import Deployment
 from tests.process.callers import HttpReply, http_call
+from tests.process.shapes import SHAPES, Service, shaped
 from tests.process.strict_executor import Strict
 
 pytestmark = pytest.mark.process
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.process
 MAX_BODY = 12 << 20
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Deployment]:
-    with Deployment(uses=Strict, protocol="http", port=0, quiet=True, max_body_bytes=MAX_BODY) as deployment:
-        yield deployment
+@pytest.fixture(scope="module", params=SHAPES)
+def running(request: pytest.FixtureRequest) -> Iterator[Service]:
+    with shaped(request.param, Strict, before=Strict, protocol="http", port=0, max_body_bytes=MAX_BODY) as running:
+        yield running
 
 
 def deep(n: int, *, opens: bytes = b'{"a":', closes: bytes = b"}") -> bytes:
@@ -51,10 +51,10 @@ DOCUMENTS: list[tuple[str, bytes, str]] = [
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/batch"), ("POST", "/abatch"), ("POST", "/one"), ("POST", "/stream"), ("GET", "/astream")]
 )
-def test_a_bad_document_is_422_on_every_kind_of_endpoint(running: Deployment, method: str, path: str, document: bytes, word: str) -> None:
+def test_a_bad_document_is_422_on_every_kind_of_endpoint(running: Service, method: str, path: str, document: bytes, word: str) -> None:
     """The findings say where, in FastAPI's shape; a stream says so before it begins."""
     body = document if "stream" in path else b'{"data":[%b]}' % document
-    reply = http_call(running.port, method, path, body)
+    reply = http_call(running.ports[0], method, path, body)
     assert reply.status == 422, reply.body[:300]
     findings = reply.json["detail"]
     assert findings
@@ -63,8 +63,8 @@ def test_a_bad_document_is_422_on_every_kind_of_endpoint(running: Deployment, me
     assert_goes_on(running)
 
 
-def assert_goes_on(running: Deployment) -> None:
-    assert http_call(running.port, "POST", "/batch", {"data": [{"n": 1}]}).json["data"][0]["n"] == 1
+def assert_goes_on(running: Service) -> None:
+    assert http_call(running.ports[0], "POST", "/batch", {"data": [{"n": 1}]}).json["data"][0]["n"] == 1
 
 
 ENVELOPES: list[tuple[str, bytes, int, str]] = [
@@ -91,19 +91,19 @@ ENVELOPES: list[tuple[str, bytes, int, str]] = [
 
 @pytest.mark.parametrize(("body", "status", "word"), [pytest.param(*case, id=name) for name, *case in ENVELOPES])
 @pytest.mark.parametrize("path", ["/batch", "/one"])
-def test_a_bad_envelope_is_told(running: Deployment, path: str, body: bytes, status: int, word: str) -> None:
+def test_a_bad_envelope_is_told(running: Service, path: str, body: bytes, status: int, word: str) -> None:
     """What stands around the documents is checked as they are."""
-    reply = http_call(running.port, "POST", path, body)
+    reply = http_call(running.ports[0], "POST", path, body)
     assert reply.status == status, reply.body[:300]
     assert word.lower() in json.dumps(reply.json["detail"]).lower()
     assert_goes_on(running)
 
 
-def test_deep_parameters_of_a_stream_are_422(running: Deployment) -> None:
+def test_deep_parameters_of_a_stream_are_422(running: Service) -> None:
     """In the envelope and in the query."""
     body = b'{"data":{"n":1},"parameters":{"a":' + deep(1000) + b"}}"
-    assert http_call(running.port, "POST", "/stream", body).status == 422
-    assert http_call(running.port, "GET", "/stream?n=1&parameters=" + deep(1000).decode().replace('"', "%22")).status == 422
+    assert http_call(running.ports[0], "POST", "/stream", body).status == 422
+    assert http_call(running.ports[0], "GET", "/stream?n=1&parameters=" + deep(1000).decode().replace('"', "%22")).status == 422
     assert_goes_on(running)
 
 
@@ -111,9 +111,9 @@ def test_deep_parameters_of_a_stream_are_422(running: Deployment) -> None:
     ("query", "status"),
     [("n=seven", 422), ("x=nan", 422), ("x=1e999", 422), ("text=%FF", 422), ("vector=[1,2]", 422), ("n=1&parameters=[", 422), ("n=1", 200)],
 )
-def test_a_query_is_checked_like_a_body(running: Deployment, query: str, status: int) -> None:
+def test_a_query_is_checked_like_a_body(running: Service, query: str, status: int) -> None:
     """GET with the document in the query."""
-    assert http_call(running.port, "GET", f"/stream?{query}").status == status
+    assert http_call(running.ports[0], "GET", f"/stream?{query}").status == status
     assert_goes_on(running)
 
 
@@ -131,9 +131,9 @@ def test_a_query_is_checked_like_a_body(running: Deployment, query: str, status:
         ("POST", "/_jina_dry_run_", 404),
     ],
 )
-def test_unknown_paths_and_wrong_methods(running: Deployment, method: str, path: str, status: int) -> None:
+def test_unknown_paths_and_wrong_methods(running: Service, method: str, path: str, status: int) -> None:
     """404 with the nearest name, 405 with what is allowed."""
-    reply = http_call(running.port, method, path, {"data": []})
+    reply = http_call(running.ports[0], method, path, {"data": []})
     assert reply.status == status
     assert ("allow" in reply.headers) == (status == 405)
     if path == "/batc":
@@ -141,25 +141,25 @@ def test_unknown_paths_and_wrong_methods(running: Deployment, method: str, path:
     assert_goes_on(running)
 
 
-def test_a_document_of_10_mb_comes_back(running: Deployment) -> None:
+def test_a_document_of_10_mb_comes_back(running: Service) -> None:
     """Whole, on all kinds of endpoint."""
     text = "ä" * 5_000_000
     for path in ("/batch", "/one"):
         assert (
-            http_call(running.port, "POST", path, json.dumps({"data": [{"text": text}]}, ensure_ascii=False).encode()).json["data"][0][
+            http_call(running.ports[0], "POST", path, json.dumps({"data": [{"text": text}]}, ensure_ascii=False).encode()).json["data"][0][
                 "text"
             ]
             == text
         )
-    events = http_call(running.port, "POST", "/stream", json.dumps({"text": text}, ensure_ascii=False).encode()).body
+    events = http_call(running.ports[0], "POST", "/stream", json.dumps({"text": text}, ensure_ascii=False).encode()).body
     assert json.loads(events.split(b"\r\n")[1][6:])["text"] == text
 
 
 @pytest.mark.parametrize("path", ["/batch", "/one", "/stream"])
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_a_body_over_the_limit_is_413(running: Deployment, path: str, *, is_chunked: bool) -> None:
+def test_a_body_over_the_limit_is_413(running: Service, path: str, *, is_chunked: bool) -> None:
     """Refused by its announced length at once, or as soon as it passes the limit; the text names the option."""
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", running.ports[0], timeout=30)
     try:
         connection.putrequest("POST", path)
         if is_chunked:
@@ -183,8 +183,8 @@ def test_a_body_over_the_limit_is_413(running: Deployment, path: str, *, is_chun
 
 
 @pytest.mark.parametrize("n", [2**31, 2**53 + 1, -(2**63), 2**64])
-def test_integers_beyond_int32_go_both_ways(running: Deployment, n: int) -> None:
+def test_integers_beyond_int32_go_both_ways(running: Service, n: int) -> None:
     """JSON has no such limit."""
     for path in ("/batch", "/one"):
-        assert http_call(running.port, "POST", path, {"data": [{"n": n, "extra": {"n": n}}]}).json["data"][0]["n"] == n
+        assert http_call(running.ports[0], "POST", path, {"data": [{"n": n, "extra": {"n": n}}]}).json["data"][0]["n"] == n
     assert_goes_on(running)
