@@ -117,7 +117,7 @@ class Begun:
 
 
 def make_call(data: bytes = b"[]", **changes: Any) -> Call:
-    return Call(changes.pop("endpoint", "/x"), Payload(data, "json"), **changes)
+    return Call(changes.pop("endpoint", "/x"), changes.pop("payload", Payload(data, "json")), **changes)
 
 
 async def test_documents_pass_a_chain_in_our_dialect_and_leave_it_in_the_callers() -> None:
@@ -416,6 +416,24 @@ async def test_a_bug_in_a_branch_reaches_whoever_called() -> None:
     flow.steps["a"].__class__ = type("Broken", (Step,), {"__call__": staticmethod(broken)})
     with pytest.raises(ZeroDivisionError):
         await flow.ask()
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_floating_node_that_streams_is_heard_to_its_end(is_stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """For each document; nothing stays open. Whoever only floats after it gets what it made."""
+    flow = Flow("a", "~s<gateway", "~t<s")
+    flow.bind("s", "/x", kind="stream")
+    if is_stream:  # nobody else takes part
+        flow.bind("a", "/y")
+    payload = Payload(b'{"id":"1"}', "json", True) if is_stream else Payload(b'[{"id":"1"},{"id":"2"}]', "json")
+    reply = await flow.ask(payload=payload, is_stream=is_stream)
+    await flow.handler.drain()
+
+    assert reply.status is None
+    assert len(flow.steps["s"].asked) == (1 if is_stream else 2)
+    assert all(call.is_stream and call.payload.is_single for call in flow.steps["s"].asked)
+    assert flow.asked()["t"].count(b"\x0a") == 2 * len(flow.steps["s"].asked)
+    assert caplog.text == ""
 
 
 class Empty(Step):

@@ -293,3 +293,12 @@ def test_fields_with_aliases_have_their_names_between_executors() -> None:
     """Where JSON would call them something else."""
     with serve([("a", Price), ("b", AddOne)], protocol="http") as service:
         assert service.http("POST", "/n", json={"data": [{"N": 3}]}).json()["data"][0]["n"] == 4
+
+
+def test_documents_that_pass_a_branch_unchanged_are_those_that_came_without_an_id() -> None:
+    """They are joined with what the other branch made of them, not put beside it."""
+    flow = Flow().add(name="a", uses=Cheap, needs="gateway").add(name="b", uses=Elsewhere, needs="gateway").needs_all(name="end")
+    with serve(flow) as service:
+        reply = service.http("POST", "/part", json={"data": [{"text": "x"}, {"text": "y"}]})
+
+    assert [doc["text"] for doc in reply.json()["data"]] == ["x cheap", "y cheap"]

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from jina.codec.by_id import by_id
+from jina.codec.ids import document_id
 from jina.errors import MalformedError
 
 Document = dict[str, msgspec.Raw]
@@ -36,6 +37,15 @@ def join_json(lists: Iterable[bytes], schema: Mapping[str, Any]) -> bytes:
         return _join_documents([data or b"[]" for data in lists], schema, schema.get("$defs", {}))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise MalformedError(f"not a list of JSON documents: {error}") from None
+
+
+def with_ids(documents: bytes, call_id: bytes) -> bytes:
+    """Give documents that came without an id those that whoever decodes them gives them, so that they can be told from others."""
+    found = _read_documents(documents or b"[]")
+    for place, document in enumerate(found):
+        if _id_of(document) is None:
+            document["id"] = msgspec.Raw(_write(document_id(call_id, str(place))))
+    return _write(found)
 
 
 def _join_documents(lists: Sequence[bytes], schema: Mapping[str, Any], defs: Mapping[str, Any]) -> bytes:

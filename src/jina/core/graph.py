@@ -95,18 +95,21 @@ class Graph:
         return self.ends == before[-1:] and all(self.needs[name] == (need,) for name, need in zip(self.order, before, strict=False))
 
     def without(self, skipped: Collection[str]) -> Graph:
-        """Give the graph in which whoever needs a skipped node takes the documents that this one would have got."""
+        """Give the graph in which whoever needs a skipped node takes the documents that this one would have got.
+
+        Where they are joined they come first: what other branches have made of the same documents goes over them.
+        """
         sources: dict[str, tuple[str, ...]] = {GATEWAY: (GATEWAY,)}
         needs = {}
         for name in self.order:
-            found = _merged(sources[need] for need in self.needs[name])
+            found = _merged(sources[need] for need in sorted(self.needs[name], key=lambda need: need not in skipped))
             if name in skipped:
                 sources[name] = found
             else:
                 sources[name], needs[name] = (name,), found
         return Graph(
             needs=needs,
-            ends=_merged(sources[end] for end in self.ends),
+            ends=_merged(sources[end] for end in sorted(self.ends, key=lambda end: end not in skipped)),
             when={name: condition for name, condition in self.when.items() if name not in skipped},
             no_reduce=self.no_reduce.difference(skipped),
         )

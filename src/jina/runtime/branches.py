@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from msgspec.structs import replace
 
 from jina.call import Call, Payload, Reply, Route, Status
 from jina.core.graph import GATEWAY, Graph, GraphRun
-from jina.errors import Code
+from jina.errors import Code, ConfigError
 from jina.parameters import RESULTS
+from jina.runtime.lists import as_list, each
 from jina.runtime.node import Node
 from jina.transport.run import Run, Waiter
 
@@ -132,7 +134,7 @@ class Walk:
 
     async def _float(self, name: str) -> None:
         try:
-            reply = await self._ask(name, OURS, None)
+            reply = await (self._ask_stream(name) if self._nodes[name].streams(self._call.endpoint) else self._ask(name, OURS, None))
         except Exception:
             _log.exception("floating node %r raised instead of answering", name)
             return
@@ -144,6 +146,27 @@ class Walk:
 
     def _words(self) -> tuple[str, str]:
         return self._call.request_id, self._call.endpoint[:256]
+
+    async def _ask_stream(self, name: str) -> Reply:
+        """Ask a node that streams, for one document after the other; gives all that it made as a list."""
+        made: list[bytes] = []
+        for document in each(self._joined(name)):
+            asked = replace(self._call, payload=document, wants=OURS, deadline=None, is_stream=True, target_executor="")
+            reply = await self._nodes[name](asked)
+            if reply.items is None:
+                return reply
+            async with aclosing(reply.items):  # type: ignore[type-var]
+                async for item in reply.items:
+                    if item.status is not None:
+                        return Reply(item.status)
+                    made.append(b"" if item.payload is None else bytes(item.payload.data))
+        return Reply(payload=Payload(b"".join(as_list(Payload(data, OURS, True)).data for data in made), OURS))
+
+    def _joined(self, name: str) -> Payload:
+        inputs = self.inputs(self._graph.needs[name])
+        if len(inputs) == 1:
+            return inputs[0][1]
+        raise ConfigError(f"floating node {name!r} streams, so it takes the documents of one node, not of {len(inputs)}")
 
     async def _ask(self, name: str, wants: str, deadline: float | None) -> Reply:
         asked = replace(self._call, wants=wants, deadline=deadline)

@@ -17,14 +17,16 @@ import msgspec
 from msgspec.structs import replace
 
 from jina.call import Call, EndpointInfo, Payload, Reply, Route, Status
-from jina.codec.join_json import join_json
+from jina.codec.join_json import join_json, with_ids
 from jina.codec.join_proto import join_proto
 from jina.codec.order import in_order
 from jina.core.graph import GATEWAY, Graph
 from jina.errors import Code, InvalidInputError, MalformedError
 from jina.parameters import RESULTS
+from jina.runtime.aside import aside
 from jina.runtime.branches import NOTHING, OURS, Branches, Floats, Walk, blamed, given_back, with_results
 from jina.runtime.flow_streams import stream
+from jina.runtime.lists import as_list
 from jina.runtime.node import DEFAULT_ENDPOINT, Node, unchanged
 from jina.runtime.targets import no_endpoint
 
@@ -79,6 +81,7 @@ class FlowHandler:
         given, wants, payload, last = call.parameters, call.wants, call.payload, shape.chain[-1]
         routes: list[Route] = []
         results: dict[str, Any] = {}
+        before = GATEWAY
         for node in shape.chain:
             reply = await node(replace(call, payload=payload, wants=wants if node is last else OURS, target_executor=""))
             routes += reply.routes
@@ -86,12 +89,12 @@ class FlowHandler:
                 results.update(reply.parameters.get(RESULTS, ()))
             if reply.status is not None:
                 if node is not shape.chain[0]:
-                    reply.status = blamed(reply.status, node.name, [routes[-2].executor])
+                    reply.status = blamed(reply.status, node.name, [before])
                 reply.payload = given_back(call)
                 break
-            payload = reply.payload or NOTHING
+            payload, before = reply.payload or NOTHING, node.name
         reply.routes, reply.parameters = routes, with_results(given, results) if results else given
-        return _in_order(reply, call) if self._graph.when else reply
+        return await _in_order(reply, call) if shape.graph.when else reply
 
     async def drain(self) -> None:
         """Wait until the nodes have answered that nobody waits for."""
@@ -102,16 +105,17 @@ class FlowHandler:
         self._floats.cancel()
 
     async def _branch(self, call: Call, graph: Graph) -> Reply:
-        walk = Walk(graph, self._nodes, call, self._floats)
+        asked = replace(call, payload=as_list(call.payload), is_stream=False) if call.is_stream else call
+        walk = Walk(graph, self._nodes, asked, self._floats)
         reply = await walk.to_end()
         if reply is None:
-            reply = self._merged(walk.inputs(graph.ends), call)
+            reply = await self._merged(walk.inputs(graph.ends), call)
         else:
             reply.payload = given_back(call)
         reply = walk.finish(reply)
-        return _in_order(reply, call) if self._graph.when else reply
+        return await _in_order(reply, call) if graph.when else reply
 
-    def _merged(self, branches: Branches, call: Call) -> Reply:
+    async def _merged(self, branches: Branches, call: Call) -> Reply:
         """Give the documents of the ends as one list; JSON by the schema of the first."""
         names = [name for name, _ in branches]
         if GATEWAY in names:
@@ -120,10 +124,17 @@ class FlowHandler:
                 return echo
         if len(names) == 1:
             return Reply(payload=branches[0][1])
-        lists = [bytes(payload.data) for _, payload in branches]
+        lists = [
+            with_ids(bytes(payload.data), call.call_id) if name == GATEWAY and payload.encoding == "json" else bytes(payload.data)
+            for name, payload in branches
+        ]
         info = next(self._nodes[name] for name in names if name != GATEWAY).find(call.endpoint)
+        n_bytes = sum(map(len, lists))
         try:
-            joined = join_proto(lists) if call.wants != "json" else join_json(lists, info.output if info is not None else {})
+            if call.wants == "json":
+                joined = await aside(n_bytes, join_json, lists, info.output if info is not None else {})
+            else:
+                joined = await aside(n_bytes, join_proto, lists)
         except MalformedError as error:
             return Reply(Status(Code.INTERNAL, f"the documents of {' and '.join(map(repr, names))} cannot be joined: {error}"))
         return Reply(payload=Payload(joined, call.wants))
@@ -166,12 +177,13 @@ class FlowHandler:
         return _Shape(graph, (*(self._nodes[name] for name in graph.order),) if graph.is_chain else ())
 
 
-def _in_order(reply: Reply, call: Call) -> Reply:
+async def _in_order(reply: Reply, call: Call) -> Reply:
     """Put documents that conditions have parted into the order in which the caller sent them, as Jina does."""
     made, asked = reply.payload, call.payload
     if reply.status is None and made is not None and made.encoding == asked.encoding:
         try:
-            reply.payload = Payload(in_order(bytes(made.data), bytes(asked.data), made.encoding, call.call_id), made.encoding)
+            given = bytes(made.data), bytes(asked.data), made.encoding, call.call_id
+            reply.payload = Payload(await aside(len(given[0]) + len(given[1]), in_order, *given), made.encoding)
         except (MalformedError, msgspec.MsgspecError) as error:
             return Reply(Status(Code.INVALID_INPUT, f"the documents cannot be read: {error}"), routes=reply.routes)
     return reply

@@ -52,6 +52,11 @@ class Node:
         """Give what takes calls to an endpoint, perhaps `/default`."""
         return self.endpoints.get(endpoint) or self.endpoints.get(DEFAULT_ENDPOINT)
 
+    def streams(self, endpoint: str) -> bool:
+        """Whether it answers calls to an endpoint document by document."""
+        info = self.find(endpoint)
+        return info is not None and info.kind == "stream"
+
     def is_meant(self, target: str) -> bool:
         """Whether a caller's `target_executor` means this node.
 

@@ -6,13 +6,13 @@ documents, are a thread's work.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from jina.call import Call, Payload
 from jina.codec.join_proto import join_proto
 from jina.codec.pieces import LARGE
 from jina.errors import ConfigError
+from jina.runtime.aside import aside
 
 _made: list[Any] = []
 
@@ -55,13 +55,13 @@ async def joined(call: Call) -> Payload:
     if call.keeps_branches:
         raise ConfigError("the documents of several nodes can only be given to it joined; take out no_reduce")
     parts = [await to_binary(each, call.call_id) if each.encoding == "json" and each.data else each for _, each in call.branches]
-    return Payload(await asyncio.to_thread(join_proto, [bytes(part.data) for part in parts]), "ours")
+    lists = [bytes(part.data) for part in parts]
+    return Payload(await aside(sum(map(len, lists)), join_proto, lists), "ours")
 
 
 async def _aside(convert: Any, payload: Payload, *given: Any) -> Payload:
-    if _made and len(payload.data) < LARGE:
-        return convert(payload, *given)  # type: ignore[no-any-return]
-    return await asyncio.to_thread(convert, payload, *given)
+    made: Payload = await aside(len(payload.data) if _made else LARGE, convert, payload, *given)
+    return made
 
 
 def _to_binary(payload: Payload, call_id: bytes) -> Payload:
