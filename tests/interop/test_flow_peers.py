@@ -249,7 +249,6 @@ DIFFERENT = [
 ATTRIBUTES_THAT_DIFFER = {
     "needs an unknown one": "an error that names the edge",
     "inspect()": "there is none: a floating executor sees documents and changes nothing",
-    "external join without reduce": "external executors are not there yet",
     "a Deployment": "it works; Jina forgets its role",
     "add after build": "there are no levels: a Flow is the same before and after build",
     "build again": "the same",
