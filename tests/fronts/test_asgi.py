@@ -221,3 +221,20 @@ async def test_middleware_that_reads_the_body_leaves_it_to_the_routes() -> None:
         reply = await http.post("/echo", json={"data": [{"text": "a"}]})
     assert reply.json()["data"] == [{"text": "a"}]
     assert b'"text"' in read[0]
+
+
+async def test_an_app_of_a_flow_answers_as_its_front_does() -> None:
+    """With a header in replies, and with what only a Flow has; routes of the user's go first."""
+    app = routes(is_flow=True).make_app()
+    async with calling(app) as http:
+        body = {"data": [{"text": "x"}], "header": {"requestId": "q"}}
+        header = {"requestId": "q", "targetExecutor": ""}
+        assert (await http.post("/echo", json=body)).json()["header"] == header
+        assert (await http.post("/post", json={**body, "execEndpoint": "/echo"})).json()["header"] == header
+        assert (await http.post("/post", json={"execEndpoint": "/echo"})).status_code == 422
+        assert (await http.get("/dry_run")).json() == {"code": 0, "description": "", "exception": None}
+        assert (await http.get("/status")).json().keys() == {"jina", "envs"}
+        assert {"/dry_run", "/status", "/post"} <= (await http.get("/openapi.json")).json()["paths"].keys()
+    plain = routes().make_app()
+    async with calling(plain) as http:
+        assert [(await http.get(path)).status_code for path in ("/dry_run", "/status")] == [404, 404]

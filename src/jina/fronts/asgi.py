@@ -24,6 +24,7 @@ from jina.fronts import http_calls, http_pages, http_replies
 from jina.fronts.asgi_guard import GuardMiddleware
 from jina.fronts.asgi_openapi import describe
 from jina.fronts.asgi_replies import EventResponse, json_response, unless_gone
+from jina.fronts.dry_run import dry_run
 from jina.fronts.http_site import DEFAULT_TITLE, default_routes
 from jina.limits import FrontOptions
 from jina.runtime.guards import Guard
@@ -53,6 +54,7 @@ class DefaultRoutes:
         """Answer calls with `handler`; see `jina.fronts.front.Front`."""
         self._handler, self._endpoints, self._is_ready = handler, list(endpoints), is_ready
         self._options = options or FrontOptions()
+        self._by_path = {"/" + info.path.strip("/"): info for info in endpoints}
         self._ids = RequestIds()
 
     def make_app(self) -> FastAPI:
@@ -85,12 +87,32 @@ class DefaultRoutes:
                 _add(app, route.path, list(route.methods), self._health)
             elif route.path != "/":
                 _add(app, route.path, list(route.methods), self._endpoint(route.endpoint))
+        if self._options.is_flow:
+            self._add_of_flow(app)
         added = routes[n_own:]
         takes_all = next((i for i, route in enumerate(routes[:n_own]) if isinstance(route, Mount) and route.path == ""), None)
         if takes_all is not None:
             routes[:] = [*routes[:takes_all], *added[1:], *routes[takes_all:n_own]]  # a site at "/" keeps its "/"
         if isinstance(app, FastAPI):
-            describe(app, self._endpoints)
+            describe(app, self._endpoints, is_flow=self._options.is_flow)
+
+    def _add_of_flow(self, app: Starlette) -> None:
+        """What a Flow answers beside its endpoints, which go first."""
+
+        async def dry_run_route(request: Request) -> Response:
+            reply = await self._handler(dry_run(self._ids.request_id()))
+            return json_response(200, http_replies.status_body(reply.status))
+
+        async def status(request: Request) -> Response:
+            return json_response(200, http_replies.info_body())
+
+        async def post(request: Request) -> Response:
+            return await self._answer(request, None)
+
+        taken = {route.path for route in default_routes(self._endpoints)}
+        for path, method, route in (("/dry_run", "GET", dry_run_route), ("/status", "GET", status), ("/post", "POST", post)):
+            if path not in taken:
+                _add(app, path, [method], route)
 
     async def _health(self, request: Request) -> Response:
         if self._is_ready():
@@ -104,7 +126,7 @@ class DefaultRoutes:
         endpoint.__name__ = info.path.strip("/").replace("/", "_") or "endpoint"
         return endpoint
 
-    async def _answer(self, request: Request, info: EndpointInfo) -> Response:
+    async def _answer(self, request: Request, info: EndpointInfo | None) -> Response:
         head = Head(tuple((name, value) for name, value in request.scope["headers"] if name != b"content-length"))
         note = http_calls.note_of(head)
         request_id = note.request_id or self._ids.request_id()
@@ -123,7 +145,10 @@ class DefaultRoutes:
         try:
             if note.codings:
                 body, _ = await http_calls.unfolded(body, note.codings, self._options.max_body_bytes, Buffered())
-            found = http_calls.read(info, body, query, is_get=request.method == "GET")
+            if info is None:
+                info, found = http_calls.read_named(self._by_path, body)
+            else:
+                found = http_calls.read(info, body, query, is_get=request.method == "GET")
         except CodingError as error:
             return json_response(error.status, http_replies.detail_body(str(error)), request_id)
         except EnvelopeError as error:
@@ -137,7 +162,7 @@ class DefaultRoutes:
             return json_response(500, http_replies.detail_body("Internal Server Error"), request_id)
         if reply is None:
             return Response(status_code=_GONE)
-        return _response(reply, request_id, ("body",) if found.is_bare else ("body", "data"))
+        return _response(reply, request_id, ("body",) if found.is_bare else ("body", "data"), is_flow=self._options.is_flow)
 
     async def _body(self, request: Request) -> bytes | Problem:
         """Read the body, unless it is larger than allowed."""
@@ -178,11 +203,12 @@ def _page(app: FastAPI, path: str) -> Endpoint:
     return page
 
 
-def _response(reply: Reply, request_id: str, prefix: tuple[str, ...]) -> Response:
+def _response(reply: Reply, request_id: str, prefix: tuple[str, ...], *, is_flow: bool) -> Response:
     if reply.status is not None:
-        status, body, lines = http_replies.failure(reply.status, prefix)
+        status, body, lines = http_replies.failure(reply.status, prefix, request_id if is_flow else "")
         return json_response(status, body, request_id, lines)
     lines = http_replies.header_lines(reply.headers)
     if reply.items is not None:
         return EventResponse(reply.items, request_id, lines)
-    return json_response(200, http_replies.documents_body(reply), request_id, lines)
+    header = {"requestId": request_id, "targetExecutor": ""} if is_flow else None
+    return json_response(200, http_replies.documents_body(reply, header), request_id, lines)

@@ -16,10 +16,10 @@ _SCHEMAS = "#/components/schemas/"
 _FASTAPIS_OWN = frozenset({"HTTPValidationError", "ValidationError"})
 
 
-def describe(app: FastAPI, endpoints: Sequence[EndpointInfo]) -> None:
+def describe(app: FastAPI, endpoints: Sequence[EndpointInfo], *, is_flow: bool = False) -> None:
     """Let `app.openapi()` describe the endpoints too; what the user's routes say of the same path and method goes first."""
     of_routes = app.openapi
-    ours = make_document(endpoints, title=app.title, description=app.description, version=app.version)
+    ours = make_document(endpoints, title=app.title, description=app.description, version=app.version, is_flow=is_flow)
 
     def openapi() -> Json:
         document = of_routes()

@@ -11,6 +11,7 @@ import msgspec
 
 from jina.call import Reply, Status
 from jina.errors import Code
+from jina.observe.info import environment, versions
 from jina.wire.content_coding import ACCEPTED
 from jina.wire.envelope import EnvelopeError
 from jina.wire.http_requests import Head
@@ -69,6 +70,11 @@ def failure(status: Status, prefix: tuple[str, ...] = ("body", "data"), flow_req
 def status_body(status: Status | None) -> bytes:
     """Jina's StatusProto as JSON."""
     return encode({"code": 0, "description": "", "exception": None} if status is None else _status(status))
+
+
+def info_body() -> bytes:
+    """Versions and environment, as `/status` tells them."""
+    return encode({"jina": versions(), "envs": environment()})
 
 
 def _status(status: Status) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from jina.call import EndpointInfo
-from jina.fronts import http_pages
-from jina.observe.info import environment, versions
+from jina.fronts import http_pages, http_replies
 from jina.wire.openapi import make_document
 
 DEFAULT_TITLE = "My Jina Service"
@@ -85,7 +84,7 @@ class Site:
         if path in http_pages.PATHS:
             return http_pages.page(path, self._title or DEFAULT_TITLE)
         if path == "/status" and self._is_flow and path not in self.routes:
-            return b"application/json", b"", msgspec.json.encode({"jina": versions(), "envs": environment()})
+            return b"application/json", b"", http_replies.info_body()
         return None
 
     def openapi(self) -> bytes:
