@@ -261,3 +261,33 @@ def test_a_plot_is_text_or_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert (tmp_path / "f.md").read_text().startswith("```mermaid\nflowchart LR")
     with pytest.raises(ConfigError, match=r"plot draws SVG or writes Mermaid text, got '.*f\.png'; end its name in \.svg or \.mmd"):
         flow.plot(str(tmp_path / "f.png"))
+
+
+def test_a_deployment_that_is_guarded_is_not_added_unguarded() -> None:
+    """Its port is none of the Flow's; its key would be lost."""
+    assert Flow().add(Deployment(uses=Mine, port=0, protocol="http"))[0].name == "executor0"
+    with pytest.raises(ConfigError, match=r"give api_key to Flow\(...\)"):
+        Flow().add(Deployment(uses=Mine, api_key="secret"))
+
+
+def test_a_port_that_was_told_stays_when_an_executor_is_added() -> None:
+    """The old Flow lets it go."""
+    flow = Flow().add(uses=Mine)
+    port = flow.port
+    more = flow.add(uses=Mine)
+    try:
+        assert more.port == port
+    finally:
+        more.close()
+
+
+def test_what_concerns_executors_is_not_taken_by_the_gateway_in_silence() -> None:
+    """A warning says where it belongs."""
+    with pytest.warns(UserWarning, match=r"quiet, timeout_send concern executors; ignored by config_gateway"):
+        Flow().config_gateway(timeout_send=5, quiet=True)
+
+
+def test_an_executor_without_a_name_can_be_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever it will be called."""
+    Flow().add(uses="").plot()
+    assert "executor0" in capsys.readouterr().out

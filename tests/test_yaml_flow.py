@@ -100,3 +100,18 @@ def test_an_unknown_key_brings_a_warning_with_the_nearest_one() -> None:
         Flow.load_config("jtype: Flow\nexcutors: []\n")
     with pytest.warns(UserWarning, match=r"'shardss' \(did you mean"):
         Flow.load_config("jtype: Flow\nexecutors: [{shardss: 3}]\n")
+
+
+def test_an_inline_deployment_is_read_as_the_flow_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables are replaced once, or not at all."""
+    monkeypatch.setenv("INNER", "no")
+    monkeypatch.setenv("OUTER", "${{ ENV.INNER }}")
+    text = "jtype: Flow\nexecutors: [{jtype: Deployment, with: {uses: FlowEcho, workspace: '${{ ENV.OUTER }}'}}]\n"
+    assert Flow.load_config(text)[0].options.workspace == "${{ ENV.INNER }}"
+    assert Flow.load_config(text, substitute=False)[0].options.workspace == "${{ ENV.OUTER }}"
+
+
+def test_a_guarded_deployment_in_yaml_is_refused() -> None:
+    """Its key would be lost."""
+    with pytest.raises(ConfigError, match=r"give api_key to Flow\(...\)"):
+        Flow.load_config("jtype: Flow\nexecutors: [{jtype: Deployment, with: {uses: FlowEcho, port: 0, api_key: x}}]\n")

@@ -8,7 +8,6 @@ with flow:
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +19,12 @@ from jina.core.graph import GATEWAY, Graph, GraphNode, make_graph
 from jina.deployment import Deployment
 from jina.errors import ConfigError, FlowBuildLevelError, FlowTopologyError
 from jina.flowchart import Box, mermaid, svg
-from jina.options.flow import FlowOptions, NodeOptions, check_ports_are_meant, split, without_ports
+from jina.options.flow import FlowOptions, NodeOptions, check_ports_are_meant, split, without_address, without_ports
 from jina.orchestrator import Orchestrator
 from jina.plan import ExternalNode, Node, Plan, node_of, plan_of
 from jina.warning import warn_user
 
 _NO_TEXT = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf")
-_NAME = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +106,7 @@ class Flow(Orchestrator):
         if name != options.name:
             warn_user(f"flow {self.name!r} has an executor {options.name!r} already; this one is called {name!r}")
             options = replace(options, name=name)
-        if name == GATEWAY or not _NAME.fullmatch(name):
+        if name == GATEWAY or not name.isidentifier():
             error = FlowTopologyError if name == GATEWAY else ConfigError
             raise error(f"executor name {name!r} must be a Python identifier other than 'gateway', since parameters name it")
         if needed and name in ((needed,) if isinstance(needed, str) else needed):
@@ -140,7 +138,13 @@ class Flow(Orchestrator):
     def config_gateway(self, args: Any = None, *, copy_flow: bool = True, **kwargs: Any) -> Self:
         """Change where the Flow listens, and what callers may ask; see `jina.options.FlowOptions`."""
         self._must_not_run("config_gateway")
-        options = self.options.updated({**(vars(args) if args is not None else {}), **kwargs})
+        given = {**(vars(args) if args is not None else {}), **kwargs}
+        vain = sorted(split(given)[1])
+        if vain:
+            warn_user(
+                f"flow {self.name!r}: {', '.join(vain)} concern executors; ignored by config_gateway, give them to Flow(...) or add(...)"
+            )
+        options = self.options.updated(given)
         return self._with(options, self._nodes, is_new=copy_flow)
 
     def build(self, copy_flow: bool = False) -> Self:
@@ -176,19 +180,19 @@ class Flow(Orchestrator):
         Raises:
             ConfigError: The file's name asks for pixels.
         """
-        text = svg(self._boxes(), is_vertical=vertical_layout)
+        boxes = self._boxes()
         if output is not None:
             ending = Path(output).suffix.lower()
             if ending in _NO_TEXT:
                 raise ConfigError(f"plot draws SVG or writes Mermaid text, got {output!r}; end its name in .svg or .mmd")
-            drawn = text if ending == ".svg" else mermaid(self._boxes(), is_vertical=vertical_layout)
+            drawn = (svg if ending == ".svg" else mermaid)(boxes, is_vertical=vertical_layout)
             Path(output).write_text(f"```mermaid\n{drawn}```\n" if ending == ".md" else drawn, encoding="utf-8")
         elif inline_display:
             from IPython import display
 
-            display.display(display.SVG(text))  # type: ignore[no-untyped-call]  # IPython says no types
+            display.display(display.SVG(svg(boxes, is_vertical=vertical_layout)))  # type: ignore[no-untyped-call]  # IPython says no types
         else:
-            print(mermaid(self._boxes(), is_vertical=vertical_layout), end="")
+            print(mermaid(boxes, is_vertical=vertical_layout), end="")
         return self
 
     def is_flow_ready(self, **kwargs: Any) -> Any:
@@ -263,13 +267,15 @@ class Flow(Orchestrator):
 
     def _with(self, options: FlowOptions, nodes: Mapping[str, FlowNode], *, is_new: bool) -> Self:
         flow = self
+        if self._engine is not None:  # it has bound ports, which may have been told
+            ports, is_same = tuple(self.ports), options.port == self.options.port
+            self.close()
+            self._closed.clear()
+            options = replace(options, port=ports) if is_same and any(ports) else options
         if is_new:
             flow = object.__new__(type(self))
             flow._defaults = self._defaults
             Orchestrator.__init__(flow, options, self._app)
-        elif self._engine is not None:  # it has bound ports, for what the flow was before
-            self.close()
-            self._closed.clear()
         flow.options, flow._nodes = options, dict(nodes)
         return flow
 
@@ -285,10 +291,10 @@ class Flow(Orchestrator):
         if deployment is not None and not isinstance(deployment, Deployment):
             raise ConfigError(f"flow {self.name!r}: add takes a Deployment, a path or a class, got {deployment!r}; or use uses=")
         told = deployment.options.to_dict() if deployment is not None else {}
-        before = told if told.get("external") else without_ports(told)
+        before = told if told.get("external") else without_address(told)
         named = {"name": f"executor{len(self._nodes)}", **before, **given}
         if not named.get("external"):
-            check_ports_are_meant(self.name, given)
+            check_ports_are_meant(self.name, {**before, **given})
             named = without_ports(named)
         return NodeOptions.from_kwargs(**{**self._defaults, **named})
 
@@ -328,7 +334,7 @@ class Flow(Orchestrator):
     def _box(self, name: str, needs: Sequence[str], is_floating: bool) -> Box:
         options = self._nodes[name].options
         uses = options.uses
-        text = uses.__name__ if isinstance(uses, type) else str(uses).splitlines()[0]
+        text = uses.__name__ if isinstance(uses, type) else str(uses).partition("\n")[0]
         if options.external:
             text = ", ".join(options.elsewhere().addresses)
         condition = "" if options.when is None else str(options.when)
@@ -369,7 +375,8 @@ class AsyncFlow(Flow):
         return await asyncio.to_thread(self.start)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.client.close()
+        if self._client is not None:
+            self._client.close()
         await asyncio.to_thread(self.__exit__, kind, error, trace)
 
 

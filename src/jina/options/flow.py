@@ -107,6 +107,12 @@ def split(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return own, nodes
 
 
+def without_address(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out where a Deployment would listen by itself."""
+    names = names_of(DeploymentOptions)
+    return {name: value for name, value in given.items() if names.get(name, ("",))[0] not in ("host", "port", "protocol", "reuse_port")}
+
+
 def without_ports(given: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what a Deployment is told of its own ports; a Flow's are the gateway's."""
     names = names_of(DeploymentOptions)

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from jina.errors import BadConfigSource, ConfigError, NotSupportedError
 from jina.options import FlowOptions
-from jina.options.flow import without_ports
+from jina.options.flow import without_address, without_ports
 from jina.options.table import nearest, refuse_misspelt, with_hint
 from jina.warning import warn_user
 from jina.yaml.deployment import check_version, read_deployment, save_text, written
@@ -68,7 +68,8 @@ def read_flow(
     given = {**_arguments(data.get("with"), f"{where}: with"), **_gateway(data.get("gateway"), where), **(uses_with or {})}
     own = given.get("extra_search_paths") or ()
     given["extra_search_paths"] = [*([own] if isinstance(own, str) else own), *paths]
-    return FlowSource(given, [step for entry in _entries(data, where) for step in _step(entry, where, paths, context)])
+    how = {"extra_search_paths": paths, "context": context, "allow_py_modules": allow_py_modules}
+    return FlowSource(given, [step for entry in _entries(data, where) for step in _step(entry, where, paths, how, substitute)])
 
 
 def load_flow(source: Any, **options: Any) -> Any:
@@ -145,13 +146,13 @@ def _entries(data: Mapping[str, Any], where: str) -> list[Any]:
     return found
 
 
-def _step(entry: Any, where: str, paths: list[str], context: Mapping[str, Any] | None) -> list[tuple[str, dict[str, Any]]]:
+def _step(entry: Any, where: str, paths: list[str], how: dict[str, Any], substitute: bool) -> list[tuple[str, dict[str, Any]]]:
     if isinstance(entry, str):
-        return [("add", _of_deployment(entry, read_source(entry, paths).data, paths, context))]
+        return [("add", _of_deployment(entry, read_source(entry, paths).data, substitute=substitute, **how))]
     if not isinstance(entry, dict):
         raise ConfigError(f"{where}: an executor is a mapping or the path of a Deployment's YAML, got {entry!r}")
     if entry.get("jtype") == "Deployment":
-        return [("add", _of_deployment(entry, entry, paths, context))]
+        return [("add", _of_deployment(entry, entry, substitute=False, **how))]  # that has been done
     if entry.get("name") == "gateway":
         return []
     method = entry.get("method") or "add"
@@ -162,6 +163,6 @@ def _step(entry: Any, where: str, paths: list[str], context: Mapping[str, Any] |
     return [(method, {key: value for key, value in entry.items() if key != "method"})]
 
 
-def _of_deployment(source: Any, data: Mapping[str, Any], paths: list[str], context: Mapping[str, Any] | None) -> dict[str, Any]:
-    given = read_deployment(source, extra_search_paths=paths, context=context)
-    return {**(given if given.get("external") else without_ports(given)), "needs": data.get("needs")}
+def _of_deployment(source: Any, data: Mapping[str, Any], **how: Any) -> dict[str, Any]:
+    given = read_deployment(source, **how)
+    return {**(given if given.get("external") else without_address(given)), "needs": data.get("needs")}
