@@ -230,7 +230,7 @@ GRAPHS: dict[str, Graph] = {
     ),
     "unequal branches": Graph(
         (
-            *(Node("a"), Node("b"), Node("c", needs=("b",)), Node("d", needs=("a",), act="write_right")),
+            *(Node("a"), Node("b"), Node("c", needs=("b",), delay_s=WHILE_S), Node("d", needs=("a",), act="write_right")),
             Node("end", needs=("d", "c")),
         ),
         {"run": Call()},
