@@ -132,6 +132,23 @@ def test_dry_run_of_a_flow_over_http() -> None:
         assert main(["ping", "flow", f"http://{host}"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("frames", "text"),
+    [
+        (b"\x82\x00", ""),
+        (b"\x89\x02hi\x8a\x00\x82\x02\x08\x00", ""),
+        (b"\x89\x02hi\x82\x02\x08\x01", "the dry run failed"),
+        (b"\x88\x06\x03\xf3oops", "closed the WebSocket with code 1011"),
+        (b"\x88\x00", "closed the WebSocket with code 1005"),
+    ],
+)
+def test_dry_run_over_websocket(frames: bytes, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A message tells it, neither a ping before it nor a close in its place."""
+    with answering(b"HTTP/1.1 101 x\r\n\r\n" + frames) as host:
+        assert main(["ping", "flow", f"ws://{host}"]) == bool(text)
+    assert text in capsys.readouterr().err
+
+
 def test_grpc_ping_of_an_http_port_says_what_to_write(capsys: pytest.CaptureFixture[str]) -> None:
     """The commonest mistake gets its own words."""
     with http_server([200]) as host:

@@ -1,8 +1,8 @@
 """What `jina ping` asks a service of each protocol, over a bare socket.
 
-HTTP and WebSocket services are asked `GET /`; gRPC ones the standard health service, and a Flow its dry run. For gRPC the few bytes
-of HTTP/2 that one call needs are written here: the frame headers are read, header blocks are not, because an answer with a message
-is a success and one without is a failure.
+HTTP services are asked `GET /`, a Flow and all over WebSocket `/dry_run`; gRPC ones the standard health service, and a Flow its dry
+run. For gRPC the few bytes of HTTP/2 that one call needs are written here: the frame headers are read, header blocks are not, because an
+answer with a message is a success and one without is a failure.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _DRY_RUN = b"/jina.JinaGatewayDryRunRPC/dry_run"
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"  # and empty SETTINGS (RFC 9113, 3.4)
 _DATA, _HEADERS, _RST_STREAM, _PING, _GOAWAY = 0, 1, 3, 6, 7
 _END_STREAM, _END_HEADERS = 1, 4
+_CLOSE = 8  # opcode of a WebSocket's frame; those above it are pings and pongs (RFC 6455, 5.2)
 _MAX_ANSWER = 1 << 20
 
 
@@ -75,8 +76,9 @@ def _ask_websocket(connection: socket.socket, target: str, authority: str, deadl
         if found and not head.startswith(b"HTTP/1.1 101"):
             line = head.partition(b"\r")[0].decode("latin-1")
             raise StrangeError(f"this port speaks no WebSocket: it answered with {line[:80]!r}; for an HTTP port write http:// in front")
-        if len(frame) >= 2 and len(frame) >= 2 + (frame[1] if frame[1] < 126 else 4):  # of a longer one the beginning tells enough
-            if _first_field(frame[2 if frame[1] < 126 else 4 :]):
+        message = _websocket_message(frame)
+        if message is not None:
+            if _first_field(message):
                 raise NotReadyError("the dry run failed")
             return
         chunk = read(connection, 4096, deadline)
@@ -85,6 +87,18 @@ def _ask_websocket(connection: socket.socket, target: str, authority: str, deadl
         answer += chunk
         _refuse_grpc(answer, "ws")
     raise NotReadyError("the answer is too long")
+
+
+def _websocket_message(frames: bytes) -> bytes | None:
+    """The first message, of a long one the beginning; None as long as it is not there. Pings may come before it."""
+    while len(frames) >= 2 and len(frames) >= (end := 2 + (frames[1] if frames[1] < 126 else 4)):
+        opcode = frames[0] & 15
+        if opcode == _CLOSE:
+            raise NotReadyError(f"it closed the WebSocket with code {int.from_bytes(frames[2:4], 'big') if end >= 4 else 1005}")
+        if opcode < _CLOSE:
+            return frames[2 if frames[1] < 126 else 4 :]
+        frames = frames[end:]
+    return None
 
 
 def _ask_grpc(connection: socket.socket, target: str, authority: str, deadline: float) -> None:
