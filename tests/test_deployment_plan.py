@@ -25,7 +25,7 @@ def test_the_plan_takes_its_values_from_the_options() -> None:
     assert plan.front.title == "t"
     assert plan.front == deployment.options.front_options()
     assert plan.timeout_ready_s is None
-    assert plan.nodes[0].config["runtime_args"]["quiet_error"] is True
+    assert plan.own_nodes[0].config["runtime_args"]["quiet_error"] is True
 
 
 def test_uvicorn_options_without_an_app_are_told() -> None:

@@ -46,7 +46,7 @@ def test_errors_call_a_service_what_it_is() -> None:
 def test_each_node_has_its_own_options_and_the_front_those_of_the_service() -> None:
     """What is said of one node is not true of the other."""
     plan = _Chain(DeploymentOptions(name="search", title="Search", timeout_ctrl=5, quiet=True))._plan()
-    first, second = plan.nodes
+    first, second = plan.own_nodes
 
     assert (plan.front.title, plan.grace_s) == ("Search", 5)
     assert (first.n_threads > 1, second.n_threads) == (True, 1)

@@ -251,7 +251,7 @@ def test_new_flow_can_be_loaded(tmp_path: Path) -> None:
     from jina import Flow
 
     assert main(["new", str(tmp_path / "p"), "--type", "flow"]) == 0
-    (node,) = Flow.load_config(str(tmp_path / "p" / "flow.yml"))._plan().nodes
+    (node,) = Flow.load_config(str(tmp_path / "p" / "flow.yml"))._plan().own_nodes
     sys.modules.pop("executor", None)
     assert (node.name, node.executor.__name__) == ("executor1", "MyExecutor")
 
