@@ -95,6 +95,11 @@ class Behind:
         if found:
             raise ConfigError(f"documents do not fit along {'; '.join(found)}")
 
+    def expect_no_more(self, reason: str) -> None:
+        """Nobody starts a replica again: calls that need one which is gone fail."""
+        for replicas in self._replicas.values():
+            replicas.members.expect_no_more(reason)
+
     async def drain(self) -> None:
         """Wait until that has ended which no caller waits for."""
         if self._flow is not None:

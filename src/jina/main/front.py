@@ -83,6 +83,7 @@ class _Front:
         orders = self._parent.read()
         if orders is None:
             self._is_supervisor_gone = self._is_end = True
+            self._behind.expect_no_more("the process that started the service has ended")
             for fd in self._parent.fds:
                 self._loop.remove_reader(fd)
             self._ask_to_stop(self._spec.grace_s)

@@ -334,9 +334,11 @@ class Supervisor:
                 self._selector.unregister(fd)
         code = slot.child.reap()
         was_ready, slot.child, slot.ready = slot.ready is not None, None, None
-        if self._stop_grace_s is not None:
-            return
         reason = slot.failure.summary if slot.failure is not None else f"{slot.name} ended with {describe_exit(code)}"
+        if self._stop_grace_s is not None:
+            if slot in self._workers and self._front.child is not None:  # which still finishes what it holds
+                self._front.child.send(ReplicaDown(slot.name, slot.node, f"{reason} while the service stopped"))
+            return
         if self._was_ready:
             self._try_again(slot, reason, was_ready=was_ready)
             return

@@ -65,6 +65,11 @@ class Members:
             (channel.end if is_dead else channel.close)()
         self.refresh()
 
+    def expect_no_more(self, reason: str) -> None:
+        """What is up now is the last; those that have gone will not come back."""
+        self.given_up.setdefault(self._name, reason)
+        self.refresh()
+
     def lost(self, channel: HopChannel) -> None:
         """This connection is lost, or takes no new calls; a newer one of the same replica stays."""
         if channel.is_lost:

@@ -85,7 +85,7 @@ class HopChannel(Gatherer, asyncio.Protocol):
         self._was_heard = True
         self.silent_s = 0.0
         self.n_bytes_in_flight = 0
-        self.is_lost = self._is_closing = False
+        self.is_lost = self._is_closing = self._is_aborted = False
         self._takes_calls = True
         self.on_idle: Callable[[], None] | None = None
         self.on_worn: Callable[[HopChannel], None] | None = None
@@ -168,7 +168,7 @@ class HopChannel(Gatherer, asyncio.Protocol):
     def close(self) -> None:
         """End the connection at once; what is in flight is lost."""
         self._takes_calls = False
-        self._transport.abort()
+        self._abort()
 
     def end(self) -> None:
         """The worker is dead: read what it has written, then close, even if something that it left behind holds the connection open."""
@@ -176,11 +176,15 @@ class HopChannel(Gatherer, asyncio.Protocol):
         self._was_heard = True
         self._linger(0, 0)
 
+    def _abort(self) -> None:
+        self._is_aborted = True
+        self._transport.abort()
+
     def _linger(self, n_looks: int, n_silent: int) -> None:
         """Wait while something comes. Two looks must find nothing: after a standstill a loop may come to its timers before it reads."""
         n_silent = 0 if self._was_heard else n_silent + 1
         if n_silent == 2 or n_looks == _MAX_LOOKS:
-            self._transport.abort()
+            self._abort()
             return
         self._was_heard = False
         self.loop.call_later(_LOOK_S, self._linger, n_looks + 1, n_silent)
@@ -299,7 +303,8 @@ class HopChannel(Gatherer, asyncio.Protocol):
 
     def flush(self) -> None:
         self._is_flush_due = False
-        write_pieces(self._transport, self._connection.take_pieces())
+        if not self._is_aborted:  # calls that are cancelled afterwards have nobody to tell
+            write_pieces(self._transport, self._connection.take_pieces())
 
 
 def _expire(reply: Waiter[bytes]) -> None:
