@@ -25,6 +25,7 @@ from jina import Deployment, Executor, requests
 from jina.core.restart import RestartOptions
 from jina.docs import DocList
 from jina.errors import StartError
+from jina.executor import write
 from jina.process.child import Child
 from jina.process.exits import exit_fd, wait_all
 from jina.process.messages import Reader, ReplicaDown
@@ -72,6 +73,26 @@ def test_a_death_is_seen_although_a_forked_process_lives_on(where: str) -> None:
         finally:
             with suppress(ProcessLookupError):
                 os.kill(forked, signal.SIGKILL)
+
+
+class Once(Executor):
+    """Changes state under `/default`, and dies of it."""
+
+    @write
+    @requests
+    def note(self, docs: DocList[Text], **kwargs: Any) -> DocList[Text]:
+        with Path(docs[0].text).open("a") as file:
+            file.write("x")
+        os._exit(3)
+
+
+def test_what_changes_state_under_default_is_not_run_again(tmp_path: Path) -> None:
+    """A call to an endpoint that is not there is run by `/default`, and is what that is."""
+    mark = tmp_path / "mark"
+    error = pytest.raises(ConnectionError, match="changes state and is not tried again")
+    with Deployment(uses=Once, port=0, quiet=True) as deployment, error:
+        deployment.post("/foo", Text(text=str(mark)))
+    assert mark.read_text() == "x"
 
 
 @pytest.mark.parametrize("has_pidfd", [True, False])

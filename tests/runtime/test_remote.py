@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from jina import Executor, requests
-from jina.call import DIALECT, Call, Item, Payload, Reply, Status
+from jina.call import DIALECT, Call, EndpointInfo, Item, Payload, Reply, Status
 from jina.codec import codec_for
 from jina.codec.messages import read_request, write_reply
 from jina.docs import BaseDoc, DocList, NdArray
@@ -22,6 +22,7 @@ from jina.executor import write
 from jina.fronts import grpc_about
 from jina.options.address import Address
 from jina.runtime.remote import Remote
+from jina.runtime.writes import Writes
 from jina.testing.parts import Parts
 from jina.transport.connect import Connect
 from jina.wire.grpc import UNARY, GrpcStatus
@@ -462,15 +463,29 @@ async def test_a_call_that_changes_state_is_not_made_again_once_it_may_have_begu
     """It is where nobody took it; what changes state is learnt from the service."""
     async with site() as there:
         await there.remote.discover()
-        assert there.remote.writes == {"/note"}
+        learnt = there.remote.writes
     other = FakeGrpcServer(echo)
     remote = remote_to({"a:1": FakeGrpcServer(drops).connect, "b:2": other.connect})
-    remote.writes = frozenset(("/note",))
+    remote.writes = learnt
     assert failed(await remote(call("/note", Word()))).code is Code.UNAVAILABLE
     assert other.events == []
     remote = remote_to({"dead:1": nobody, "b:2": other.connect})
-    remote.writes = frozenset(("/note",))
+    remote.writes = learnt
     assert (await remote(call("/note", Word()))).status is None
+
+
+async def test_an_endpoint_that_default_takes_changes_state_if_that_does() -> None:
+    """And one that is there does not, although `/default` does."""
+    other = FakeGrpcServer(echo)
+    remote = remote_to({"a:1": FakeGrpcServer(drops).connect, "b:2": other.connect})
+    remote.writes = Writes((EndpointInfo("/default", "batch", is_write=True), EndpointInfo("/up", "batch")))
+    assert failed(await remote(call("/foo", Word()))).code is Code.UNAVAILABLE
+    assert other.events == []
+    remote.close()
+    remote = remote_to({"a:1": FakeGrpcServer(drops).connect, "b:2": other.connect})
+    remote.writes = Writes((EndpointInfo("/default", "batch", is_write=True), EndpointInfo("/up", "batch")))
+    assert (await remote(call("/up", Word()))).status is None
+    remote.close()
 
 
 async def test_a_service_that_comes_back_is_found_again() -> None:

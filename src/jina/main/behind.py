@@ -14,6 +14,7 @@ from jina.runtime.members import Members
 from jina.runtime.node import Node
 from jina.runtime.replicas import Replicas
 from jina.runtime.silence import Watch
+from jina.runtime.writes import Writes
 from jina.transport.hop import HopChannel
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Behind:
     def set_endpoints(self, node: str, endpoints: Sequence[EndpointInfo]) -> None:
         """Learn what a node has."""
         self._known[node] = endpoints
-        (self.remotes.get(node) or self._replicas[node]).writes = frozenset(info.path for info in endpoints if info.is_write)
+        (self.remotes.get(node) or self._replicas[node]).writes = Writes(endpoints)
         if self._flow is None:
             self._nodes[node].set_endpoints(endpoints)
         else:

@@ -27,6 +27,7 @@ from jina.runtime.remote_messages import default_endpoint, read_discovery, read_
 from jina.runtime.remote_peers import Failed, Peer, describe, make_peers
 from jina.runtime.remote_stream import RemoteItems, RemoteStream
 from jina.runtime.transcode import joined, to_binary, to_json
+from jina.runtime.writes import Writes
 from jina.transport.connect import Connect
 from jina.transport.grpc_calls import CallEnd
 from jina.transport.grpc_connection import ChannelOptions
@@ -90,7 +91,7 @@ class Remote:
         options = ChannelOptions(max_receive_bytes=max_message_bytes, keepalive_timeout_s=5.0, connect_timeout_s=5.0)
         files = TlsFiles(ca_certs=ca_certs) if tls or ca_certs else None
         self._peers = make_peers(name, addresses, tls=files, metadata=metadata or {}, options=options, make_connect=make_connect)
-        self.writes: frozenset[str] = frozenset()
+        self.writes = Writes()
         self._is_closed = False
 
     async def __call__(self, call: Call) -> Reply:
@@ -138,7 +139,7 @@ class Remote:
                     for _ in self._peers.all:
                         found = await self._ask(failures)
                         if found is not None:
-                            self.writes = frozenset(info.path for info in found if info.is_write)
+                            self.writes = Writes(found)
                             return found
                     on_wait(self._awaited(failures))
                     await asyncio.sleep(every_s)

@@ -21,6 +21,7 @@ from jina.limits import Patience
 from jina.runtime.hop_calls import send
 from jina.runtime.members import Members, load
 from jina.runtime.suspects import Suspects
+from jina.runtime.writes import Writes
 from jina.transport.hop import ChannelLost, HopChannel, HopError, NoRoomError
 from jina.transport.hop_messages import write_call
 from jina.transport.run import as_task
@@ -46,7 +47,6 @@ class Replicas:
         hold_s: float = 2.0,
         max_in_flight: int = 16_384,
         max_bytes_in_flight: int = 512 << 20,
-        writes: frozenset[str] = frozenset(),
     ) -> None:
         """Begin without any replica.
 
@@ -57,11 +57,10 @@ class Replicas:
             hold_s: How long at a time a replica is kept free of other calls for a suspect.
             max_in_flight: Calls that each replica may hold; with all of them full, calls are refused.
             max_bytes_in_flight: Bytes that those calls may bring together; a lone call may be as large as it likes.
-            writes: Endpoints that change state.
         """
         self._name, self._max_waiting, self._max_wait_s = name, max_waiting, max_wait_s
         self._max_in_flight, self._max_bytes_in_flight = max_in_flight, max_bytes_in_flight
-        self.writes = writes
+        self.writes = Writes()
         self._has_stopped = False
         self.members = Members(name)
         self._suspects = Suspects(self.members, max_wait_s=max_wait_s, hold_s=hold_s)
