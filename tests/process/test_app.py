@@ -246,7 +246,7 @@ def without_ids(text: str) -> str:
 
 
 def assert_leaving_cancels(deployment: Deployment, mark: Path, headers: Mapping[str, str] | None = None) -> None:
-    connection = HTTPConnection("127.0.0.1", deployment.port, timeout=60)
+    connection = HTTPConnection("127.0.0.1", deployment.port, timeout=150)
     body = json.dumps({"data": {"text": f"600 {mark}"}})
     connection.request("POST", "/async-sleep", body, {"content-type": "application/json", **(headers or {})})
     wait_until(mark.with_name(mark.name + ".begun").exists)
@@ -378,6 +378,30 @@ def test_an_app_that_dies_is_started_again_on_the_same_port(with_routes: Deploym
         assert grpc.post("/echo", [TextDoc(text="a")]).decoded(TextDoc)[0].text == "a!"
         assert http.get("/mine/pid").json()["pid"] not in (before, None)
         assert http.post("/echo", json={"data": [{"text": "a"}]}).json()["data"][0]["text"] == "a!"
+
+
+class Held(Echo):
+    """Does not come up while a file is there."""
+
+    def __init__(self, block: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        wait_until(lambda: not Path(block).exists())
+
+
+def test_an_app_that_is_started_again_while_no_worker_is_up_serves(tmp_path: Path) -> None:
+    """It is told which endpoints there are; own routes need no worker."""
+    block = tmp_path / "block"
+    deployment = Deployment(uses=Held, uses_with={"block": str(block)}, protocol="http", app=web_apps.own, quiet=True)
+    with deployment, client(deployment, headers={"x-pass": "yes"}) as http:
+        block.touch()
+        try:
+            before = deployment.pids
+            for name in ("executor/rep-0", "executor/app"):
+                os.kill(before[name], signal.SIGKILL)
+                wait_until(lambda name=name: deployment.pids.get(name) != before[name])  # type: ignore[misc]
+            assert http.get("/mine", timeout=15).json() == "mine"
+        finally:
+            block.unlink()
 
 
 def test_a_front_that_dies_does_not_take_the_app_along(with_routes: Deployment) -> None:

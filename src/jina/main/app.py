@@ -16,7 +16,7 @@ from typing import Any
 
 from jina.call import EndpointInfo
 from jina.main.child import Parent, die_with_parent, enter, raise_file_limit
-from jina.process.messages import AppSpec, Discovered, Failed, Ready, ReplicaUp, Stop
+from jina.process.messages import AppSpec, Discovered, Failed, Ready, ReplicaUp, Stop, TakeOver
 from jina.process.travel import unpack
 from jina.runtime.flow_endpoints import flow_endpoints
 from jina.transport.front_channel import FrontChannel
@@ -76,8 +76,8 @@ class _App:
                 self._loop.remove_reader(fd)
             self._ask_to_stop()
         for order in orders or ():
-            if isinstance(order, ReplicaUp | Discovered):
-                self._known[order.node] = order.endpoints
+            if isinstance(order, ReplicaUp | Discovered | TakeOver):
+                self._known |= order.endpoints if isinstance(order, TakeOver) else {order.node: order.endpoints}
                 if len(self._known) == len(self._spec.graph.order) and not self._endpoints.done():
                     self._endpoints.set_result(flow_endpoints(self._spec.graph, self._known))
             elif isinstance(order, Stop):

@@ -149,7 +149,7 @@ class ReplicaUp(msgspec.Struct, tag="replica_up"):
 
 
 class TakeOver(msgspec.Struct, tag="take_over"):
-    """To a front that takes a dead one's place: listen now, before any replica is known to be up. Endpoints by node."""
+    """To a front or an app that takes a dead one's place: listen now, before any replica is known to be up. Endpoints by node."""
 
     endpoints: dict[str, list[EndpointInfo]]
 

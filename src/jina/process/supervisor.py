@@ -233,9 +233,9 @@ class Supervisor:
             return
         for fd in (slot.child.events, slot.child.exited, slot.child.printed):
             self._selector.register(fd, selectors.EVENT_READ, slot)
+        if self._was_ready and (slot is self._front or slot is self._app):
+            slot.child.send(TakeOver(self._known))
         if slot is self._front:
-            if self._was_ready:
-                slot.child.send(TakeOver(self._known))
             for other in self._slots[1:]:
                 self._introduce(other, slot)
         elif self._front.child is not None:
