@@ -22,9 +22,13 @@ from jina.executor import write
 from jina.fronts import grpc_about
 from jina.options.address import Address
 from jina.runtime.remote import Remote
+from jina.runtime.remote_peers import Peer
 from jina.runtime.writes import Writes
 from jina.testing.parts import Parts
 from jina.transport.connect import Connect
+from jina.transport.grpc_calls import CallEnd
+from jina.transport.grpc_channel import GrpcChannel
+from jina.transport.grpc_connection import ChannelOptions
 from jina.wire.grpc import UNARY, GrpcStatus
 from tests.client.fakes import FakeGrpc, FakeGrpcServer
 from tests.waiting import until
@@ -281,6 +285,22 @@ async def test_a_service_that_does_not_say_it_reads_them_gets_none(monkeypatch: 
         assert "int 1099511627776" in status.description
         assert "`docs[1].n`" in status.description
         assert (await there.post("/up", Word(text="a"), dialect="ours")).status is None
+
+
+async def test_a_caller_may_leave_in_the_turn_in_which_the_service_says_what_it_reads() -> None:
+    """Nobody waits for that end any more, which is no failure of the loop's."""
+    loop, failures = asyncio.get_running_loop(), list[dict[str, Any]]()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+
+    class Asked(GrpcChannel):
+        def start(self, call: Any) -> None:
+            loop.call_soon(lambda: (asked.cancel(), call.on_end(CallEnd(0))))
+
+    asked = loop.create_task(Peer("a:1", Asked(nobody, "a:1", ChannelOptions()), "a:1", "http", []).reads_ours(None))
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    loop.set_exception_handler(None)
+    assert failures == []
 
 
 async def test_a_service_that_knows_no_such_question_is_foreign() -> None:

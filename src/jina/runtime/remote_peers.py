@@ -121,7 +121,12 @@ class Peer:
 
     async def _told(self, timeout_s: float | None) -> tuple[tuple[str, str | bytes], ...]:
         future: asyncio.Future[CallEnd] = asyncio.get_running_loop().create_future()
-        call = UnaryCall(self.block(_STATUS, "", is_ours=True), b"", lambda _, end: future.set_result(end), timeout_s=timeout_s)
+
+        def done(_: bytes | None, end: CallEnd) -> None:
+            if not future.done():
+                future.set_result(end)
+
+        call = UnaryCall(self.block(_STATUS, "", is_ours=True), b"", done, timeout_s=timeout_s)
         self.channel.start(call)
         try:
             end = await future
