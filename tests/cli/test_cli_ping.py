@@ -18,6 +18,7 @@ import trustme
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from jina.cli import main
+from jina.cli.about import PING_FLAGS
 
 
 @contextmanager
@@ -147,6 +148,14 @@ def test_dry_run_over_websocket(frames: bytes, text: str, capsys: pytest.Capture
     with answering(b"HTTP/1.1 101 x\r\n\r\n" + frames) as host:
         assert main(["ping", "flow", f"ws://{host}"]) == bool(text)
     assert text in capsys.readouterr().err
+
+
+def test_shells_complete_every_flag_that_help_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list is written out, as completing must not import what pings."""
+    main(["ping", "--help"])
+    told = set(re.findall(r"--[a-z-]+", capsys.readouterr().out.partition("options:")[0])) - {"--help"}
+
+    assert told == set(PING_FLAGS)
 
 
 def test_grpc_ping_of_an_http_port_says_what_to_write(capsys: pytest.CaptureFixture[str]) -> None:

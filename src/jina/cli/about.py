@@ -9,8 +9,9 @@ from jina import __version__
 from jina.cli.commands import COMMANDS, NOT_YET
 
 _SERVING = {"deployment": "DeploymentOptions", "executor": "DeploymentOptions", "flow": "FlowOptions"}
+PING_FLAGS = ("--timeout", "--attempts", "--ssl-ca-certs", "--ssl-certfile", "--ssl-keyfile", "--min-successful-attempts")
 _WORDS = {
-    "ping": ["executor", "deployment", "gateway", "flow", "--timeout", "--attempts", "--min-successful-attempts"],
+    "ping": ["executor", "deployment", "gateway", "flow", *PING_FLAGS],
     "new": ["--type"],
     "export": ["flowchart", "--vertical-layout"],
 }
