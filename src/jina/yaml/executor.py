@@ -11,7 +11,8 @@ from jina.errors import BadConfigSource, ConfigError
 from jina.executor import BaseExecutor
 from jina.options import DeploymentOptions
 from jina.warning import warn_user
-from jina.yaml.deployment import is_like_deployment, save_text
+from jina.yaml.deployment import is_like_deployment
+from jina.yaml.service import save_text
 from jina.yaml.loading import dump_yaml
 from jina.yaml.modules import class_below, class_in, import_all, names_below, py_modules_in
 from jina.yaml.source import Source, read_source

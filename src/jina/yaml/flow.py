@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -11,11 +10,10 @@ from jina.options import FlowOptions
 from jina.options.flow import without_address, without_ports
 from jina.options.table import nearest, refuse_misspelt, with_hint
 from jina.warning import warn_user
-from jina.yaml.deployment import check_version, read_deployment, save_text, written
+from jina.yaml.deployment import read_deployment
 from jina.yaml.loading import dump_yaml
-from jina.yaml.modules import import_all, py_modules_in
-from jina.yaml.source import find_file, is_yaml_path, read_source
-from jina.yaml.substitution import substitute as substitute_variables
+from jina.yaml.service import read_service, remember_source, save_text, written
+from jina.yaml.source import read_source
 
 _EXECUTORS: Final = ("executors", "deployments", "pods")
 _SECTIONS: Final = ("jtype", "version", "with", "gateway", "jcloud", "py_modules", *_EXECUTORS)
@@ -35,41 +33,19 @@ class FlowSource(NamedTuple):
     steps: list[tuple[str, dict[str, Any]]]
 
 
-def read_flow(
-    source: Any,
-    *,
-    allow_py_modules: bool = True,
-    substitute: bool = True,
-    context: Mapping[str, Any] | None = None,
-    uses_with: Mapping[str, Any] | None = None,
-    extra_search_paths: Any = None,
-    py_modules: Any = None,
-    **others: Any,
-) -> FlowSource:
-    """Read a Flow's YAML; `uses_with` goes over its `with`.
+def read_flow(source: Any, *, uses_with: Mapping[str, Any] | None = None, **options: Any) -> FlowSource:
+    """Read a Flow's YAML; `uses_with` goes over its `with`, `options` are those of `read_service`.
 
     Raises:
         BadConfigSource: It cannot be read, or describes something else.
         BadYAMLVersion: A `version` that we do not know.
         ConfigError: A section is not what it must be; names the section.
     """
-    paths = list(extra_search_paths or ())
-    read = read_source(source, paths)
-    data = substitute_variables(read.data, context=context) if substitute else read.data
-    where = read.path or "the configuration"
-    _check_kind(data, where)
-    check_version(data.get("version"))
-    if read.path:
-        paths.append(os.path.dirname(read.path))
-    outside = [py_modules] if isinstance(py_modules, str) else list(py_modules or ())
-    if allow_py_modules:
-        outside += py_modules_in(data)
-    import_all(outside, paths)
-    given = {**_arguments(data.get("with"), f"{where}: with"), **_gateway(data.get("gateway"), where), **(uses_with or {})}
-    own = given.get("extra_search_paths") or ()
-    given["extra_search_paths"] = [*([own] if isinstance(own, str) else own), *paths]
-    how = {"extra_search_paths": paths, "context": context, "allow_py_modules": allow_py_modules}
-    return FlowSource(given, [step for entry in _entries(data, where) for step in _step(entry, where, paths, how, substitute)])
+    read = read_service(source, _check_kind, own_modules=lambda data: data, **options)
+    data, where = read.data, read.where
+    given = read.arguments(_arguments(data.get("with"), f"{where}: with"), _gateway(data.get("gateway"), where), uses_with or {})
+    how = {**options, "extra_search_paths": read.paths}
+    return FlowSource(given, [step for entry in _entries(data, where) for step in _step(entry, where, how)])
 
 
 def load_flow(source: Any, **options: Any) -> Any:
@@ -80,9 +56,7 @@ def load_flow(source: Any, **options: Any) -> Any:
     flow = Flow(**arguments)
     for method, given in steps:
         getattr(flow, method)(**given, copy_flow=False)
-    if isinstance(source, str) and is_yaml_path(source):
-        flow.__dict__["config_abspath"] = find_file(source.strip(), options.get("extra_search_paths") or ())
-    return flow
+    return remember_source(flow, source, options.get("extra_search_paths"))
 
 
 def flow_yaml(flow: Any) -> str:
@@ -146,13 +120,13 @@ def _entries(data: Mapping[str, Any], where: str) -> list[Any]:
     return found
 
 
-def _step(entry: Any, where: str, paths: list[str], how: dict[str, Any], substitute: bool) -> list[tuple[str, dict[str, Any]]]:
+def _step(entry: Any, where: str, how: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     if isinstance(entry, str):
-        return [("add", _of_deployment(entry, read_source(entry, paths).data, substitute=substitute, **how))]
+        return [("add", _of_deployment(entry, read_source(entry, how["extra_search_paths"]).data, **how))]
     if not isinstance(entry, dict):
         raise ConfigError(f"{where}: an executor is a mapping or the path of a Deployment's YAML, got {entry!r}")
     if entry.get("jtype") == "Deployment":
-        return [("add", _of_deployment(entry, entry, substitute=False, **how))]  # that has been done
+        return [("add", _of_deployment(entry, entry, **{**how, "substitute": False}))]  # that has been done
     if entry.get("name") == "gateway":
         return []
     method = entry.get("method") or "add"
