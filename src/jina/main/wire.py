@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ from jina.runtime.local import Local
 from jina.runtime.work import Outcome
 from jina.transport.begun import BegunNotes
 from jina.transport.sockets import Sockets
+
+_LOOK_S = 0.005
 
 
 class Wire:
@@ -81,8 +84,18 @@ class Wire:
             for connection in self._connections:
                 connection.begin_drain(self._look_if_idle)
             self._look_if_idle()
+        ends_at = time.monotonic() + grace_s
         self._is_idle.wait(grace_s)
+        self._send_all(ends_at)
         self._local.close()
+
+    def _send_all(self, ends_at: float) -> None:
+        """Send what was put but not flushed, by whoever made it, and wait until the front has taken it: the process ends after this."""
+        with self._lock:
+            for connection in self._connections:
+                connection.flush()
+        while self.stuck and time.monotonic() < ends_at:
+            time.sleep(_LOOK_S)
 
     def _look_if_idle(self) -> None:
         if not any(connection.is_busy for connection in self._connections):

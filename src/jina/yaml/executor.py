@@ -12,9 +12,9 @@ from jina.executor import BaseExecutor
 from jina.options import DeploymentOptions
 from jina.warning import warn_user
 from jina.yaml.deployment import is_like_deployment
-from jina.yaml.service import save_text
 from jina.yaml.loading import dump_yaml
 from jina.yaml.modules import class_below, class_in, import_all, names_below, py_modules_in
+from jina.yaml.service import save_text
 from jina.yaml.source import Source, read_source
 from jina.yaml.substitution import substitute as substitute_variables
 
