@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from jina.call import Call, Item, Reply, Status
 from jina.codec.pieces import Message
 from jina.errors import Code
+from jina.parameters import RESULTS
 from jina.transport.hop import ChannelLost, HopChannel, HopError, NoRoomError
 from jina.transport.hop_messages import read_items, read_reply
 from jina.transport.hop_stream import HopStream
@@ -26,7 +27,7 @@ async def send(channel: HopChannel, call: Call, message: Message) -> Reply:
         return await _open(channel, call, message)
     reply, results = read_reply(await channel.call(message, call.deadline))
     if results is not None:
-        reply.parameters = {"__results__": {channel.pod: results}}
+        reply.parameters = {RESULTS: {channel.pod: results}}
     return reply
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from jina.call import Call, Item, Reply, Status
 from jina.errors import Code
 from jina.executor import BaseExecutor
+from jina.parameters import RESULTS
 from jina.runtime.local import Local
 from jina.runtime.work import ITEM, PAUSED, REPLY, LoopOutlet, Outcome, Work
 
@@ -74,5 +75,5 @@ class InProcess:
             elif kind != REPLY:
                 owner.put_nowait(None)
             elif not owner.done():
-                made = {} if results is None else {"__results__": {self._pod: results}}
+                made = {} if results is None else {RESULTS: {self._pod: results}}
                 owner.set_result(Reply(status, payload, parameters=made))

@@ -17,12 +17,12 @@ from jina.codec.struct import dict_to_struct, struct_to_dict
 from jina.endpoint import Endpoint
 from jina.errors import Code, InvalidInputError, MalformedError
 from jina.executor import BaseExecutor
+from jina.parameters import RESULTS
 from jina.runtime import invoke
 
 REPLY, ITEM, END, PAUSED = range(4)
 """Kinds of outcome: the whole reply; there are `items` of a stream; its end; it waits for `resume`."""
 
-_RESULTS = "__results__"
 COMPANY_S = 0.001
 """What was made waits for company no longer than this, if nothing slow comes in between."""
 MAX_AHEAD, MAX_BYTES_AHEAD = 64, 1 << 20
@@ -200,8 +200,8 @@ def plain(results: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UnencodableError: It holds something else (NaN, an array, a cycle), or is nested too deep.
     """
-    carried: dict[str, Any] = struct_to_dict(dict_to_struct({_RESULTS: {_RESULTS: results}}))
-    return carried[_RESULTS][_RESULTS]  # type: ignore[no-any-return]
+    carried: dict[str, Any] = struct_to_dict(dict_to_struct({RESULTS: {RESULTS: results}}))
+    return carried[RESULTS][RESULTS]  # type: ignore[no-any-return]
 
 
 def input_back(call: Call) -> Payload | None:
