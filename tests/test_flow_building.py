@@ -283,8 +283,8 @@ def test_a_port_that_was_told_stays_when_an_executor_is_added() -> None:
 
 def test_what_concerns_executors_is_not_taken_by_the_gateway_in_silence() -> None:
     """A warning says where it belongs."""
-    with pytest.warns(UserWarning, match=r"quiet, timeout_send concern executors; ignored by config_gateway"):
-        Flow().config_gateway(timeout_send=5, quiet=True)
+    with pytest.warns(UserWarning, match=r"timeout_send, workspace concern executors; ignored by config_gateway"):
+        Flow().config_gateway(timeout_send=5, workspace="w", quiet=True)
 
 
 def test_an_executor_without_a_name_can_be_drawn(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from jina.core.graph import GATEWAY, Graph, GraphNode, make_graph
 from jina.deployment import Deployment
 from jina.errors import ConfigError, FlowBuildLevelError, FlowTopologyError
 from jina.flowchart import Box, mermaid, svg
-from jina.options.flow import FlowOptions, NodeOptions, check_ports_are_meant, split, without_address, without_ports
+from jina.options.flow import LOGS, FlowOptions, NodeOptions, check_ports_are_meant, split, without_address, without_ports
 from jina.orchestrator import Orchestrator
 from jina.plan import ExternalNode, Node, Plan, node_of, plan_of
 from jina.warning import warn_user
@@ -139,7 +139,7 @@ class Flow(Orchestrator):
         """Change where the Flow listens, and what callers may ask; see `jina.options.FlowOptions`."""
         self._must_not_run("config_gateway")
         given = {**(vars(args) if args is not None else {}), **kwargs}
-        vain = sorted(split(given)[1])
+        vain = sorted(split(given)[1].keys() - LOGS)
         if vain:
             warn_user(
                 f"flow {self.name!r}: {', '.join(vain)} concern executors; ignored by config_gateway, give them to Flow(...) or add(...)"

@@ -23,9 +23,10 @@ _GATEWAY = "gateway"
 _INACTIVE = ("inspect", "no_debug_endpoints", "no_crud_endpoints", "expose_endpoints", "expose_graphql_endpoint", "proxy", "replicas")
 _OF_THE_GRAPH = ("no_reduce", "when", "floating")
 _OF_EXTERNAL = ("tls", "grpc_metadata", "retries")
-_SHARED = frozenset(
+LOGS = frozenset(("log_config", "quiet", "quiet_error"))
+_SHARED = LOGS.union(
     (
-        *("env", "workspace", "extra_search_paths", "py_modules", "reload", "log_config", "quiet", "quiet_error"),
+        *("env", "workspace", "extra_search_paths", "py_modules", "reload"),
         *("timeout_ready", "timeout_send", "max_wait_for_replica_s", "hang_timeout_s"),
     )
 )
