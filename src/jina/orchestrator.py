@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jina.engines.engine import Engine
     from jina.observe.logging import JinaLogger
 
+_LOOK_S = 0.2
+
 
 class Orchestrator(ABC):
     """Starts, calls and stops the service that a Plan describes. Its ports are bound when they are first asked for, or at `start`."""
@@ -150,11 +152,9 @@ class Orchestrator(ABC):
             raise self._not_running()
         try:
             with sigterm_interrupts():
-                if stop_event is None:
-                    self._closed.wait()
-                else:
-                    while not self._closed.is_set() and not stop_event.wait(0.2):
-                        pass
+                wait = self._closed.wait if stop_event is None else stop_event.wait
+                while not self._closed.is_set() and not wait(_LOOK_S):
+                    pass  # a signal that comes right before the waiting does not end it (Python's locks), so none is for ever
         except KeyboardInterrupt:
             self._interrupted()
         if self._failure is not None:
